@@ -1,0 +1,343 @@
+"""Derivatives from values alone: differences, their steps and their errors (chapter 2).
+
+Every scheme takes a function `f`, a point `x` and a step `h` and returns an approximation of the
+derivative at `x`. A function that works element by element may be given an array of points. To
+differentiate along a line in many dimensions, pass the function of the distance along it:
+``central(lambda s: loss(theta + s * d), 0.0)``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from optimlib.trees import check_dtype
+
+Function = Callable[[Any], Any]
+Scheme = Callable[..., Any]
+
+
+def unit_roundoff(x: Any) -> float:
+    """The largest relative error of one rounding in the dtype of `x`: u, half the spacing at 1.
+
+    >>> unit_roundoff(1.0) == 2.0**-53, unit_roundoff(np.float32(1)) == 2.0**-24
+    (True, True)
+    """
+    return float(np.finfo(_point(x).dtype).eps) / 2
+
+
+def representable_step(x: Any, h: Any) -> Any:
+    """The step that is really taken from `x`: ``x + h`` is rounded, and so is the way to it.
+
+    >>> representable_step(1e6, 1e-10)
+    np.float64(1.1641532182693481e-10)
+    """
+    x = _point(x)
+    return (x + h) - x
+
+
+def forward(f: Function, x: Any, h: Any = None) -> Any:
+    r"""Forward difference: :math:`(f(x + h) - f(x)) / h`, with an error of order :math:`h`.
+
+    Parameters
+    ----------
+    f
+        The function to differentiate; two evaluations, at ``x`` and at ``x + h``.
+    x
+        The point, or an array of points: float32 or float64.
+    h
+        The step, `default_step` unless given. The difference is divided by the step really taken.
+
+    Raises
+    ------
+    TypeError
+        If `x` is not float32 or float64: in an integer array, ``x + h`` would be ``x``.
+
+    Examples
+    --------
+    >>> bool(abs(forward(np.exp, 0.0) - 1) < 1e-7)
+    True
+    """
+    x = _point(x)
+    right = x + (default_step(forward, x) if h is None else h)
+    return (f(right) - f(x)) / (right - x)
+
+
+def central(f: Function, x: Any, h: Any = None) -> Any:
+    r"""Central difference: :math:`(f(x + h) - f(x - h)) / 2h`, with an error of order :math:`h^2`.
+
+    Parameters, errors and return value as for `forward`; two evaluations, at ``x + h`` and
+    ``x - h``.
+
+    >>> bool(abs(central(np.exp, 0.0) - 1) < 1e-9)
+    True
+    """
+    x = _point(x)
+    h = default_step(central, x) if h is None else h
+    right, left = x + h, x - h
+    return (f(right) - f(left)) / (right - left)
+
+
+def richardson(f: Function, x: Any, h: Any = None) -> Any:
+    r"""Richardson's extrapolation, :math:`(4 D(h/2) - D(h)) / 3`, with an error of order :math:`h^4`.
+
+    :math:`D` is the central difference. Parameters, errors and return value as for `forward`; four
+    evaluations, at ``x + h``, ``x - h``, ``x + h / 2`` and ``x - h / 2``.
+
+    >>> bool(abs(richardson(np.exp, 0.0) - 1) < 1e-12)
+    True
+    """
+    h = default_step(richardson, x) if h is None else h
+    return (4 * central(f, x, h / 2) - central(f, x, h)) / 3
+
+
+def complex_step(f: Function, x: Any, h: float = 1e-200) -> Any:
+    r"""Complex step: :math:`\operatorname{Im} f(x + ih) / h`. Nothing is subtracted, nothing cancels.
+
+    `f` must be made of operations that continue to complex numbers: ``abs``, comparisons,
+    ``maximum`` and ``conj`` do not, and the result is then wrong without a warning.
+    Source: Squire and Trapp, 1998.
+
+    Parameters
+    ----------
+    f
+        The function to differentiate; one evaluation, at ``x + ih``.
+    x
+        The point, or an array of points: float64 (a float32 `x` is converted).
+    h
+        The step: so small that its square is nothing beside 1.
+
+    Raises
+    ------
+    TypeError
+        If `x` is not float32 or float64, or `f` returns a real number.
+
+    Examples
+    --------
+    >>> complex_step(np.exp, 0.0)
+    np.float64(1.0)
+    """
+    value = f(_point(x).astype(np.float64) + 1j * h)
+    if not np.iscomplexobj(value):
+        raise TypeError(
+            f"f returned {value!r} for a complex argument; expected a complex number:"
+            " something in it drops the imaginary part"
+        )
+    return np.imag(value) / h
+
+
+ORDERS = {forward: 1, central: 2, richardson: 4}
+"""The order p of each scheme: its truncation error is proportional to h**p."""
+
+
+def default_step(scheme: Scheme, x: Any) -> Any:
+    r"""A step for a function of which nothing is known: :math:`u^{1/(p+1)} \max(1, |x|)`.
+
+    :math:`u` is the unit roundoff of the dtype of `x` and :math:`p` the order of the scheme. The
+    step is rounded to a power of two, so that its halves are exact.
+
+    >>> default_step(central, 1.0) == 2.0**-18
+    np.True_
+    """
+    x = _point(x)
+    h = unit_roundoff(x) ** (1 / (ORDERS[scheme] + 1)) * np.maximum(1, np.abs(x))
+    return np.exp2(np.round(np.log2(h))).astype(x.dtype)
+
+
+class Optimum(NamedTuple):
+    """Where truncation and rounding error together are least."""
+
+    step: Any  #: the best step
+    error: Any  #: the sum of both bounds there
+
+
+def forward_optimum(value: Any, second: Any, noise: Any) -> Optimum:
+    r"""The least of :math:`\tfrac12 h |f''| + 2 \eta |f| / h` over the step :math:`h`.
+
+    Parameters
+    ----------
+    value, second
+        :math:`f(x)` and :math:`f''(x)`, or arrays of them; :math:`f''(x)` is not zero.
+    noise
+        The relative error :math:`\eta` of the values of `f`; at best `unit_roundoff`.
+
+    Examples
+    --------
+    >>> optimum = forward_optimum(value=1.0, second=1.0, noise=2.0**-54)
+    >>> optimum.step == 2.0**-26, optimum.error == 2.0**-26
+    (np.True_, np.True_)
+    """
+    value, second = np.abs(value), np.abs(second)
+    return Optimum(2 * np.sqrt(noise * value / second), 2 * np.sqrt(noise * value * second))
+
+
+def central_optimum(value: Any, third: Any, noise: Any) -> Optimum:
+    r"""The least of :math:`\tfrac16 h^2 |f'''| + \eta |f| / h` over the step :math:`h`.
+
+    Parameters as for `forward_optimum`, with :math:`f'''(x)` in place of :math:`f''(x)`.
+
+    >>> central_optimum(value=1.0, third=3.0, noise=2.0**-54).step == 2.0**-18
+    np.True_
+    """
+    value, third = np.abs(value), np.abs(third)
+    step = np.cbrt(3 * noise * value / third)
+    return Optimum(step, np.cbrt(3 * noise * value) ** 2 * np.cbrt(third) / 2)
+
+
+def error_curve(scheme: Scheme, f: Function, x: Any, exact: Any, steps: np.ndarray) -> np.ndarray:
+    """The absolute error of a scheme at each of many steps: the V-shaped curve of chapter 2.
+
+    Parameters
+    ----------
+    scheme
+        `forward`, `central`, `richardson` or `complex_step`.
+    f, x
+        The function and the point, or an array of points for a function that works on arrays.
+    exact
+        The derivative of `f` at `x`.
+    steps
+        The steps, shape ``(n,)``.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape ``(n,)``, or ``(n, *x.shape)`` for an array of points.
+
+    Examples
+    --------
+    >>> error_curve(central, np.sin, 0.0, exact=1.0, steps=np.array([0.1, 0.01])).round(6)
+    array([1.666e-03, 1.700e-05])
+    """
+    return np.array([np.abs(scheme(f, x, h) - exact) for h in steps])
+
+
+class Estimate(NamedTuple):
+    """A derivative from values, with what the same values say about its error."""
+
+    value: float  #: the derivative
+    error: float  #: a bound on its error
+    rounding: float  #: the part of `error` that comes from the rounding of the values
+    step: float  #: the largest of the three steps it was made with
+    curvature: float  #: a rough second derivative
+    jump: float  #: slope on the right less slope on the left: a kink if larger than `jump_error`
+    jump_error: float  #: a bound on the error of `jump`
+
+
+def estimates(
+    f: Function,
+    x: Any,
+    h: Any,
+    *,
+    f_x: float | None = None,
+    roundoff: float | None = None,
+    noise: float = 0.0,
+) -> Iterator[Estimate]:
+    r"""Derivatives by Richardson's extrapolation with ever smaller steps, each with its own error.
+
+    From the central differences :math:`D(h)`, :math:`D(h/2)` and :math:`D(h/4)` come two
+    extrapolations. The second is the value. How far the two are apart, plus the rounding error of
+    the values, bounds its error:
+
+    .. math::
+
+        R_1 = \frac{4 D(h/2) - D(h)}{3}, \quad
+        R_2 = \frac{4 D(h/4) - D(h/2)}{3}, \quad
+        \mathrm{error} = |R_2 - R_1| + \frac{\max(2u (|f_+| + |f_-|), \nu)}{h/4}
+
+    Then `h` is halved. The first estimate costs seven evaluations, every further one two.
+
+    Parameters
+    ----------
+    f
+        The function, of one number. Where it returns NaN or infinity, so is the error.
+    x
+        The point: one float32 or float64 number.
+    h
+        The first and largest step.
+    f_x
+        The value at `x` if it is known, which saves an evaluation.
+    roundoff
+        The relative rounding error :math:`u` of the values; `unit_roundoff` of `x` unless given.
+    noise
+        The absolute error :math:`\nu` of the values, where it is known to be larger than that.
+
+    Yields
+    ------
+    Estimate
+        Until the step is lost in the rounding of ``x + h``.
+
+    Examples
+    --------
+    >>> first = next(estimates(np.exp, 0.0, 2.0**-9))
+    >>> bool(abs(first.value - 1) < first.error < 1e-10)
+    True
+    """
+    x = _point(x)
+    roundoff = unit_roundoff(x) if roundoff is None else roundoff
+    f_middle = float(f(x)) if f_x is None else f_x
+    slopes: list[float] = []  # D(h), D(h/2), ...
+    gaps: list[float] = []  # slope to the right less slope to the left, at the same steps
+    while True:
+        right, left = x + h, x - h
+        to_right, to_left = float(right) - float(x), float(x) - float(left)
+        if to_right == 0 or to_left == 0:
+            return
+        f_right, f_left = float(f(right)), float(f(left))
+        slopes.append((f_right - f_left) / (to_right + to_left))
+        gaps.append((f_right - f_middle) / to_right - (f_middle - f_left) / to_left)
+        rounding = max(2 * roundoff * (abs(f_right) + abs(f_left)), noise) / float(h)
+        if len(slopes) >= 3:
+            value, apart = _extrapolate(*slopes[-3:], weight=4)  # D(h) = f' + c h^2 + ...
+            jump, jump_apart = _extrapolate(*gaps[-3:], weight=2)  # gap(h) = jump + f'' h + ...
+            if len(slopes) >= 4:  # two may agree by chance where three do not
+                apart = max(apart, _extrapolate(*slopes[-4:-1], weight=4)[1] / 4)
+                jump_apart = max(jump_apart, _extrapolate(*gaps[-4:-1], weight=2)[1] / 4)
+            yield Estimate(
+                value=value,
+                error=apart + rounding,
+                rounding=rounding,
+                step=4 * float(h),
+                curvature=gaps[-1] / float(h),
+                jump=jump,
+                jump_error=jump_apart + 4 * rounding,
+            )
+        h = h / 2
+
+
+def _extrapolate(wide: float, middle: float, narrow: float, weight: int) -> tuple[float, float]:
+    """Richardson's extrapolation of the last two, and its distance from that of the first two."""
+    first = (weight * middle - wide) / (weight - 1)
+    second = (weight * narrow - middle) / (weight - 1)
+    return second, abs(second - first)
+
+
+def noise_level(f: Function, h: float) -> float:
+    r"""The standard deviation of the errors in the values of `f`, from nine of them near 0.
+
+    The fourth differences of a smooth function, of size :math:`h^4`, are next to nothing when `h` is
+    small. Those of independent errors are not: the weights are 1, -4, 6, -4, 1, so their variance is
+    70 times that of an error. This is Hamming's table of differences, of which Moré and Wild, 2011,
+    made an algorithm.
+
+    Parameters
+    ----------
+    f
+        The function, of one number; nine evaluations.
+    h
+        The distance between the points: so small that `f` hardly bends over all nine.
+
+    Examples
+    --------
+    >>> noise_level(lambda x: round(100 * x) / 100, h=2.0**-7) > 1e-3  # two decimals only
+    True
+    """
+    values = np.array([float(f(k * h)) for k in range(9)])
+    return float(np.sqrt(np.mean(np.diff(values, 4) ** 2) / 70))
+
+
+def _point(x: Any) -> np.ndarray:
+    x = np.asarray(x)
+    check_dtype(x, "x")
+    return x[()]  # an array of shape () as a scalar

@@ -1,0 +1,391 @@
+"""Checking a gradient against values of the loss: a verdict, not a number (chapter 3).
+
+Every probe compares one number of the claimed gradient with a difference quotient of the loss, along
+a coordinate or along a random direction. How far the two may be apart is not a constant: it is
+estimated, for every probe, from the values that the quotient is made of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import islice
+from math import inf, isfinite, log2, nan, sqrt
+from numbers import Real
+from typing import Any
+
+import numpy as np
+
+from optimlib.differences import Estimate, estimates, noise_level, unit_roundoff
+from optimlib.gradient_report import GradientReport, Probe
+from optimlib.trees import Tree, check_parameters, copy_tree, flatten, format_index, match
+
+Loss = Callable[[Tree], float]
+Gradient = Callable[[Tree], Tree]
+
+SAFETY = 4  # a probe passes within this many estimated errors
+SHARP = 1e-7  # with a tolerance below this part of the slope, no smaller steps are tried
+BLUNT = 1e-3  # a tolerance above this part of the gradient's size decides nothing
+START = 4  # first step, in units of Richardson's best: it leaves room for two halvings
+NEGLIGIBLE = 64  # so many roundings of the loss, over the size of theta, are no slope
+HALVINGS = 60  # of the first step, at most
+FEW = 100  # up to so many parameters are all probed one by one
+
+
+def check_gradient(
+    loss: Loss,
+    grad: Gradient,
+    theta: Tree,
+    *,
+    coordinates: int | None = None,
+    directions: int | None = None,
+    rng: np.random.Generator | None = None,
+) -> GradientReport:
+    """Compare a gradient with differences of the loss, and give a verdict.
+
+    Parameters
+    ----------
+    loss
+        Takes a tree like `theta` and returns a number.
+    grad
+        Takes a tree like `theta` and returns a tree of the same structure, shapes and dtypes.
+    theta
+        The point: float32 or float64 arrays in nested dicts, lists and tuples. It is never changed;
+        `loss` and `grad` get copies.
+    coordinates
+        How many coordinates of every leaf to probe, chosen at random. Unless given: all of them if
+        `theta` has at most 100, else 2.
+    directions
+        How many random directions over all parameters to probe. Unless given: none if all
+        coordinates are probed, else 8.
+    rng
+        Chooses coordinates and directions; ``np.random.default_rng(0)`` unless given.
+
+    Returns
+    -------
+    GradientReport
+        Its `verdict` is "pass"; "fail"; "kink" where all disagreement is at kinks of the loss, and
+        the gradient lies between the slopes on both sides; or "inconclusive" where the loss is too
+        coarse to tell, or not a function of its argument.
+
+    Raises
+    ------
+    TypeError
+        If a parameter or a gradient has a dtype that cannot be checked, or the loss is no number.
+    ValueError
+        If the gradient's structure or shapes differ from theta's, a number is NaN or infinite,
+        `loss` or `grad` changes its argument, or `coordinates` or `directions` is negative.
+
+    Examples
+    --------
+    >>> theta = {"w": np.array([1.0, -2.0])}
+    >>> def loss(theta): return (theta["w"] ** 3).sum()
+    >>> def grad(theta): return {"w": 3 * theta["w"] ** 2}
+    >>> check_gradient(loss, grad, theta).verdict
+    'pass'
+    >>> check_gradient(loss, lambda theta: {"w": theta["w"] ** 2}, theta).verdict
+    'fail'
+    """
+    leaves = check_parameters(theta, "theta")
+    for name, number in (("coordinates", coordinates), ("directions", directions)):
+        if number is not None and (not isinstance(number, int) or number < 0):
+            raise ValueError(f"{name} is {number!r}; expected a whole number from 0 on")
+    rng = np.random.default_rng(0) if rng is None else rng
+    few = sum(leaf.size for _, leaf in leaves) <= FEW
+    if directions is None:
+        directions = 0 if few and coordinates is None else 8
+    if coordinates is None:
+        coordinates = FEW if few else 2
+    checker = _Checker(loss, grad, theta)
+    if not checker.problem:
+        checker.measure_noise(rng)
+        checker.probe_coordinates(coordinates, rng)
+        checker.probe_directions(directions, rng)
+    return checker.report()
+
+
+def assert_gradient(loss: Loss, grad: Gradient, theta: Tree, **options: Any) -> None:
+    """Raise an `AssertionError` that shows the report unless `grad` agrees with `loss`: a test.
+
+    Parameters and errors as for `check_gradient`. The verdict "kink" is accepted, since the gradient
+    lies between the two slopes there; "inconclusive" is not.
+
+    >>> assert_gradient(lambda x: (x**2).sum(), lambda x: 2 * x, np.array([1.0, 3.0]))
+    """
+    report = check_gradient(loss, grad, theta, **options)
+    if report.verdict not in ("pass", "kink"):
+        raise AssertionError(f"\n{report}")
+
+
+class _Checker:
+    """Probes one gradient at one point and collects what it finds."""
+
+    def __init__(self, loss: Loss, grad: Gradient, theta: Tree) -> None:
+        self.loss = loss
+        self.theta = flatten(theta)
+        self.moved = copy_tree(theta)  # what the loss gets to see; theta itself is never touched
+        self.moved_leaves = [leaf for _, leaf in flatten(self.moved)]
+        self.roundoff = max(unit_roundoff(leaf) for _, leaf in self.theta)
+        self.noise = 0.0
+        self.evaluations = 0
+        self.probes: list[Probe] = []
+        self.value = self.evaluate()
+        if not isfinite(self.value):
+            raise ValueError(f"loss(theta) is {self.value}; expected a finite number")
+        self.check_unchanged(self.moved, "loss")
+        self.gradient = self.claimed(grad, theta)
+        self.norm = _norm(self.gradient)
+        self.length = _norm([leaf for _, leaf in self.theta])
+        self.problem = self.randomness(grad, theta)
+
+    def report(self) -> GradientReport:
+        """All that was found."""
+        size = sum(g.size for g in self.gradient)
+        return GradientReport(tuple(self.probes), size, self.norm, self.evaluations, self.problem)
+
+    def evaluate(self) -> float:
+        """The loss at the moved parameters."""
+        self.evaluations += 1
+        with np.errstate(all="ignore"):  # a step may well leave the loss's domain
+            value = self.loss(self.moved)
+        if isinstance(value, np.ndarray) and value.shape == ():
+            value = value[()]
+        if isinstance(value, bool) or not isinstance(value, Real):
+            raise TypeError(
+                f"loss(theta) is {value!r} of type {type(value).__name__}; expected a number"
+            )
+        if isinstance(value, np.float32):
+            self.roundoff = unit_roundoff(value)
+        return float(value)
+
+    def evaluate_anywhere(self) -> float:
+        """The same where the loss may be undefined: NaN then."""
+        try:
+            return self.evaluate()
+        except (ArithmeticError, ValueError):  # as math.log(-1.0) raises
+            return nan
+
+    def claimed(self, grad: Gradient, theta: Tree) -> list[np.ndarray]:
+        """The leaves of the claimed gradient, once they fit those of `theta`."""
+        argument = copy_tree(theta)
+        leaves = [np.copy(g) for g in match(grad(argument), theta, "grad(theta)", "theta")]
+        self.check_unchanged(argument, "grad")
+        return leaves
+
+    def check_unchanged(self, argument: Tree, name: str) -> None:
+        """Refuse a function that changed its argument."""
+        for (path, before), (_, now) in zip(self.theta, flatten(argument), strict=True):
+            if not np.array_equal(before, now):
+                raise ValueError(
+                    f"{name}(theta) changed theta{path}; expected a function that only reads it"
+                )
+
+    def randomness(self, grad: Gradient, theta: Tree) -> str:
+        """How a second call with the same parameters differed from the first, or ""."""
+        advice = "it is not a function of theta. Fix the seed: draw masks and noise once, outside."
+        again = self.evaluate()
+        if again != self.value:
+            return f"loss(theta) is {self.value:.9g} and then {again:.9g}: {advice}"
+        pairs = zip(self.theta, self.gradient, self.claimed(grad, theta), strict=True)
+        for (path, _), first, second in pairs:
+            if not np.array_equal(first, second):
+                return f"grad(theta){path} differs between two calls: {advice}"
+        return ""
+
+    def measure_noise(self, rng: np.random.Generator) -> None:
+        """Look for errors in the loss beyond its last rounding: float32 inside, long sums."""
+        changes = [
+            rng.standard_normal(leaf.shape) * np.where(leaf == 0, 1, np.abs(leaf))
+            for _, leaf in self.theta
+        ]
+        f = self.line(changes)
+        h = 2.0**12 * self.roundoff
+        for wider in (1, 2**8, 2**16):  # nearby values of a coarse loss are all the same
+            noise = noise_level(f, wider * h)
+            if noise > 0:
+                break
+        if isfinite(noise):
+            self.noise = 4 * noise
+
+    def random_direction(self, rng: np.random.Generator) -> list[np.ndarray]:
+        """A normal random number for every parameter."""
+        return [rng.standard_normal(leaf.shape) for _, leaf in self.theta]
+
+    def line(self, direction: list[np.ndarray]) -> Callable[[float], float]:
+        """The loss as a function of the distance from theta along a direction."""
+
+        def f(distance: float) -> float:
+            for moved, (_, leaf), d in zip(self.moved_leaves, self.theta, direction, strict=True):
+                moved[...] = leaf + distance * d
+            value = self.evaluate_anywhere()
+            for moved, (_, leaf) in zip(self.moved_leaves, self.theta, strict=True):
+                moved[...] = leaf
+            return value
+
+        return f
+
+    def probe_directions(self, count: int, rng: np.random.Generator) -> None:
+        """Probe `count` random directions over all parameters."""
+        for number in range(1, count + 1):
+            direction = self.random_direction(rng)
+            products = [g.astype(np.float64) * d for g, d in zip(self.gradient, direction, strict=True)]
+            line = _Line(
+                f=self.line(direction),
+                x=0.0,
+                length=self.length / _norm(direction),
+                reach=max(1.0, self.length) / _norm(direction),
+                analytic=float(sum(product.sum() for product in products)),
+                own_size=_norm(products),
+                size=self.norm,
+            )
+            self.probes.append(self.probe(line, f"direction {number}", "", None))
+
+    def coordinate(self, moved: np.ndarray, index: tuple[int, ...]) -> Callable[[Any], float]:
+        """The loss as a function of the number at one place."""
+        before = moved[index]
+
+        def f(value: np.floating) -> float:
+            moved[index] = value
+            result = self.evaluate_anywhere()
+            moved[index] = before
+            return result
+
+        return f
+
+    def probe_coordinates(self, count: int, rng: np.random.Generator) -> None:
+        """Probe `count` coordinates of every leaf, or all of a leaf that has no more."""
+        leaves = zip(self.theta, self.moved_leaves, self.gradient, strict=True)
+        for (path, leaf), moved, g in leaves:
+            for flat in sorted(rng.choice(g.size, min(count, g.size), replace=False)):
+                index = tuple(int(i) for i in np.unravel_index(flat, g.shape))
+                x, analytic = leaf[index], float(g[index])
+                line = _Line(
+                    f=self.coordinate(moved, index),
+                    x=x,
+                    length=abs(float(x)),
+                    reach=max(1.0, abs(float(x))),
+                    analytic=analytic,
+                    own_size=abs(analytic),
+                    size=_norm([g]) / sqrt(g.size),
+                )
+                place = f"theta{path}{format_index(index)}"
+                self.probes.append(self.probe(line, place, path, index))
+
+    def probe(self, line: _Line, place: str, path: str, index: tuple[int, ...] | None) -> Probe:
+        """Measure the slope of a line, and compare."""
+        best = self.best_estimate(line)
+        if best is None:
+            return Probe(place, path, index, line.analytic, nan, inf, inf, 0.0, "inconclusive")
+        verdict = self.verdict(line, best)
+        return Probe(
+            place=place,
+            path=path,
+            index=index,
+            analytic=line.analytic,
+            numeric=best.value,
+            error=best.error,
+            tolerance=self.tolerance(line, best),
+            jump=best.jump if verdict == "kink" else 0.0,
+            verdict=verdict,
+        )
+
+    def best_estimate(self, line: _Line) -> Estimate | None:
+        """The estimate with the smallest error, from as few steps as show which one that is."""
+        eta = max(self.roundoff, self.noise / abs(self.value) if self.value else 0.0)
+        h = START * eta ** (1 / 5) * line.reach
+        ladder = estimates(
+            line.f,
+            line.x,
+            type(line.x)(2.0 ** round(log2(h))),
+            f_x=self.value,
+            roundoff=self.roundoff,
+            noise=self.noise,
+        )
+        inside = (e for e in islice(ladder, HALVINGS) if isfinite(e.error))  # the loss's domain
+        best = None
+        for number, e in enumerate(inside):
+            if self.verdict(line, e) == "pass" and SAFETY * e.error <= SHARP * abs(e.value):
+                return e
+            if number == 0:  # its error rests on two extrapolations, which may agree by chance
+                continue
+            if best is None or _quality(e) < _quality(best):
+                best = e
+            decided = self.verdict(line, best) != "inconclusive"
+            if decided and e.rounding > best.error:  # which doubles with every halving
+                break
+        return best
+
+    def verdict(self, line: _Line, e: Estimate) -> str:
+        """What an estimate says of the claimed slope."""
+        difference, tolerance = abs(line.analytic - e.value), self.tolerance(line, e)
+        if difference <= tolerance:
+            return "pass" if self.decides(line, e) else "inconclusive"
+        # A kink at theta leaves all slopes between the two one-sided ones open.
+        if difference > tolerance + (abs(e.jump) + e.jump_error) / 2:
+            sure = e.error <= self.blunt * abs(e.value) or self.is_all_rounding(line, e)
+            return "fail" if sure else "inconclusive"
+        return "kink" if abs(e.jump) > e.jump_error else "inconclusive"
+
+    @property
+    def blunt(self) -> float:
+        """The part of the gradient's size that a tolerance may be."""
+        return max(BLUNT, 40 * sqrt(self.roundoff))
+
+    def tolerance(self, line: _Line, e: Estimate) -> float:
+        """How far the claimed slope may be from an estimate."""
+        return SAFETY * (e.error + self.roundoff * (line.own_size + abs(e.curvature) * line.length))
+
+    def decides(self, line: _Line, e: Estimate) -> bool:
+        """Whether an estimate is good enough to tell a right slope from a wrong one."""
+        tolerance = self.tolerance(line, e)
+        if tolerance <= self.blunt * max(abs(line.analytic), abs(e.value), line.size):
+            return True
+        # A slope of zero has no size to compare with. A claim of zero is right if the estimate's
+        # error is all rounding, and the claim is no more than roundings of loss or theta make.
+        of_theta = self.roundoff * abs(e.curvature) * line.length
+        of_loss = max(self.roundoff * abs(self.value), self.noise) / line.reach
+        zero = abs(line.analytic) <= NEGLIGIBLE * (of_theta + of_loss)
+        return zero and self.is_all_rounding(line, e)
+
+    def is_all_rounding(self, line: _Line, e: Estimate) -> bool:
+        """Whether an estimate's error is no more than roundings of the loss or of theta make."""
+        of_theta = self.roundoff * abs(e.curvature) * line.length
+        return e.error <= NEGLIGIBLE * (e.rounding + of_theta)
+
+
+@dataclass(frozen=True)
+class _Line:
+    """A line through theta: the loss as a function of one number, and the claimed slope.
+
+    Attributes
+    ----------
+    f, x
+        The loss as a function of one number, and that number at theta.
+    length, reach
+        How far theta is from zero in units of the line, and the same with theta no less than 1.
+    analytic
+        The slope according to the gradient.
+    own_size
+        The size of the numbers that were added up to give it.
+    size
+        The slope that is to be expected from the size of the gradient around it.
+    """
+
+    f: Callable[[Any], float]
+    x: Any
+    length: float
+    reach: float
+    analytic: float
+    own_size: float
+    size: float
+
+
+def _quality(e: Estimate) -> tuple[float, float]:
+    """For comparing estimates: the relative error where there is one, else the error. Less is better."""
+    relative = e.error / abs(e.value) if e.value else inf
+    return min(relative, BLUNT), e.error
+
+
+def _norm(leaves: list[np.ndarray]) -> float:
+    """The Euclidean norm of all numbers together, in float64."""
+    return sqrt(sum(float(np.sum(np.square(leaf, dtype=np.float64))) for leaf in leaves))

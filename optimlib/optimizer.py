@@ -1,0 +1,217 @@
+"""What all optimizers share: time, state, validation, blocks and saving.
+
+An optimizer of this package states its hyperparameters, the names of its state arrays and one pure
+function, `rule`, whose lines are the equations of its chapter. Everything else happens here, once.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from numbers import Real
+
+import numpy as np
+
+from optimlib.trees import (
+    BLOCK_BYTES,
+    BLOCKWISE,
+    Memory,
+    Tree,
+    check_parameters,
+    flatten,
+    map_tree,
+    match,
+)
+
+Schedule = Callable[[int], float]
+"""A function from the number of finished steps (0 first) to a learning rate."""
+
+STATE_FORMAT = 1  # to be raised whenever state_dict() changes what it writes
+
+
+class Optimizer:
+    r"""Base class: :math:`\theta_t = \theta_{t-1} - \mathtt{rule}(g_t, \dots)`, in place.
+
+    Parameters
+    ----------
+    params
+        The parameters: float32 or float64 arrays in nested dicts, lists and tuples. They stay the
+        caller's; every step changes them in place.
+    learning_rate
+        The step size :math:`\eta`: a number from 0 on, or a function that gives it from the number
+        of finished steps (0 before the first).
+
+    Attributes
+    ----------
+    t : int
+        The number of steps taken; inside `rule` the number of the step being taken, from 1.
+    learning_rate : float
+        The step size of the latest step, or of the first one while there is none.
+    state : dict
+        For every name in `slots` a tree of arrays like `params`, all zero at the start.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the parameters cannot be updated in place (`optimlib.trees.check_parameters` says when),
+        or the learning rate is not a finite number from 0 on.
+    """
+
+    slots: tuple[str, ...] = ()
+
+    def __init__(self, params: Tree, learning_rate: float | Schedule) -> None:
+        leaves = check_parameters(params)
+        self.params = params
+        self.schedule = learning_rate if callable(learning_rate) else None
+        self.learning_rate = hyperparameter(
+            "learning_rate", self.schedule(0) if self.schedule else learning_rate
+        )
+        self.t = 0
+        self.state = {slot: map_tree(np.zeros_like, params) for slot in self.slots}
+        self._leaves = [leaf for _, leaf in leaves]
+        self._memory = Memory(self._leaves)
+
+    def rule(self, g: np.ndarray, *state: np.ndarray) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
+        """The step to subtract from the parameters, and the new state. It changes no argument.
+
+        Parameters
+        ----------
+        g
+            Some elements of the gradient, as a one-dimensional array.
+        *state
+            The same elements of every state array, in the order of `slots`.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has to define rule(g, *state)")
+
+    def step(self, grads: Tree) -> None:
+        """Update the parameters in place with one gradient.
+
+        Everything is checked before anything is changed: after an error the parameters, the state
+        and `t` are what they were.
+
+        Parameters
+        ----------
+        grads
+            The gradient at the current parameters, a tree like `params`. It is only read.
+
+        Raises
+        ------
+        TypeError
+            If a gradient's dtype is not that of its parameter, or a schedule returns no number.
+        ValueError
+            If structure or shape differ from the parameters', a gradient is NaN or infinite, a
+            parameter array was replaced by another, or a schedule returns a negative, infinite or
+            NaN learning rate.
+        """
+        self._check_leaves_are_the_same()
+        gradients = match(grads, self.params, "grads", "params")
+        if self.schedule is not None:
+            self.learning_rate = hyperparameter("learning_rate", self.schedule(self.t))
+        # The gradient of x * y is (y, x): what lies in a parameter's memory would change under way.
+        gradients = [g.copy() if self._memory.overlaps(g) else g for g in gradients]
+        states = [[leaf for _, leaf in flatten(self.state[slot])] for slot in self.slots]
+        self.t += 1
+        for p, g, *state in zip(self._leaves, gradients, *states, strict=True):
+            self._update(p, g, state)
+
+    def _update(self, p: np.ndarray, g: np.ndarray, state: list[np.ndarray]) -> None:
+        """Apply `rule` to one leaf, block by block: the temporaries stay in the processor's cache."""
+        access = [["readwrite"], ["readonly"]] + [["readwrite"]] * len(state)
+        size = BLOCK_BYTES // p.itemsize
+        with np.nditer([p, g, *state], BLOCKWISE, access, buffersize=size) as blocks:
+            for p_block, g_block, *state_block in blocks:
+                step, new_state = self.rule(g_block, *state_block)
+                p_block -= step
+                for old, new in zip(state_block, new_state, strict=True):
+                    old[...] = new
+
+    def _check_leaves_are_the_same(self) -> None:
+        """Refuse to go on with arrays that the caller no longer uses."""
+        leaves = flatten(self.params)
+        for (path, leaf), ours in zip(leaves, self._leaves, strict=False):
+            if leaf is not ours:
+                raise ValueError(
+                    f"params{path} was replaced by another array; expected the one that this"
+                    " optimizer was created with (assign with params[...][:] = values)"
+                )
+        if len(leaves) != len(self._leaves):
+            raise ValueError(
+                f"params has {len(leaves)} arrays; expected the {len(self._leaves)} that this"
+                " optimizer was created with"
+            )
+
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """A copy of all that a later run needs to go on from here, beside the parameters.
+
+        Returns
+        -------
+        dict
+            Flat, with arrays only, so that ``np.savez(file, **optimizer.state_dict())`` saves it:
+            ``"format"``, ``"optimizer"`` (the class), ``"t"``, and every state array under its slot
+            and path, such as ``"m['W']"``.
+        """
+        saved = {
+            "format": np.array(STATE_FORMAT),
+            "optimizer": np.array(type(self).__name__),
+            "t": np.array(self.t),
+        }
+        return saved | {place: leaf.copy() for place, leaf in self._state_leaves()}
+
+    def load_state_dict(self, saved: Mapping[str, np.ndarray]) -> None:
+        """Go on from a saved state: the next step is bit for bit what it would have been.
+
+        Parameters
+        ----------
+        saved
+            What `state_dict` returned, or what ``np.load`` made of its file. It is only read.
+
+        Raises
+        ------
+        TypeError
+            If an array is of another dtype than the one it is for.
+        ValueError
+            If it belongs to another optimizer, another format or another tree of parameters.
+            Nothing has been changed then.
+        """
+        expected = {"format": STATE_FORMAT, "optimizer": type(self).__name__}
+        for key, value in expected.items():
+            received = saved[key].item() if key in saved else None
+            if received != value:
+                raise ValueError(f"the saved state has {key} {received!r}; expected {value!r}")
+        t = saved["t"].item() if "t" in saved else None
+        if not isinstance(t, int) or t < 0:
+            raise ValueError(f"the saved state has t {t!r}; expected a number of steps")
+        arrays = {place: saved[place] for place in saved if place not in {*expected, "t"}}
+        current = dict(self._state_leaves())
+        for leaf, new in zip(current.values(), match(arrays, current, "saved", "state"), strict=True):
+            leaf[...] = new
+        self.t = t
+
+    def _state_leaves(self) -> list[tuple[str, np.ndarray]]:
+        return [pair for slot in self.slots for pair in flatten(self.state[slot], slot)]
+
+
+def hyperparameter(name: str, value: float, lowest: float = 0.0, below: float = math.inf) -> float:
+    """A hyperparameter as a Python float, once it is a number in ``[lowest, below)``.
+
+    A Python float takes on the dtype of the array it meets; a NumPy scalar would not.
+
+    Raises
+    ------
+    TypeError
+        If it is not a real number.
+    ValueError
+        If it lies outside the interval, or is NaN.
+
+    Examples
+    --------
+    >>> hyperparameter("beta1", 1.0, below=1.0)
+    Traceback (most recent call last):
+        ...
+    ValueError: beta1 is 1.0; expected 0.0 <= beta1 < 1.0
+    """
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{name} is {value!r} of type {type(value).__name__}; expected a number")
+    if not lowest <= value < below:
+        raise ValueError(f"{name} is {value}; expected {lowest} <= {name} < {below}")
+    return float(value)

@@ -1,0 +1,278 @@
+"""Parameter trees: an array, or nested dicts, lists and tuples of arrays.
+
+A model keeps its parameters in whatever container reads best. Everything in `optimlib` that takes
+parameters takes such a *tree*, and names a place in it the way Python would: the leaf reached by
+``theta["layers"][0]["W"]`` has the path ``['layers'][0]['W']``, and a bare array has the path ``""``.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable
+from itertools import accumulate
+from typing import Any
+
+import numpy as np
+from numpy.lib.array_utils import byte_bounds
+
+Tree = Any
+"""An array, or a dict, list or tuple of trees."""
+
+FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+BLOCK_BYTES = 2**17  # what is worked on in one go: such a block and its temporaries fit into a cache
+BLOCKWISE = ["external_loop", "buffered", "zerosize_ok"]  # flags of an np.nditer that walks in blocks
+
+
+def children(tree: Tree) -> list[tuple[Any, Tree]] | None:
+    """The ``(key, subtree)`` pairs of a container, or ``None`` for a leaf.
+
+    >>> children({"W": 1.0, "b": 2.0})
+    [('W', 1.0), ('b', 2.0)]
+    """
+    if isinstance(tree, dict):
+        return list(tree.items())
+    if isinstance(tree, list | tuple):
+        return list(enumerate(tree))
+    return None
+
+
+def flatten(tree: Tree, path: str = "") -> list[tuple[str, Any]]:
+    """All ``(path, leaf)`` pairs, in the order of the containers.
+
+    Parameters
+    ----------
+    tree
+        A leaf, or nested dicts, lists and tuples of leaves.
+    path
+        The path of `tree` itself; it starts the path of everything below it.
+
+    Examples
+    --------
+    >>> flatten({"W": np.ones(2), "layers": [np.zeros(1)]})
+    [("['W']", array([1., 1.])), ("['layers'][0]", array([0.]))]
+    """
+    below = children(tree)
+    if below is None:
+        return [(path, tree)]
+    return [pair for key, subtree in below for pair in flatten(subtree, f"{path}[{key!r}]")]
+
+
+def map_tree(function: Callable[[Any], Any], tree: Tree) -> Tree:
+    """A tree of the same structure with ``function(leaf)`` in place of every leaf.
+
+    >>> map_tree(lambda w: 2 * w, {"W": 1.0, "b": (2.0, 3.0)})
+    {'W': 2.0, 'b': (4.0, 6.0)}
+    """
+    below = children(tree)
+    if below is None:
+        return function(tree)
+    if isinstance(tree, dict):
+        return {key: map_tree(function, subtree) for key, subtree in below}
+    mapped = [map_tree(function, subtree) for _, subtree in below]
+    if hasattr(tree, "_fields"):  # a namedtuple takes its fields one by one
+        return type(tree)(*mapped)
+    return type(tree)(mapped)
+
+
+def copy_tree(tree: Tree) -> Tree:
+    """The same structure with a copy of every array.
+
+    >>> theta = {"b": np.zeros(2)}
+    >>> copy_tree(theta)["b"] is theta["b"]
+    False
+    """
+    return map_tree(np.copy, tree)
+
+
+def check_parameters(tree: Tree, name: str = "params") -> list[tuple[str, np.ndarray]]:
+    """Check that a tree can hold parameters, and return its ``(path, array)`` pairs.
+
+    Parameters
+    ----------
+    tree
+        The parameters. Every leaf must be a writeable float32 or float64 array of finite numbers,
+        and no two leaves may share memory: to change one would silently change the other.
+    name
+        What the caller calls the tree. Every place that an error names starts with it.
+
+    Raises
+    ------
+    TypeError
+        If a leaf is not a NumPy array, or its dtype is not float32 or float64.
+    ValueError
+        If there is no leaf, if a leaf is read-only or holds NaN or infinity, or if two leaves share
+        memory.
+
+    Examples
+    --------
+    >>> check_parameters({"W": np.array([1, 2])}, "theta")
+    Traceback (most recent call last):
+        ...
+    TypeError: theta['W'] has dtype int64; expected float32 or float64
+    """
+    leaves = flatten(tree)
+    if not leaves:
+        raise ValueError(f"{name} is {tree!r}; expected at least one array in it")
+    for path, leaf in leaves:
+        if not isinstance(leaf, np.ndarray):
+            raise TypeError(
+                f"{name}{path} is {leaf!r} of type {type(leaf).__name__}; expected a NumPy array"
+                " (for a single number, np.array(0.5))"
+            )
+        check_dtype(leaf, f"{name}{path}")
+        if not leaf.flags.writeable:
+            raise ValueError(f"{name}{path} is read-only; expected an array that can be updated")
+        check_finite(leaf, f"{name}{path}")
+    check_no_shared_memory(leaves, name)
+    return leaves
+
+
+def match(tree: Tree, reference: Tree, name: str, reference_name: str) -> list[np.ndarray]:
+    """The leaves of `tree` as arrays, in the order of the leaves of `reference`, once they fit.
+
+    They fit if the containers have the same keys and lengths (lists and tuples may stand for each
+    other, and the order of a dict's keys is free) and every leaf has the shape and the dtype of its
+    counterpart. A number may stand for an array of shape ``()``.
+
+    Raises
+    ------
+    TypeError
+        If a leaf is of another dtype than its counterpart.
+    ValueError
+        If structure or shape differ, or a leaf holds NaN or infinity.
+
+    Examples
+    --------
+    >>> match({"b": np.ones(3)}, {"b": np.zeros(2)}, "grads", "params")
+    Traceback (most recent call last):
+        ...
+    ValueError: grads['b'] has shape (3,); expected (2,), the shape of params['b']
+    """
+    matched: list[np.ndarray] = []
+    _match(tree, reference, "", name, reference_name, matched)
+    return matched
+
+
+def _match(
+    tree: Tree,
+    reference: Tree,
+    path: str,
+    name: str,
+    reference_name: str,
+    matched: list[np.ndarray],
+) -> None:
+    """Append the leaves of `tree`, which stands at `path`, to `matched`."""
+    place, counterpart = f"{name}{path}", f"{reference_name}{path}"
+    expected = children(reference)
+    if expected is None:
+        leaf = np.asarray(tree) if children(tree) is None else None
+        if leaf is None:
+            raise ValueError(f"{place} is a {type(tree).__name__}; expected an array like {counterpart}")
+        if leaf.dtype != reference.dtype:
+            raise TypeError(
+                f"{place} has dtype {leaf.dtype}; expected {reference.dtype}, the dtype of {counterpart}"
+            )
+        if leaf.shape != reference.shape:
+            raise ValueError(
+                f"{place} has shape {leaf.shape}; expected {reference.shape}, the shape of {counterpart}"
+            )
+        check_finite(leaf, place)
+        matched.append(leaf)
+        return
+    received = children(tree)
+    if received is None or isinstance(tree, dict) != isinstance(reference, dict):
+        raise ValueError(
+            f"{place} is a {type(tree).__name__}; expected a {type(reference).__name__}"
+            f" like {counterpart}"
+        )
+    subtrees = dict(received)
+    missing = [key for key, _ in expected if key not in subtrees]
+    unexpected = list(subtrees.keys() - dict(expected).keys())
+    if missing or unexpected:
+        raise ValueError(
+            f"{place} is not built like {counterpart}:"
+            f" missing keys {missing}, unexpected keys {unexpected}"
+        )
+    for key, subtree in expected:
+        _match(subtrees[key], subtree, f"{path}[{key!r}]", name, reference_name, matched)
+
+
+def check_dtype(array: np.ndarray, place: str) -> None:
+    """Refuse an array whose numbers are not float32 or float64, naming its `place`.
+
+    >>> check_dtype(np.array(["a"], dtype=object), "theta")
+    Traceback (most recent call last):
+        ...
+    TypeError: theta has dtype object; expected float32 or float64
+    """
+    if array.dtype not in FLOATS:
+        raise TypeError(f"{place} has dtype {array.dtype}; expected float32 or float64")
+
+
+def check_finite(array: np.ndarray, place: str) -> None:
+    """Refuse an array that holds NaN or infinity, naming the first one's place.
+
+    >>> check_finite(np.array([[1.0, 2.0], [np.nan, 4.0]]), "grads['W']")
+    Traceback (most recent call last):
+        ...
+    ValueError: grads['W'][1, 0] is nan; expected finite numbers
+    """
+    # A finite sum of squares proves its terms finite, in one pass and without a temporary array. It
+    # may also overflow, so a sum that is not finite is followed by the exact question. In blocks,
+    # because an array that isn't contiguous would otherwise be copied as a whole.
+    size = BLOCK_BYTES // array.itemsize
+    blocks = np.nditer(array, BLOCKWISE, buffersize=size)
+    if all(np.isfinite(np.dot(block, block)) or np.isfinite(block).all() for block in blocks):
+        return
+    index = tuple(np.argwhere(~np.isfinite(array))[0].tolist())
+    raise ValueError(f"{place}{format_index(index)} is {array[index]}; expected finite numbers")
+
+
+def format_index(index: tuple[int, ...]) -> str:
+    """An array index as it is written behind a path; nothing for an array of shape ``()``.
+
+    >>> format_index((3, 2)), format_index(())
+    ('[3, 2]', '')
+    """
+    return f"[{', '.join(map(str, index))}]" if index else ""
+
+
+def check_no_shared_memory(leaves: list[tuple[str, np.ndarray]], name: str) -> None:
+    """Refuse leaves of which one lies, wholly or in part, where another lies.
+
+    >>> w = np.zeros(4)
+    >>> check_no_shared_memory([("['a']", w), ("['b']", w[2:])], "theta")
+    Traceback (most recent call last):
+        ...
+    ValueError: theta['a'] and theta['b'] share memory; expected separate arrays (use .copy())
+    """
+    by_address = sorted(leaves, key=lambda pair: byte_bounds(pair[1]))
+    for i, (path, leaf) in enumerate(by_address):
+        for other_path, other in by_address[i + 1 :]:
+            if byte_bounds(other)[0] >= byte_bounds(leaf)[1]:
+                break  # and so do all that follow
+            if np.shares_memory(leaf, other):
+                raise ValueError(
+                    f"{name}{path} and {name}{other_path} share memory;"
+                    " expected separate arrays (use .copy())"
+                )
+
+
+class Memory:
+    """The stretches of memory that some arrays occupy.
+
+    >>> w = np.zeros(4)
+    >>> Memory([w]).overlaps(w[1:]), Memory([w]).overlaps(w.copy())
+    (True, False)
+    """
+
+    def __init__(self, arrays: list[np.ndarray]) -> None:
+        spans = sorted(byte_bounds(array) for array in arrays)
+        self.lows = [low for low, _ in spans]
+        self.highs = list(accumulate((high for _, high in spans), max))
+
+    def overlaps(self, array: np.ndarray) -> bool:
+        """Whether `array` may lie in one of the stretches."""
+        low, high = byte_bounds(array)
+        before = bisect_left(self.lows, high)
+        return before > 0 and self.highs[before - 1] > low
