@@ -13,11 +13,12 @@ from numbers import Real
 import numpy as np
 
 from optimlib.trees import (
-    BLOCK_BYTES,
-    BLOCKWISE,
+    Flat,
     Memory,
     Tree,
     check_parameters,
+    cut,
+    flat,
     flatten,
     map_tree,
     match,
@@ -25,6 +26,9 @@ from optimlib.trees import (
 
 Schedule = Callable[[int], float]
 """A function from the number of finished steps (0 first) to a learning rate."""
+
+Block = tuple[slice, tuple[np.ndarray, ...]]
+"""A place in the row of a leaf's elements, and the state arrays of that place."""
 
 STATE_FORMAT = 1  # to be raised whenever state_dict() changes what it writes
 
@@ -47,8 +51,6 @@ class Optimizer:
         The number of steps taken; inside `rule` the number of the step being taken, from 1.
     learning_rate : float
         The step size of the latest step, or of the first one while there is none.
-    state : dict
-        For every name in `slots` a tree of arrays like `params`, all zero at the start.
 
     Raises
     ------
@@ -67,12 +69,31 @@ class Optimizer:
             "learning_rate", self.schedule(0) if self.schedule else learning_rate
         )
         self.t = 0
-        self.state = {slot: map_tree(np.zeros_like, params) for slot in self.slots}
         self._leaves = [leaf for _, leaf in leaves]
         self._memory = Memory(self._leaves)
+        self._blocks = [
+            [
+                (here, (np.zeros(here.stop - here.start, leaf.dtype),) * len(self.slots))
+                for here in cut(leaf)
+            ]
+            for leaf in self._leaves
+        ]
+
+    @property
+    def state(self) -> dict[str, Tree]:
+        """A copy of the state: for every name in `slots` a tree of arrays like `params`."""
+        return {slot: self._state_tree(number) for number, slot in enumerate(self.slots)}
+
+    def _state_tree(self, number: int) -> Tree:
+        leaves = zip(self._leaves, self._blocks, strict=True)
+        arrays = (
+            np.concatenate([state[number] for _, state in blocks]).reshape(leaf.shape)
+            for leaf, blocks in leaves
+        )
+        return map_tree(lambda _: next(arrays), self.params)
 
     def rule(self, g: np.ndarray, *state: np.ndarray) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
-        """The step to subtract from the parameters, and the new state. It changes no argument.
+        """The step to subtract from the parameters, and the new state: new arrays, nothing changed.
 
         Parameters
         ----------
@@ -109,21 +130,16 @@ class Optimizer:
             self.learning_rate = hyperparameter("learning_rate", self.schedule(self.t))
         # The gradient of x * y is (y, x): what lies in a parameter's memory would change under way.
         gradients = [g.copy() if self._memory.overlaps(g) else g for g in gradients]
-        states = [[leaf for _, leaf in flatten(self.state[slot])] for slot in self.slots]
         self.t += 1
-        for p, g, *state in zip(self._leaves, gradients, *states, strict=True):
-            self._update(p, g, state)
+        for p, g, blocks in zip(self._leaves, gradients, self._blocks, strict=True):
+            self._update(flat(p), flat(g), blocks)
 
-    def _update(self, p: np.ndarray, g: np.ndarray, state: list[np.ndarray]) -> None:
-        """Apply `rule` to one leaf, block by block: the temporaries stay in the processor's cache."""
-        access = [["readwrite"], ["readonly"]] + [["readwrite"]] * len(state)
-        size = BLOCK_BYTES // p.itemsize
-        with np.nditer([p, g, *state], BLOCKWISE, access, buffersize=size) as blocks:
-            for p_block, g_block, *state_block in blocks:
-                step, new_state = self.rule(g_block, *state_block)
-                p_block -= step
-                for old, new in zip(state_block, new_state, strict=True):
-                    old[...] = new
+    def _update(self, p: Flat, g: Flat, blocks: list[Block]) -> None:
+        """Apply `rule` to one leaf, block by block: its temporaries stay in the processor's cache."""
+        for number, (here, state) in enumerate(blocks):
+            step, state = self.rule(g[here], *state)
+            blocks[number] = here, state
+            p[here] -= step
 
     def _check_leaves_are_the_same(self) -> None:
         """Refuse to go on with arrays that the caller no longer uses."""
@@ -155,7 +171,7 @@ class Optimizer:
             "optimizer": np.array(type(self).__name__),
             "t": np.array(self.t),
         }
-        return saved | {place: leaf.copy() for place, leaf in self._state_leaves()}
+        return saved | dict(self._state_leaves())
 
     def load_state_dict(self, saved: Mapping[str, np.ndarray]) -> None:
         """Go on from a saved state: the next step is bit for bit what it would have been.
@@ -182,13 +198,14 @@ class Optimizer:
         if not isinstance(t, int) or t < 0:
             raise ValueError(f"the saved state has t {t!r}; expected a number of steps")
         arrays = {place: saved[place] for place in saved if place not in {*expected, "t"}}
-        current = dict(self._state_leaves())
-        for leaf, new in zip(current.values(), match(arrays, current, "saved", "state"), strict=True):
-            leaf[...] = new
+        matched = match(arrays, dict(self._state_leaves()), "saved", "state")
+        for number, blocks in enumerate(self._blocks):
+            rows = [flat(array) for array in matched[number :: len(self._blocks)]]
+            blocks[:] = [(here, tuple(array[here].copy() for array in rows)) for here, _ in blocks]
         self.t = t
 
     def _state_leaves(self) -> list[tuple[str, np.ndarray]]:
-        return [pair for slot in self.slots for pair in flatten(self.state[slot], slot)]
+        return [pair for slot, tree in self.state.items() for pair in flatten(tree, slot)]
 
 
 def hyperparameter(name: str, value: float, lowest: float = 0.0, below: float = math.inf) -> float:

@@ -19,8 +19,7 @@ Tree = Any
 """An array, or a dict, list or tuple of trees."""
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
-BLOCK_BYTES = 2**17  # what is worked on in one go: such a block and its temporaries fit into a cache
-BLOCKWISE = ["external_loop", "buffered", "zerosize_ok"]  # flags of an np.nditer that walks in blocks
+BLOCK_BYTES = 160 * 1024  # a block and the temporaries of a step over it fit into a cache
 
 
 def children(tree: Tree) -> list[tuple[Any, Tree]] | None:
@@ -197,6 +196,38 @@ def _match(
         _match(subtrees[key], subtree, f"{path}[{key!r}]", name, reference_name, matched)
 
 
+Flat = np.ndarray | np.flatiter
+"""The elements of an array in one row."""
+
+
+def flat(array: np.ndarray) -> Flat:
+    """The elements of an array in one row, to read and to write slices of it.
+
+    Examples
+    --------
+    >>> w = np.zeros((2, 3)).T
+    >>> flat(w)[1:3] = 7
+    >>> w
+    array([[0., 7.],
+           [7., 0.],
+           [0., 0.]])
+    """
+    return array.reshape(-1) if array.flags.c_contiguous else array.flat
+
+
+def cut(array: np.ndarray) -> list[slice]:
+    """The blocks to work through an array in: slices of its elements in one row.
+
+    Examples
+    --------
+    >>> cut(np.zeros(40_000))
+    [slice(0, 20480, None), slice(20480, 40000, None)]
+    """
+    size = BLOCK_BYTES // array.itemsize
+    starts = range(0, max(1, array.size), size)  # an empty array is one empty block
+    return [slice(start, min(start + size, array.size)) for start in starts]
+
+
 def check_dtype(array: np.ndarray, place: str) -> None:
     """Refuse an array whose numbers are not float32 or float64, naming its `place`.
 
@@ -218,12 +249,11 @@ def check_finite(array: np.ndarray, place: str) -> None:
     ValueError: grads['W'][1, 0] is nan; expected finite numbers
     """
     # A finite sum of squares proves its terms finite, in one pass and without a temporary array. It
-    # may also overflow, so a sum that is not finite is followed by the exact question. In blocks,
-    # because an array that isn't contiguous would otherwise be copied as a whole.
-    size = BLOCK_BYTES // array.itemsize
-    blocks = np.nditer(array, BLOCKWISE, buffersize=size)
-    if all(np.isfinite(np.dot(block, block)) or np.isfinite(block).all() for block in blocks):
-        return
+    # may also overflow, so a sum that is not finite is followed by the exact question.
+    blocks = (flat(array)[here] for here in cut(array))
+    with np.errstate(over="ignore", invalid="ignore"):
+        if all(np.isfinite(np.dot(block, block)) or np.isfinite(block).all() for block in blocks):
+            return
     index = tuple(np.argwhere(~np.isfinite(array))[0].tolist())
     raise ValueError(f"{place}{format_index(index)} is {array[index]}; expected finite numbers")
 

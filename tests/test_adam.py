@@ -1,0 +1,154 @@
+"""Adam: hand-worked steps, properties, the paper's bounds, and what must not happen."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from optimlib import Adam
+
+GRADIENTS = st.floats(-1e3, 1e3).filter(lambda g: g == 0 or abs(g) > 1e-3)
+
+
+def run(gradients, **hyperparameters) -> np.ndarray:
+    """The steps that Adam subtracts for a sequence of gradients."""
+    gradients = np.asarray(gradients, dtype=float)
+    theta = np.zeros(gradients.shape[1:])
+    optimizer = Adam(theta, **hyperparameters)
+    positions = [theta.copy()]
+    for g in gradients:
+        optimizer.step(np.array(g))
+        positions.append(theta.copy())
+    return -np.diff(positions, axis=0)
+
+
+def test_the_defaults_are_the_papers():
+    adam = Adam(np.zeros(1))
+    assert (adam.learning_rate, adam.beta1, adam.beta2, adam.eps) == (0.001, 0.9, 0.999, 1e-8)
+
+
+def test_three_steps_worked_by_hand():
+    """With beta1 = 1/2, beta2 = 3/4 and eps = 1/4.
+
+    g = 2:  m = 1,    v = 1,    m_hat = 2,   v_hat = 4,     step = 2 / (2 + 1/4)
+    g = 0:  m = 1/2,  v = 3/4,  m_hat = 2/3, v_hat = 12/7,  step = 2/3 / (sqrt(12/7) + 1/4)
+    g = -1: m = -1/4, v = 13/16, m_hat = -2/7, v_hat = 52/37, step = -2/7 / (sqrt(52/37) + 1/4)
+    """
+    expected = [
+        8 / 9,
+        float(Fraction(2, 3)) / ((12 / 7) ** 0.5 + 0.25),
+        -float(Fraction(2, 7)) / ((52 / 37) ** 0.5 + 0.25),
+    ]
+    steps = run([[2.0], [0.0], [-1.0]], learning_rate=1.0, beta1=0.5, beta2=0.75, eps=0.25)
+    np.testing.assert_allclose(steps.ravel(), expected, rtol=1e-14)
+
+
+def test_the_state_after_two_steps_worked_by_hand():
+    adam = Adam(np.zeros(1), beta1=0.5, beta2=0.75)
+    adam.step(np.array([2.0]))
+    adam.step(np.array([6.0]))
+    assert adam.state["m"] == float(Fraction(1, 2) * 1 + Fraction(1, 2) * 6)  # 7/2
+    assert adam.state["v"] == float(Fraction(3, 4) * 1 + Fraction(1, 4) * 36)  # 39/4
+
+
+@given(g=GRADIENTS.filter(bool))
+@settings(derandomize=True, deadline=None)
+def test_the_first_step_is_the_learning_rate_whatever_the_gradient(g):
+    """Without bias correction it would be 3.16 times that."""
+    step = run([[g]], learning_rate=0.01, eps=0.0)
+    np.testing.assert_allclose(step, 0.01 * np.sign(g), rtol=1e-12)
+
+
+def test_a_constant_gradient_moves_by_the_learning_rate_in_every_step():
+    """So t counts the steps: a t that stands still or starts at 2 breaks this."""
+    steps = run(np.full((50, 1), -3.0), learning_rate=0.01, eps=0.0)
+    np.testing.assert_allclose(steps, -0.01, rtol=1e-12)
+
+
+def test_the_state_is_kept_between_steps():
+    steps = run([[1.0], [0.0]], learning_rate=1.0)
+    assert steps[1, 0] > 0.5
+
+
+def test_eps_is_outside_the_root():
+    """At a gradient far below eps the step goes as 1 / eps; inside the root it would as its root."""
+    small, large = (run([[1e-12]], learning_rate=1.0, eps=eps)[0, 0] for eps in (1e-6, 4e-6))
+    assert small / large == pytest.approx(4, rel=1e-5)
+
+
+@given(
+    gradients=st.lists(GRADIENTS, min_size=1, max_size=8).filter(lambda g: g[0] != 0),
+    exponent=st.integers(-30, 30),
+)
+@settings(derandomize=True, deadline=None)
+def test_without_eps_the_steps_do_not_depend_on_the_gradients_scale(gradients, exponent):
+    """A power of two scales every intermediate number exactly, so the steps agree bit for bit."""
+    gradients = np.array(gradients)[:, None]
+    np.testing.assert_array_equal(run(gradients, eps=0.0), run(gradients * 2.0**exponent, eps=0.0))
+
+
+@given(
+    gradients=st.lists(GRADIENTS, min_size=1, max_size=30),
+    beta1=st.sampled_from([0.0, 0.5, 0.9]),
+    beta2=st.sampled_from([0.9, 0.99, 0.999]),
+)
+@settings(derandomize=True, deadline=None)
+def test_no_step_exceeds_the_papers_bound(gradients, beta1, beta2):
+    """Kingma and Ba, section 2.1: eta, or eta (1 - beta1) / sqrt(1 - beta2) where that is larger."""
+    steps = run(np.array(gradients)[:, None], learning_rate=1.0, beta1=beta1, beta2=beta2, eps=1e-300)
+    assert np.abs(steps).max() <= max(1, (1 - beta1) / (1 - beta2) ** 0.5) * (1 + 1e-9)
+
+
+def test_the_bound_is_nearly_reached_by_one_gradient_after_many_zeros():
+    steps = run([[0.0]] * 20_000 + [[1.0]], learning_rate=1.0, eps=1e-300)
+    assert steps[-1, 0] == pytest.approx(0.1 / 0.001**0.5, rel=1e-6)
+
+
+def test_coordinates_do_not_talk_to_each_other():
+    rng = np.random.default_rng(0)
+    gradients = rng.standard_normal((5, 3))
+    together = run(gradients, learning_rate=0.1)
+    alone = [run(gradients[:, [i]], learning_rate=0.1) for i in range(3)]
+    np.testing.assert_array_equal(together, np.concatenate(alone, axis=1))
+
+
+def test_rule_changes_none_of_its_arguments():
+    adam = Adam(np.zeros(3))
+    adam.t = 1
+    arrays = [np.array([1.0, -2.0, 0.0]), np.array([0.5, 0.0, 1.0]), np.array([1.0, 2.0, 3.0])]
+    before = [array.copy() for array in arrays]
+    first, second = adam.rule(*arrays), adam.rule(*arrays)
+    for array, was in zip(arrays, before, strict=True):
+        np.testing.assert_array_equal(array, was)
+    np.testing.assert_array_equal(first[0], second[0])
+    assert not any(np.shares_memory(new, array) for new in first[1] for array in arrays)
+
+
+def test_it_finds_the_minimum_of_a_badly_scaled_bowl():
+    scale = np.array([1e-4, 1.0, 1e4])
+    theta = np.array([1.0, -2.0, 3.0])
+    adam = Adam(theta, learning_rate=lambda finished: 0.1 / (1 + finished / 100))
+    for _ in range(3000):
+        adam.step(scale * theta)
+    assert np.abs(theta).max() < 1e-3
+
+
+@pytest.mark.parametrize("name", ["beta1", "beta2"])
+@pytest.mark.parametrize("value", [-0.1, 1.0, 1.5, np.nan])
+def test_a_decay_rate_outside_its_interval_is_refused(name, value):
+    with pytest.raises(ValueError, match=rf"{name} is .*; expected 0.0 <= {name} < 1.0"):
+        Adam(np.zeros(1), **{name: value})
+
+
+@pytest.mark.parametrize("value", [-1e-8, np.inf, np.nan])
+def test_an_eps_that_is_negative_or_not_finite_is_refused(value):
+    with pytest.raises(ValueError, match="eps is "):
+        Adam(np.zeros(1), eps=value)
+
+
+@pytest.mark.parametrize("value", ["0.9", None, 0.9j, True])
+def test_a_hyperparameter_that_is_no_number_is_refused(value):
+    with pytest.raises(TypeError, match=r"beta1 is .*; expected a number"):
+        Adam(np.zeros(1), beta1=value)
