@@ -54,6 +54,8 @@ def forward(f: Function, x: Any, h: Any = None) -> Any:
     ------
     TypeError
         If `x` is not float32 or float64: in an integer array, ``x + h`` would be ``x``.
+    ValueError
+        If `h` is so small that ``x + h`` is rounded to ``x``.
 
     Examples
     --------
@@ -61,7 +63,7 @@ def forward(f: Function, x: Any, h: Any = None) -> Any:
     True
     """
     x = _point(x)
-    right = x + (default_step(forward, x) if h is None else h)
+    right = x + _step(forward, x, h)
     return (f(right) - f(x)) / (right - x)
 
 
@@ -75,7 +77,7 @@ def central(f: Function, x: Any, h: Any = None) -> Any:
     True
     """
     x = _point(x)
-    h = default_step(central, x) if h is None else h
+    h = _step(central, x, h)
     right, left = x + h, x - h
     return (f(right) - f(left)) / (right - left)
 
@@ -143,7 +145,7 @@ def default_step(scheme: Scheme, x: Any) -> Any:
     """
     x = _point(x)
     h = unit_roundoff(x) ** (1 / (ORDERS[scheme] + 1)) * np.maximum(1, np.abs(x))
-    return np.exp2(np.round(np.log2(h))).astype(x.dtype)
+    return np.ldexp(x.dtype.type(1), np.round(np.log2(h)).astype(int))
 
 
 class Optimum(NamedTuple):
@@ -221,7 +223,7 @@ class Estimate(NamedTuple):
     rounding: float  #: the part of `error` that comes from the rounding of the values
     step: float  #: the largest of the three steps it was made with
     curvature: float  #: a rough second derivative
-    jump: float  #: slope on the right less slope on the left: a kink if larger than `jump_error`
+    jump: float  #: slope on the right less slope on the left; if it exceeds `jump_error`, a kink
     jump_error: float  #: a bound on the error of `jump`
 
 
@@ -242,11 +244,12 @@ def estimates(
 
     .. math::
 
-        R_1 = \frac{4 D(h/2) - D(h)}{3}, \quad
-        R_2 = \frac{4 D(h/4) - D(h/2)}{3}, \quad
-        \mathrm{error} = |R_2 - R_1| + \frac{\max(2u (|f_+| + |f_-|), \nu)}{h/4}
+        R_1 &= \frac{4 D(h/2) - D(h)}{3}, \qquad R_2 = \frac{4 D(h/4) - D(h/2)}{3} \\
+        \mathrm{error} &= |R_2 - R_1| + \frac{\max(2u (|f_+| + |f_-|), \nu)}{h/4}
 
-    Then `h` is halved. The first estimate costs seven evaluations, every further one two.
+    Then `h` is halved. Two extrapolations may agree by chance, so from the second estimate on the
+    distance of the two before counts as well, at a quarter. The first estimate costs seven
+    evaluations, every further one two.
 
     Parameters
     ----------
@@ -341,3 +344,11 @@ def _point(x: Any) -> np.ndarray:
     x = np.asarray(x)
     check_dtype(x, "x")
     return x[()]  # an array of shape () as a scalar
+
+
+def _step(scheme: Scheme, x: Any, h: Any) -> Any:
+    """The step in the dtype of `x`, so that `f` is evaluated in it, once it moves `x` at all."""
+    h = np.asarray(default_step(scheme, x) if h is None else h, dtype=x.dtype)[()]
+    if np.any(x + h == x):
+        raise ValueError(f"h is {h}, which is lost in x = {x}; expected a step that changes x")
+    return h

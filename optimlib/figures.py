@@ -10,6 +10,7 @@ lightness in dark mode.
 """
 
 import matplotlib.pyplot as plt
+import numpy as np
 from cycler import cycler
 
 BLUE = "#0072B2"
@@ -94,3 +95,74 @@ def error_curves(curves, optima=None):
     ax.set(xlabel="step h", ylabel="relative error")
     ax.legend()
     return ax
+
+
+def bands(runs, ax=None):
+    """Draw repeated runs: the mean of each method, and the range between its lowest and highest run.
+
+    Parameters
+    ----------
+    runs
+        ``{label: (x, values)}``, `values` of shape (runs, points).
+    ax
+        The axes to draw on; a new figure's if none are given.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        For labels, scales and the legend.
+
+    Examples
+    --------
+    >>> axes = bands({"descent": ([1, 2, 3], [[3.0, 2.0, 1.0], [3.5, 2.5, 1.5]])})
+    >>> axes.lines[0].get_ydata()[0]
+    3.25
+    >>> plt.close(axes.figure)
+    """
+    if ax is None:
+        _, ax = plt.subplots()
+    for label, (x, values) in runs.items():
+        values = np.asarray(values)
+        (line,) = ax.plot(x, values.mean(axis=0), label=label)
+        lowest, highest = values.min(axis=0), values.max(axis=0)
+        ax.fill_between(x, lowest, highest, color=line.get_color(), alpha=0.2, linewidth=0)
+    return ax
+
+
+def separation(scores, right):
+    """Draw what each of several scores makes of right and of wrong cases, one panel a score.
+
+    Parameters
+    ----------
+    scores
+        ``{label: ({case: score}, threshold)}``; a threshold of None draws no line. Scores are drawn on
+        a logarithmic axis, those that are not finite at its right end, those of 0 at its left end.
+    right
+        The names of the cases that are right: circles, in the upper row. The others are crosses.
+
+    Returns
+    -------
+    numpy.ndarray
+        The axes, one for each score.
+
+    Examples
+    --------
+    >>> axes = separation({"score": ({"a": 1e-3, "b": 10.0}, 1)}, right=["a"])
+    >>> len(axes)
+    1
+    >>> plt.close(axes[0].figure)
+    """
+    _, axes = plt.subplots(len(scores), squeeze=False)
+    for ax, (label, (cases, threshold)) in zip(axes[:, 0], scores.items(), strict=True):
+        sizes = [score for score in cases.values() if 0 < score < float("inf")]
+        least, most = min(sizes) / 10, max(sizes) * 10
+        for row, name, marker, color in ((1, "right", "o", BLUE), (0, "wrong", "X", VERMILLION)):
+            drawn = [score for case, score in cases.items() if (case in right) == (name == "right")]
+            drawn = [min(max(least, score), most) if score == score else most for score in drawn]
+            ax.plot(drawn, [row] * len(drawn), marker, color=color, markersize=9, alpha=0.75)
+        if threshold is not None:
+            ax.axvline(threshold, color=BLACK, linestyle=":")
+        ax.set(
+            xscale="log", xlabel=label, ylim=(-0.6, 1.6), yticks=[0, 1], yticklabels=["wrong", "right"]
+        )
+    return axes[:, 0]

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
 from math import inf, isfinite, log2, nan, sqrt
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -71,7 +71,8 @@ def check_gradient(
     Raises
     ------
     TypeError
-        If a parameter or a gradient has a dtype that cannot be checked, or the loss is no number.
+        If a parameter or a gradient has a dtype that cannot be checked, the loss is no number, or
+        `rng` is no generator.
     ValueError
         If the gradient's structure or shapes differ from theta's, a number is NaN or infinite,
         `loss` or `grad` changes its argument, or `coordinates` or `directions` is negative.
@@ -88,9 +89,12 @@ def check_gradient(
     """
     leaves = check_parameters(theta, "theta")
     for name, number in (("coordinates", coordinates), ("directions", directions)):
-        if number is not None and (not isinstance(number, int) or number < 0):
+        whole = isinstance(number, Integral) and not isinstance(number, bool)
+        if number is not None and not (whole and number >= 0):
             raise ValueError(f"{name} is {number!r}; expected a whole number from 0 on")
     rng = np.random.default_rng(0) if rng is None else rng
+    if not isinstance(rng, np.random.Generator):
+        raise TypeError(f"rng is {rng!r}; expected a numpy.random.Generator")
     few = sum(leaf.size for _, leaf in leaves) <= FEW
     if directions is None:
         directions = 0 if few and coordinates is None else 8
@@ -174,7 +178,12 @@ class _Checker:
 
     def check_unchanged(self, argument: Tree, name: str) -> None:
         """Refuse a function that changed its argument."""
-        for (path, before), (_, now) in zip(self.theta, flatten(argument), strict=True):
+        leaves = flatten(argument)
+        if [path for path, _ in leaves] != [path for path, _ in self.theta]:
+            raise ValueError(
+                f"{name}(theta) changed the structure of theta; expected a function that only reads it"
+            )
+        for (path, before), (_, now) in zip(self.theta, leaves, strict=True):
             if not np.array_equal(before, now):
                 raise ValueError(
                     f"{name}(theta) changed theta{path}; expected a function that only reads it"

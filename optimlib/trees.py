@@ -184,15 +184,15 @@ def _match(
             f"{place} is a {type(tree).__name__}; expected a {type(reference).__name__}"
             f" like {counterpart}"
         )
-    subtrees = dict(received)
-    missing = [key for key, _ in expected if key not in subtrees]
-    unexpected = list(subtrees.keys() - dict(expected).keys())
+    subtrees, known = dict(received), dict(expected)
+    missing = [key for key in known if key not in subtrees]
+    unexpected = [key for key in subtrees if key not in known]
     if missing or unexpected:
         raise ValueError(
             f"{place} is not built like {counterpart}:"
             f" missing keys {missing}, unexpected keys {unexpected}"
         )
-    for key, subtree in expected:
+    for key, subtree in known.items():
         _match(subtrees[key], subtree, f"{path}[{key!r}]", name, reference_name, matched)
 
 
