@@ -2,6 +2,9 @@
 
 import re
 from collections.abc import Callable
+from functools import reduce
+from math import comb
+from operator import add, mul
 from typing import Any
 
 import numpy as np
@@ -74,7 +77,11 @@ def compute(expression: sympy.Basic, values: dict[str, Any]) -> Any:
     if isinstance(expression, sympy.Symbol):
         return values[expression.name]
     if expression.is_Number:
-        return float(expression)
+        return int(expression) if expression.is_Integer else float(expression)
+    if isinstance(expression, sympy.Sum):
+        body, (index, first, last) = expression.args
+        steps = range(int(compute(first, values)), int(compute(last, values)) + 1)
+        return sum(compute(body, values | {index.name: step}) for step in steps)
     arguments = [compute(argument, values) for argument in expression.args]
     if isinstance(expression, AppliedUndef):
         name = expression.func.__name__
@@ -85,18 +92,12 @@ def compute(expression: sympy.Basic, values: dict[str, Any]) -> Any:
     return OPERATIONS[expression.func](*arguments)
 
 
-def product(*factors: Any) -> Any:
-    result = 1.0
-    for factor in factors:
-        result = result * factor
-    return result
-
-
 OPERATIONS: dict[type, Callable[..., Any]] = {
-    sympy.Add: lambda *terms: sum(terms[1:], terms[0]),
-    sympy.Mul: product,
-    sympy.Pow: lambda base, exponent: base**exponent,
+    sympy.Add: lambda *terms: reduce(add, terms),
+    sympy.Mul: lambda *factors: reduce(mul, factors),
+    sympy.Pow: pow,
     sympy.Abs: np.abs,
+    sympy.binomial: comb,
 }
 
 
