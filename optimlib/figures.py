@@ -115,7 +115,7 @@ def bands(runs, ax=None):
     Examples
     --------
     >>> axes = bands({"descent": ([1, 2, 3], [[3.0, 2.0, 1.0], [3.5, 2.5, 1.5]])})
-    >>> axes.lines[0].get_ydata()[0]
+    >>> float(axes.lines[0].get_ydata()[0])
     3.25
     >>> plt.close(axes.figure)
     """
