@@ -207,12 +207,7 @@ class _Checker:
             rng.standard_normal(leaf.shape) * np.where(leaf == 0, 1, np.abs(leaf))
             for _, leaf in self.theta
         ]
-        f = self.line(changes)
-        h = 2.0**12 * self.roundoff
-        for wider in (1, 2**8, 2**16):  # nearby values of a coarse loss are all the same
-            noise = noise_level(f, wider * h)
-            if noise > 0:
-                break
+        noise = noise_level(self.line(changes), 2.0**12 * self.roundoff)
         if isfinite(noise):
             self.noise = 4 * noise
 
