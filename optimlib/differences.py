@@ -8,6 +8,7 @@ differentiate along a line in many dimensions, pass the function of the distance
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -266,6 +267,13 @@ def estimates(
     noise
         The absolute error :math:`\nu` of the values, where it is known to be larger than that.
 
+    Raises
+    ------
+    TypeError
+        If `x` is not float32 or float64.
+    ValueError
+        If `x` is not a single number, or `h` is not above 0.
+
     Yields
     ------
     Estimate
@@ -278,6 +286,8 @@ def estimates(
     True
     """
     x = _point(x)
+    if x.shape or not h > 0:
+        raise ValueError(f"x is {x!r} and h is {h!r}; expected a single number and a step above 0")
     roundoff = unit_roundoff(x) if roundoff is None else roundoff
     f_middle = float(f(x)) if f_x is None else f_x
     slopes: list[float] = []  # D(h), D(h/2), ...
@@ -341,7 +351,8 @@ def noise_level(f: Function, h: float) -> float:
     level = 0.0
     while True:
         values = [float(f(k * h)) for k in range(9)]
-        level = max(level, float(np.sqrt(np.mean(np.diff(values, 4) ** 2) / 70)))
+        fourth = np.diff(values, 4)
+        level = max(level, math.hypot(*fourth) / math.sqrt(70 * len(fourth)))  # the root mean square
         if len(set(values)) == 9 or h > 2.0**-16:
             return level
         h *= 2**8

@@ -92,15 +92,20 @@ def check_gradient(
         whole = isinstance(number, Integral) and not isinstance(number, bool)
         if number is not None and not (whole and number >= 0):
             raise ValueError(f"{name} is {number!r}; expected a whole number from 0 on")
+    size = sum(leaf.size for _, leaf in leaves)
+    if size == 0:
+        raise ValueError(f"theta is {theta!r}; expected at least one number in it")
     rng = np.random.default_rng(0) if rng is None else rng
     if not isinstance(rng, np.random.Generator):
         raise TypeError(f"rng is {rng!r}; expected a numpy.random.Generator")
-    few = sum(leaf.size for _, leaf in leaves) <= FEW
+    few = size <= FEW
     if directions is None:
         directions = 0 if few and coordinates is None else 8
     if coordinates is None:
         coordinates = FEW if few else 2
     checker = _Checker(loss, grad, theta)
+    if coordinates == directions == 0:
+        checker.problem = "nothing was probed: coordinates and directions are both 0"
     if not checker.problem:
         checker.measure_noise(rng)
         checker.probe_coordinates(coordinates, rng)
@@ -136,7 +141,7 @@ class _Checker:
         self.value = self.evaluate()
         if not isfinite(self.value):
             raise ValueError(f"loss(theta) is {self.value}; expected a finite number")
-        self.check_unchanged(self.moved, "loss")
+        self.check_unchanged(self.moved, self.moved_leaves, "loss")
         self.gradient = self.claimed(grad, theta)
         self.norm = _norm(self.gradient)
         self.length = _norm([leaf for _, leaf in self.theta])
@@ -172,19 +177,20 @@ class _Checker:
     def claimed(self, grad: Gradient, theta: Tree) -> list[np.ndarray]:
         """The leaves of the claimed gradient, once they fit those of `theta`."""
         argument = copy_tree(theta)
+        arrays = [leaf for _, leaf in flatten(argument)]
         leaves = [np.copy(g) for g in match(grad(argument), theta, "grad(theta)", "theta")]
-        self.check_unchanged(argument, "grad")
+        self.check_unchanged(argument, arrays, "grad")
         return leaves
 
-    def check_unchanged(self, argument: Tree, name: str) -> None:
-        """Refuse a function that changed its argument."""
-        leaves = flatten(argument)
-        if [path for path, _ in leaves] != [path for path, _ in self.theta]:
+    def check_unchanged(self, argument: Tree, arrays: list[np.ndarray], name: str) -> None:
+        """Refuse a function that changed its argument, whose leaves were `arrays`."""
+        now = flatten(argument)
+        if [path for path, _ in now] != [path for path, _ in self.theta]:
             raise ValueError(
                 f"{name}(theta) changed the structure of theta; expected a function that only reads it"
             )
-        for (path, before), (_, now) in zip(self.theta, leaves, strict=True):
-            if not np.array_equal(before, now):
+        for (path, leaf), array, (_, before) in zip(now, arrays, self.theta, strict=True):
+            if leaf is not array or not np.array_equal(leaf, before):
                 raise ValueError(
                     f"{name}(theta) changed theta{path}; expected a function that only reads it"
                 )
@@ -195,6 +201,10 @@ class _Checker:
         again = self.evaluate()
         if again != self.value:
             return f"loss(theta) is {self.value:.9g} and then {again:.9g}: {advice}"
+        beside = self.line([np.ones(leaf.shape) for _, leaf in self.theta])
+        first, second = beside(2.0**-12), beside(2.0**-12)  # two masks may agree by chance at theta
+        if first != second and isfinite(first):
+            return f"the loss beside theta is {first:.9g} and then {second:.9g}: {advice}"
         pairs = zip(self.theta, self.gradient, self.claimed(grad, theta), strict=True)
         for (path, _), first, second in pairs:
             if not np.array_equal(first, second):
@@ -239,7 +249,6 @@ class _Checker:
                 length=self.length / _norm(direction),
                 reach=max(1.0, self.length) / _norm(direction),
                 analytic=float(sum(product.sum() for product in products)),
-                own_size=_norm(products),
                 size=self.norm,
             )
             self.probes.append(self.probe(line, f"direction {number}", "", None))
@@ -269,7 +278,6 @@ class _Checker:
                     length=abs(float(x)),
                     reach=max(1.0, abs(float(x))),
                     analytic=analytic,
-                    own_size=abs(analytic),
                     size=_norm([g]) / sqrt(g.size),
                 )
                 place = f"theta{path}{format_index(index)}"
@@ -312,7 +320,7 @@ class _Checker:
                 return e
             if number == 0:  # its error rests on two extrapolations, which may agree by chance
                 continue
-            if best is None or _quality(e) < _quality(best):
+            if best is None or e.error < best.error:
                 best = e
             decided = self.verdict(line, best) != "inconclusive"
             if decided and e.rounding > best.error:  # which doubles with every halving
@@ -337,7 +345,11 @@ class _Checker:
 
     def tolerance(self, line: _Line, e: Estimate) -> float:
         """How far the claimed slope may be from an estimate."""
-        return SAFETY * (e.error + self.roundoff * (line.own_size + abs(e.curvature) * line.length))
+        return SAFETY * (e.error + self.of_theta(line, e))
+
+    def of_theta(self, line: _Line, e: Estimate) -> float:
+        """How much the slope changes when theta is rounded: no claim can be held to more."""
+        return self.roundoff * abs(e.curvature) * line.length
 
     def decides(self, line: _Line, e: Estimate) -> bool:
         """Whether an estimate is good enough to tell a right slope from a wrong one."""
@@ -346,15 +358,13 @@ class _Checker:
             return True
         # A slope of zero has no size to compare with. A claim of zero is right if the estimate's
         # error is all rounding, and the claim is no more than roundings of loss or theta make.
-        of_theta = self.roundoff * abs(e.curvature) * line.length
-        of_loss = max(self.roundoff * abs(self.value), self.noise) / line.reach
-        zero = abs(line.analytic) <= NEGLIGIBLE * (of_theta + of_loss)
+        of_loss = self.roundoff * abs(self.value) / line.reach
+        zero = abs(line.analytic) <= NEGLIGIBLE * (self.of_theta(line, e) + of_loss)
         return zero and self.is_all_rounding(line, e)
 
     def is_all_rounding(self, line: _Line, e: Estimate) -> bool:
         """Whether an estimate's error is no more than roundings of the loss or of theta make."""
-        of_theta = self.roundoff * abs(e.curvature) * line.length
-        return e.error <= NEGLIGIBLE * (e.rounding + of_theta)
+        return e.error <= NEGLIGIBLE * (e.rounding + self.of_theta(line, e))
 
 
 @dataclass(frozen=True)
@@ -369,8 +379,6 @@ class _Line:
         How far theta is from zero in units of the line, and the same with theta no less than 1.
     analytic
         The slope according to the gradient.
-    own_size
-        The size of the numbers that were added up to give it.
     size
         The slope that is to be expected from the size of the gradient around it.
     """
@@ -380,16 +388,13 @@ class _Line:
     length: float
     reach: float
     analytic: float
-    own_size: float
     size: float
 
 
-def _quality(e: Estimate) -> tuple[float, float]:
-    """For comparing estimates: the relative error where there is one, else the error. Less is better."""
-    relative = e.error / abs(e.value) if e.value else inf
-    return min(relative, BLUNT), e.error
-
-
 def _norm(leaves: list[np.ndarray]) -> float:
-    """The Euclidean norm of all numbers together, in float64."""
-    return sqrt(sum(float(np.sum(np.square(leaf, dtype=np.float64))) for leaf in leaves))
+    """The Euclidean norm of all numbers together, in float64; no square overflows."""
+    largest = max((float(np.abs(leaf).max()) for leaf in leaves if leaf.size), default=0.0)
+    if largest == 0:
+        return 0.0
+    scaled = (np.square(leaf.astype(np.float64) / largest).sum() for leaf in leaves)
+    return largest * sqrt(sum(float(total) for total in scaled))

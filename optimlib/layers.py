@@ -28,11 +28,21 @@ def dense(x: np.ndarray, W: np.ndarray, b: np.ndarray) -> np.ndarray:
     numpy.ndarray
         Shape (examples, outputs).
 
+    Raises
+    ------
+    ValueError
+        If the shapes don't belong together. (A `b` of another shape would often be broadcast.)
+
     Examples
     --------
     >>> dense(np.array([[1.0, 2.0]]), W=np.array([[1.0], [10.0]]), b=np.array([100.0]))
     array([[121.]])
     """
+    if x.ndim != 2 or W.shape[:1] != x.shape[1:] or b.shape != W.shape[1:]:
+        raise ValueError(
+            f"x, W and b have shapes {x.shape}, {W.shape} and {b.shape};"
+            " expected (examples, inputs), (inputs, outputs) and (outputs,)"
+        )
     return x @ W + b
 
 

@@ -34,7 +34,7 @@ def softmax_cross_entropy(logits: np.ndarray, labels: np.ndarray) -> tuple[float
     TypeError
         If `labels` are not integers.
     ValueError
-        If the shapes don't belong together, or a label names no class.
+        If the shapes don't belong together, there is no example, or a label names no class.
 
     Examples
     --------
@@ -42,15 +42,15 @@ def softmax_cross_entropy(logits: np.ndarray, labels: np.ndarray) -> tuple[float
     >>> round(loss, 6), gradient  # log(2)
     (0.693147, array([[-0.5,  0.5]]))
     """
-    labels = np.asarray(labels)
+    logits, labels = np.asarray(logits), np.asarray(labels)
     if labels.dtype.kind not in "iu":
         raise TypeError(f"labels have dtype {labels.dtype}; expected integers")
-    if logits.ndim != 2 or labels.shape != logits.shape[:1]:
+    if logits.ndim != 2 or labels.shape != logits.shape[:1] or not logits.size:
         raise ValueError(
             f"logits have shape {logits.shape} and labels {labels.shape};"
-            " expected (examples, classes) and (examples,)"
+            " expected (examples, classes) and (examples,), at least one of each"
         )
-    if labels.size and not 0 <= labels.min() <= labels.max() < logits.shape[1]:
+    if not 0 <= labels.min() <= labels.max() < logits.shape[1]:
         raise ValueError(
             f"labels lie in {labels.min()} .. {labels.max()}; expected 0 .. {logits.shape[1] - 1}"
         )

@@ -190,9 +190,7 @@ def test_cells_that_were_run_out_of_order_are_seen(notebook):
     assert rules.outputs(notebook)
 
 
-@pytest.mark.parametrize(
-    ("kind", "key"), [("image", "alt"), ("figure", "caption"), ("figure", "name")]
-)
+@pytest.mark.parametrize(("kind", "key"), [("image", "alt"), ("figure", "caption"), ("figure", "name")])
 def test_a_figure_without_its_texts_is_seen(notebook, kind, key):
     del rules.code_cells(notebook)[1].metadata["mystnb"][kind][key]
     assert rules.figures(notebook, "01")
@@ -209,9 +207,7 @@ def test_a_figure_with_no_number_beside_it_is_seen(notebook):
     assert rules.figures(notebook, "01")
 
 
-@pytest.mark.parametrize(
-    "label", ["{solution-start} ex-01-one", "{exercise} One", "{solution-end}"]
-)
+@pytest.mark.parametrize("label", ["{solution-start} ex-01-one", "{exercise} One", "{solution-end}"])
 def test_an_exercise_without_a_whole_solution_is_seen(notebook, label):
     (cell,) = (cell for cell in notebook.cells if label in cell.source)
     cell.source = cell.source.replace(label, "{note}")

@@ -11,7 +11,16 @@ import pytest
 import yaml
 from notebook_rules import ROOT
 
-SKIPPED = {".git", ".venv", "_build", "build", "mathjax", "__pycache__", ".ipynb_checkpoints"}
+SKIPPED = {
+    ".git",
+    ".venv",
+    ".hypothesis",
+    "_build",
+    "build",
+    "mathjax",
+    "__pycache__",
+    ".ipynb_checkpoints",
+}
 TEXT_SUFFIXES = {"", ".cff", ".css", ".in", ".ipynb", ".md", ".py", ".toml", ".txt", ".yml"}
 
 

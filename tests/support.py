@@ -1,0 +1,33 @@
+"""What several test files need."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from optimlib.trees import flatten
+
+
+def bits(tree: Any) -> list[tuple]:
+    """All that can be seen of a tree's arrays, and which objects they are."""
+    return [(path, id(leaf), leaf.dtype, leaf.shape, leaf.tobytes()) for path, leaf in flatten(tree)]
+
+
+@contextmanager
+def unchanged(*trees: Any) -> Iterator[None]:
+    """Fail if the block replaces an array of `trees` or changes a single bit of one."""
+    before = [bits(tree) for tree in trees]
+    yield
+    assert [bits(tree) for tree in trees] == before
+
+
+def same(a: Any, b: Any) -> bool:
+    """Whether two trees have containers of the same types and equal arrays of the same dtypes."""
+    if type(a) is not type(b):
+        return False
+    if isinstance(a, dict):
+        return list(a) == list(b) and all(same(a[key], b[key]) for key in a)
+    if isinstance(a, list | tuple):
+        return len(a) == len(b) and all(map(same, a, b))
+    return a.dtype == b.dtype and np.array_equal(a, b)
