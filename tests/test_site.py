@@ -165,7 +165,7 @@ def test_every_label_is_used_once():
         label
         for source in SOURCES
         for label in re.findall(
-            r"^:label: (\S+)|^\$\$ \(([\w-]+)\)|^ +name: (\S+)|^\(([\w-]+)\)=",
+            r"^:label: (\S+)|^\$\$ \(([\w-]+)\)|^ +name: (fig-\S+)|^\(([\w-]+)\)=",
             source.read_text(encoding="utf8"),
             flags=re.M,
         )
