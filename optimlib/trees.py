@@ -19,7 +19,7 @@ Tree = Any
 """An array, or a dict, list or tuple of trees."""
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
-BLOCK_BYTES = 160 * 1024  # a block and the temporaries of a step over it fit into a cache
+BLOCK_BYTES = 192 * 1024  # a block and the temporaries of a step over it fit into a cache
 
 
 def children(tree: Tree) -> list[tuple[Any, Tree]] | None:
@@ -221,7 +221,7 @@ def cut(array: np.ndarray) -> list[slice]:
     Examples
     --------
     >>> cut(np.zeros(40_000))
-    [slice(0, 20480, None), slice(20480, 40000, None)]
+    [slice(0, 24576, None), slice(24576, 40000, None)]
     """
     size = BLOCK_BYTES // array.itemsize
     starts = range(0, max(1, array.size), size)  # an empty array is one empty block
