@@ -269,6 +269,7 @@ class _Checker:
         """Probe `count` coordinates of every leaf, or all of a leaf that has no more."""
         leaves = zip(self.theta, self.moved_leaves, self.gradient, strict=True)
         for (path, leaf), moved, g in leaves:
+            ordinary = _norm([g]) / sqrt(max(1, g.size))  # the root mean square of the leaf
             for flat in sorted(rng.choice(g.size, min(count, g.size), replace=False)):
                 index = tuple(int(i) for i in np.unravel_index(flat, g.shape))
                 x, analytic = leaf[index], float(g[index])
@@ -278,7 +279,7 @@ class _Checker:
                     length=abs(float(x)),
                     reach=max(1.0, abs(float(x))),
                     analytic=analytic,
-                    size=_norm([g]) / sqrt(g.size),
+                    size=ordinary,
                 )
                 place = f"theta{path}{format_index(index)}"
                 self.probes.append(self.probe(line, place, path, index))
