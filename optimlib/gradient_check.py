@@ -247,6 +247,7 @@ class _Checker:
                 f=self.line(direction),
                 x=0.0,
                 length=self.length / _norm(direction),
+                length_of_all=self.length / _norm(direction),
                 reach=max(1.0, self.length) / _norm(direction),
                 analytic=float(sum(product.sum() for product in products)),
                 size=self.norm,
@@ -277,6 +278,7 @@ class _Checker:
                     f=self.coordinate(moved, index),
                     x=x,
                     length=abs(float(x)),
+                    length_of_all=self.length,
                     reach=max(1.0, abs(float(x))),
                     analytic=analytic,
                     size=ordinary,
@@ -360,7 +362,8 @@ class _Checker:
         # A slope of zero has no size to compare with. A claim of zero is right if the estimate's
         # error is all rounding, and the claim is no more than roundings of loss or theta make.
         of_loss = self.roundoff * abs(self.value) / line.reach
-        zero = abs(line.analytic) <= NEGLIGIBLE * (self.of_theta(line, e) + of_loss)
+        of_all_theta = self.roundoff * abs(e.curvature) * line.length_of_all
+        zero = abs(line.analytic) <= NEGLIGIBLE * (of_all_theta + of_loss)
         return zero and self.is_all_rounding(line, e)
 
     def is_all_rounding(self, line: _Line, e: Estimate) -> bool:
@@ -376,8 +379,12 @@ class _Line:
     ----------
     f, x
         The loss as a function of one number, and that number at theta.
-    length, reach
-        How far theta is from zero in units of the line, and the same with theta no less than 1.
+    length
+        How far what the line moves is from zero, in units of the line.
+    length_of_all
+        The same for all of theta.
+    reach
+        The same as `length`, but no less than 1 in the parameters' own units.
     analytic
         The slope according to the gradient.
     size
@@ -387,6 +394,7 @@ class _Line:
     f: Callable[[Any], float]
     x: Any
     length: float
+    length_of_all: float
     reach: float
     analytic: float
     size: float

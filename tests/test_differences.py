@@ -544,3 +544,8 @@ def test_the_fourth_differences_of_a_quartic_are_known():
     h = 2.0**-9
     assert noise_level(f, h) == pytest.approx(24 * h**4 / math.sqrt(70), rel=1e-12)
     assert arguments == [k / 512 for k in range(9)]
+
+
+def test_the_complex_step_has_no_default_step():
+    with pytest.raises(ValueError, match="expected forward, central or richardson"):
+        default_step(complex_step, 1.0)
