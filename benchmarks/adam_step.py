@@ -26,7 +26,7 @@ import numpy as np
 import optimlib
 
 PARAMETERS = 10_000_000
-ROUNDS = 15
+ROUNDS = 31
 SIZES_FOR_MEMORY = (100_000, 1_000_000, 10_000_000)
 
 
