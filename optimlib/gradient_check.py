@@ -8,27 +8,20 @@ estimated, for every probe, from the values that the quotient is made of.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from itertools import islice
-from math import inf, isfinite, log2, nan, sqrt
+from math import inf, isfinite, nan, sqrt
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 
-from optimlib.differences import Estimate, estimates, noise_level, unit_roundoff
+from optimlib.differences import noise_level, unit_roundoff
 from optimlib.gradient_report import GradientReport, Probe
 from optimlib.trees import Tree, check_parameters, copy_tree, flatten, format_index, match
+from optimlib.verdicts import Claim
 
 Loss = Callable[[Tree], float]
 Gradient = Callable[[Tree], Tree]
 
-SAFETY = 4  # a probe passes within this many estimated errors
-SHARP = 1e-7  # with a tolerance below this part of the slope, no smaller steps are tried
-BLUNT = 1e-3  # a tolerance above this part of the gradient's size decides nothing
-START = 4  # first step, in units of Richardson's best: it leaves room for two halvings
-NEGLIGIBLE = 64  # so many roundings of the loss, over the size of theta, are no slope
-HALVINGS = 60  # of the first step, at most
 FEW = 100  # up to so many parameters are all probed one by one
 
 
@@ -243,16 +236,19 @@ class _Checker:
         for number in range(1, count + 1):
             direction = self.random_direction(rng)
             products = [g.astype(np.float64) * d for g, d in zip(self.gradient, direction, strict=True)]
-            line = _Line(
+            claim = Claim(
                 f=self.line(direction),
                 x=0.0,
+                value=self.value,
+                slope=float(sum(product.sum() for product in products)),
+                size=self.norm,
                 length=self.length / _norm(direction),
                 length_of_all=self.length / _norm(direction),
                 reach=max(1.0, self.length) / _norm(direction),
-                analytic=float(sum(product.sum() for product in products)),
-                size=self.norm,
+                roundoff=self.roundoff,
+                noise=self.noise,
             )
-            self.probes.append(self.probe(line, f"direction {number}", "", None))
+            self.probe(claim, f"direction {number}", "", None)
 
     def coordinate(self, moved: np.ndarray, index: tuple[int, ...]) -> Callable[[Any], float]:
         """The loss as a function of the number at one place."""
@@ -273,131 +269,37 @@ class _Checker:
             ordinary = _norm([g]) / sqrt(max(1, g.size))  # the root mean square of the leaf
             for flat in sorted(rng.choice(g.size, min(count, g.size), replace=False)):
                 index = tuple(int(i) for i in np.unravel_index(flat, g.shape))
-                x, analytic = leaf[index], float(g[index])
-                line = _Line(
+                x = leaf[index]
+                claim = Claim(
                     f=self.coordinate(moved, index),
                     x=x,
+                    value=self.value,
+                    slope=float(g[index]),
+                    size=ordinary,
                     length=abs(float(x)),
                     length_of_all=self.length,
                     reach=max(1.0, abs(float(x))),
-                    analytic=analytic,
-                    size=ordinary,
+                    roundoff=self.roundoff,
+                    noise=self.noise,
                 )
-                place = f"theta{path}{format_index(index)}"
-                self.probes.append(self.probe(line, place, path, index))
+                self.probe(claim, f"theta{path}{format_index(index)}", path, index)
 
-    def probe(self, line: _Line, place: str, path: str, index: tuple[int, ...] | None) -> Probe:
-        """Measure the slope of a line, and compare."""
-        best = self.best_estimate(line)
-        if best is None:
-            return Probe(place, path, index, line.analytic, nan, inf, inf, 0.0, "inconclusive")
-        verdict = self.verdict(line, best)
-        return Probe(
+    def probe(self, claim: Claim, place: str, path: str, index: tuple[int, ...] | None) -> None:
+        """Measure the slope that is claimed, compare, and note what was found."""
+        best = claim.best_estimate()
+        verdict = "inconclusive" if best is None else claim.verdict(best)
+        probe = Probe(
             place=place,
             path=path,
             index=index,
-            analytic=line.analytic,
-            numeric=best.value,
-            error=best.error,
-            tolerance=self.tolerance(line, best),
+            analytic=claim.slope,
+            numeric=nan if best is None else best.value,
+            error=inf if best is None else best.error,
+            tolerance=inf if best is None else claim.tolerance(best),
             jump=best.jump if verdict == "kink" else 0.0,
             verdict=verdict,
         )
-
-    def best_estimate(self, line: _Line) -> Estimate | None:
-        """The estimate with the smallest error, from as few steps as show which one that is."""
-        eta = max(self.roundoff, self.noise / abs(self.value) if self.value else 0.0)
-        h = START * eta ** (1 / 5) * line.reach
-        ladder = estimates(
-            line.f,
-            line.x,
-            type(line.x)(2.0 ** round(log2(h))),
-            f_x=self.value,
-            roundoff=self.roundoff,
-            noise=self.noise,
-        )
-        inside = (e for e in islice(ladder, HALVINGS) if isfinite(e.error))  # the loss's domain
-        best = None
-        for number, e in enumerate(inside):
-            if self.verdict(line, e) == "pass" and SAFETY * e.error <= SHARP * abs(e.value):
-                return e
-            if number == 0:  # its error rests on two extrapolations, which may agree by chance
-                continue
-            if best is None or e.error < best.error:
-                best = e
-            decided = self.verdict(line, best) != "inconclusive"
-            if decided and e.rounding > best.error:  # which doubles with every halving
-                break
-        return best
-
-    def verdict(self, line: _Line, e: Estimate) -> str:
-        """What an estimate says of the claimed slope."""
-        difference, tolerance = abs(line.analytic - e.value), self.tolerance(line, e)
-        if difference <= tolerance:
-            return "pass" if self.decides(line, e) else "inconclusive"
-        # A kink at theta leaves all slopes between the two one-sided ones open.
-        if difference > tolerance + (abs(e.jump) + e.jump_error) / 2:
-            sure = e.error <= self.blunt * abs(e.value) or self.is_all_rounding(line, e)
-            return "fail" if sure else "inconclusive"
-        return "kink" if abs(e.jump) > e.jump_error else "inconclusive"
-
-    @property
-    def blunt(self) -> float:
-        """The part of the gradient's size that a tolerance may be."""
-        return max(BLUNT, 40 * sqrt(self.roundoff))
-
-    def tolerance(self, line: _Line, e: Estimate) -> float:
-        """How far the claimed slope may be from an estimate."""
-        return SAFETY * (e.error + self.of_theta(line, e))
-
-    def of_theta(self, line: _Line, e: Estimate) -> float:
-        """How much the slope changes when theta is rounded: no claim can be held to more."""
-        return self.roundoff * abs(e.curvature) * line.length
-
-    def decides(self, line: _Line, e: Estimate) -> bool:
-        """Whether an estimate is good enough to tell a right slope from a wrong one."""
-        tolerance = self.tolerance(line, e)
-        if tolerance <= self.blunt * max(abs(line.analytic), abs(e.value), line.size):
-            return True
-        # A slope of zero has no size to compare with. A claim of zero is right if the estimate's
-        # error is all rounding, and the claim is no more than roundings of loss or theta make.
-        of_loss = self.roundoff * abs(self.value) / line.reach
-        of_all_theta = self.roundoff * abs(e.curvature) * line.length_of_all
-        zero = abs(line.analytic) <= NEGLIGIBLE * (of_all_theta + of_loss)
-        return zero and self.is_all_rounding(line, e)
-
-    def is_all_rounding(self, line: _Line, e: Estimate) -> bool:
-        """Whether an estimate's error is no more than roundings of the loss or of theta make."""
-        return e.error <= NEGLIGIBLE * (e.rounding + self.of_theta(line, e))
-
-
-@dataclass(frozen=True)
-class _Line:
-    """A line through theta: the loss as a function of one number, and the claimed slope.
-
-    Attributes
-    ----------
-    f, x
-        The loss as a function of one number, and that number at theta.
-    length
-        How far what the line moves is from zero, in units of the line.
-    length_of_all
-        The same for all of theta.
-    reach
-        The same as `length`, but no less than 1 in the parameters' own units.
-    analytic
-        The slope according to the gradient.
-    size
-        The slope that is to be expected from the size of the gradient around it.
-    """
-
-    f: Callable[[Any], float]
-    x: Any
-    length: float
-    length_of_all: float
-    reach: float
-    analytic: float
-    size: float
+        self.probes.append(probe)
 
 
 def _norm(leaves: list[np.ndarray]) -> float:
