@@ -135,8 +135,12 @@ class Optimizer:
             self._update(flat(p), flat(g), blocks)
 
     def _update(self, p: Flat, g: Flat, blocks: list[Block]) -> None:
-        """Apply `rule` to one leaf, block by block: its temporaries stay in the processor's cache."""
-        for number, (here, state) in enumerate(blocks):
+        """Apply `rule` to one leaf, block by block: its temporaries stay in the processor's cache.
+
+        The last block comes first: the check has just read the gradient to its end.
+        """
+        for number in reversed(range(len(blocks))):
+            here, state = blocks[number]
             step, state = self.rule(g[here], *state)
             blocks[number] = here, state
             p[here] -= step

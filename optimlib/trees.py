@@ -248,12 +248,15 @@ def check_finite(array: np.ndarray, place: str) -> None:
         ...
     ValueError: grads['W'][1, 0] is nan; expected finite numbers
     """
-    # A finite sum of squares proves its terms finite, in one pass and without a temporary array. It
-    # may also overflow, so a sum that is not finite is followed by the exact question.
-    blocks = (flat(array)[here] for here in cut(array))
-    with np.errstate(over="ignore", invalid="ignore"):
-        if all(np.isfinite(np.dot(block, block)) or np.isfinite(block).all() for block in blocks):
-            return
+    row = flat(array)
+    if isinstance(row, np.ndarray):
+        # A finite sum of squares proves its terms finite, in one pass and without a temporary array.
+        # It may also overflow: then the exact question follows.
+        with np.errstate(over="ignore", invalid="ignore"):
+            if np.isfinite(np.dot(row, row)):
+                return
+    if all(np.isfinite(row[here]).all() for here in cut(array)):
+        return
     index = tuple(np.argwhere(~np.isfinite(array))[0].tolist())
     raise ValueError(f"{place}{format_index(index)} is {array[index]}; expected finite numbers")
 
