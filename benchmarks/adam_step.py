@@ -43,8 +43,19 @@ def ours(size: int) -> Callable[[], None]:
     return lambda: optimizer.step(grads)
 
 
+def equations(
+    g: np.ndarray, m: np.ndarray, v: np.ndarray, t: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The step, m and v: the equations line for line, as chapter 9 writes them."""
+    m = 0.9 * m + 0.1 * g
+    v = 0.999 * v + 0.001 * g**2
+    m_hat = m / (1 - 0.9**t)
+    v_hat = v / (1 - 0.999**t)
+    return 1e-3 * m_hat / (np.sqrt(v_hat) + 1e-8), m, v
+
+
 def whole_arrays(size: int) -> Callable[[], None]:
-    """The equations line for line, as chapter 9 writes them; a NaN is refused as ours does."""
+    """The equations on whole arrays; a NaN is refused as ours does."""
     params, grads = arrays(size)
     m, v, t = np.zeros_like(params), np.zeros_like(params), 0
 
@@ -53,11 +64,8 @@ def whole_arrays(size: int) -> Callable[[], None]:
         if not np.isfinite(grads).all():
             raise ValueError("the gradient is not finite")
         t += 1
-        m = 0.9 * m + 0.1 * grads
-        v = 0.999 * v + 0.001 * grads**2
-        m_hat = m / (1 - 0.9**t)
-        v_hat = v / (1 - 0.999**t)
-        params = params - 1e-3 * m_hat / (np.sqrt(v_hat) + 1e-8)
+        change, m, v = equations(grads, m, v, t)
+        params = params - change
 
     return step
 
@@ -70,11 +78,8 @@ def whole_arrays_in_place(size: int) -> Callable[[], None]:
     def step() -> None:
         nonlocal m, v, t
         t += 1
-        m = 0.9 * m + 0.1 * grads
-        v = 0.999 * v + 0.001 * grads**2
-        m_hat = m / (1 - 0.9**t)
-        v_hat = v / (1 - 0.999**t)
-        params[...] -= 1e-3 * m_hat / (np.sqrt(v_hat) + 1e-8)
+        change, m, v = equations(grads, m, v, t)
+        params[...] -= change
 
     return step
 

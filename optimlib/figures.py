@@ -9,9 +9,13 @@ speaks by colour alone. Figures are opaque white PNGs; the book's style sheet in
 lightness in dark mode.
 """
 
+from collections.abc import Container, Mapping
+from typing import Any
+
 import matplotlib.pyplot as plt
 import numpy as np
 from cycler import cycler
+from matplotlib.axes import Axes
 
 BLUE = "#0072B2"
 VERMILLION = "#D55E00"
@@ -61,7 +65,9 @@ def use_style() -> None:
     plt.rcParams.update(STYLE)
 
 
-def error_curves(curves, optima=None):
+def error_curves(
+    curves: Mapping[str, tuple[Any, Any]], optima: Mapping[str, tuple[Any, Any]] | None = None
+) -> Axes:
     """Draw errors against the step, on logarithmic axes, one labelled curve each.
 
     Parameters
@@ -97,7 +103,7 @@ def error_curves(curves, optima=None):
     return ax
 
 
-def bands(runs, ax=None):
+def bands(runs: Mapping[str, tuple[Any, Any]], ax: Axes | None = None) -> Axes:
     """Draw repeated runs: the mean of each method, and the range between its lowest and highest run.
 
     Parameters
@@ -129,7 +135,9 @@ def bands(runs, ax=None):
     return ax
 
 
-def separation(scores, right):
+def separation(
+    scores: Mapping[str, tuple[Mapping[str, float], float | None]], right: Container[str]
+) -> np.ndarray:
     """Draw what each of several scores makes of right and of wrong cases, one panel a score.
 
     Parameters
