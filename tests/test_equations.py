@@ -10,7 +10,13 @@ from latex import Matrix, Series, evaluate, labelled_equations
 
 from optimlib import (
     SGD,
+    AdaBelief,
     Adam,
+    Adamax,
+    AdamW,
+    Lion,
+    Nadam,
+    RAdam,
     check_gradient,
     differences,
     initializers,
@@ -413,3 +419,114 @@ def test_the_bound_on_adams_step_is_attained_where_cauchy_and_schwarz_are_equal(
         before = theta.copy()
         adam.step(np.array([(BETA1 / BETA2) ** (t - i)]))
     assert before - theta == pytest.approx(bound, rel=1e-10)
+
+
+# Chapter 11
+
+
+def run_optimizer(optimizer, evaluate_step, state, steps=3, size=3):
+    """Whether an equation, carried from step to step, takes the optimizer's steps.
+
+    `evaluate_step(values)` evaluates the equations; `state` maps the symbols they carry to what stands
+    for them in the next step, `{"m _ t": "m_{t-1}"}`.
+    """
+    rng = np.random.default_rng(11)
+    theta = rng.standard_normal(size)
+    opt = optimizer(theta)
+    by_hand, carried = theta.copy(), {before: np.zeros(size) for before in state.values()}
+    for t in range(1, steps + 1):
+        g = rng.standard_normal(size)
+        found = evaluate_step(carried | {"g_t": g, "t": t, r"\theta_{t-1}": by_hand})
+        opt.step(g)
+        by_hand, carried = found[r"\theta _ t"], {state[now]: found[now] for now in state}
+        np.testing.assert_allclose(theta, by_hand, rtol=1e-12)
+
+
+ADAMS_MEANS = r"\\".join(EQUATIONS[f"eq-09-{name}"] for name in ("m", "v", "m-hat", "v-hat"))
+MOMENTS = {"m _ t": "m_{t-1}", "v _ t": "v_{t-1}"}
+RATES = DECAY | {r"\eta_t": 0.25, r"\varepsilon": 0.125, r"\lambda": 0.5}
+
+
+@defines("eq-11-coupled")
+def test_a_penalty_is_adam_with_another_gradient():
+    latex = ADAMS_MEANS + r"\\" + EQUATIONS["eq-09-update"]
+
+    def step(values):
+        changed = evaluate(EQUATIONS["eq-11-coupled"], RATES | values)[r"\tilde g _ t"]
+        return evaluate(latex, RATES | values | {"g_t": changed})
+
+    run_optimizer(lambda p: Adam(p, 0.25, eps=0.125, weight_decay=0.5), step, MOMENTS)
+
+
+@defines("eq-11-adamw")
+@pytest.mark.parametrize("alpha", [1.0, 0.125])
+def test_adamw(alpha):
+    latex = ADAMS_MEANS + r"\\" + EQUATIONS["eq-11-adamw"]
+    run_optimizer(
+        lambda p: AdamW(p, 0.25, eps=0.125, weight_decay=0.5, base_rate=alpha),
+        lambda values: evaluate(latex, RATES | {r"\alpha": alpha} | values),
+        MOMENTS,
+    )
+
+
+@defines("eq-11-nadam")
+@pytest.mark.parametrize("psi", [0.004, 1.0])
+def test_nadam(psi):
+    latex = ADAMS_MEANS + r"\\" + EQUATIONS["eq-11-nadam"]
+    products = {0: 1.0}
+
+    def step(values):
+        t = values["t"]
+        found = evaluate(latex, RATES | values | {r"\psi": psi, "P_{t-1}": products[t - 1]})
+        products[t] = found["P _ t"]
+        return found
+
+    run_optimizer(lambda p: Nadam(p, 0.25, eps=0.125, momentum_decay=psi), step, MOMENTS)
+
+
+@defines("eq-11-adamax")
+def test_adamax():
+    latex = EQUATIONS["eq-09-m"] + r"\\" + EQUATIONS["eq-11-adamax"]
+    run_optimizer(
+        lambda p: Adamax(p, 0.25, eps=0.125),
+        lambda values: evaluate(latex, RATES | values),
+        {"m _ t": "m_{t-1}", "u _ t": "u_{t-1}"},
+        steps=5,
+        size=1,  # the maximum here is one of numbers
+    )
+
+
+@defines("eq-11-radam")
+def test_radam():
+    latex = ADAMS_MEANS + r"\\" + EQUATIONS["eq-11-radam"]
+
+    def step(values):
+        if values["t"] > 4:
+            found = evaluate(latex, RATES | values)
+            assert found[r"\rho _ t"] > 4
+        else:  # up to the threshold it does not divide
+            found = evaluate(ADAMS_MEANS, RATES | values)
+            found[r"\theta _ t"] = values[r"\theta_{t-1}"] - 0.25 * found[r"\hat m _ t"]
+        return found
+
+    run_optimizer(lambda p: RAdam(p, 0.25, eps=0.125), step, MOMENTS, steps=6)
+
+
+@defines("eq-11-adabelief")
+def test_adabelief():
+    latex = r"\\".join(EQUATIONS[name] for name in ("eq-09-m", "eq-09-m-hat", "eq-11-adabelief"))
+    run_optimizer(
+        lambda p: AdaBelief(p, 0.25, eps=0.125, eps_root=0.0625),
+        lambda values: evaluate(latex, RATES | {r"\varepsilon'": 0.0625} | values),
+        {"m _ t": "m_{t-1}", "s _ t": "s_{t-1}"},
+    )
+
+
+@defines("eq-11-lion")
+def test_lion():
+    sign = {r"\operatorname{sign}": np.sign}
+    run_optimizer(
+        lambda p: Lion(p, 0.25, beta1=BETA1, beta2=BETA2, weight_decay=0.5),
+        lambda values: evaluate(EQUATIONS["eq-11-lion"], RATES | sign | values),
+        {"m _ t": "m_{t-1}"},
+    )
