@@ -10,7 +10,7 @@ import numpy as np
 from optimlib.hyperparameters import hyperparameter
 from optimlib.schedules import Schedule
 from optimlib.trees import Tree
-from optimlib.weight_decay import WeightDecay
+from optimlib.weight_decay import WeightDecay, always_decoupled
 
 FORMS = ("paper", "raw", "corrected")
 """What AMSGrad may take the maximum of."""
@@ -42,20 +42,23 @@ class Adam(WeightDecay):
         Add epsilon to the root of the uncorrected mean, :math:`\theta_t = \theta_{t-1} - \eta_t
         \frac{\sqrt{1 - \beta_2^t}}{1 - \beta_1^t} m_t / (\sqrt{v_t} + \varepsilon)`: the same as an
         epsilon that starts larger, at :math:`\varepsilon / \sqrt{1 - \beta_2^t}`.
+    eps_root
+        A second epsilon, inside the root, :math:`\sqrt{\hat v_t + \varepsilon'}`, in the units of a
+        squared gradient. It keeps the derivative of a step finite where a gradient is zero, for
+        those who differentiate through the steps.
     **options
-        `weight_decay` (L2) and `mask` as for `WeightDecay`; clip_value, clip_norm, threads: as for
-        `Optimizer`.
+        `weight_decay`, `mask`, `decoupled` as for `WeightDecay`, and the keywords of `Optimizer`.
 
     Raises
     ------
     TypeError, ValueError
-        As `WeightDecay`; also if `beta1` or `beta2` is outside [0, 1), or `eps` is negative or not
-        finite.
+        As `WeightDecay`; also if `beta1` or `beta2` is outside [0, 1), `eps` or `eps_root` is negative
+        or not finite, or `eps_hat` and `eps_root` are asked for together.
 
     Notes
     -----
     Kingma and Ba, 2015, algorithm 1; the defaults are the paper's. The form with epsilon hat is at
-    the end of its section 2.
+    the end of its section 2. Optax has ``eps_root``; that of `AdaBelief` is another, which adds up.
 
     Examples
     --------
@@ -76,12 +79,16 @@ class Adam(WeightDecay):
         beta2: float = 0.999,
         eps: float = 1e-8,
         eps_hat: bool = False,
+        eps_root: float = 0.0,
         **options: Any,
     ) -> None:
         self.beta1 = hyperparameter("beta1", beta1, below=1.0)
         self.beta2 = hyperparameter("beta2", beta2, below=1.0)
         self.eps = hyperparameter("eps", eps)
         self.eps_hat = eps_hat
+        self.eps_root = hyperparameter("eps_root", eps_root)
+        if self.eps_hat and self.eps_root:
+            raise ValueError(f"eps_root is {eps_root} with eps_hat; expected at most one of them")
         super().__init__(params, learning_rate, **options)
 
     def rule(
@@ -95,10 +102,12 @@ class Adam(WeightDecay):
             return rate * m / (np.sqrt(v) + self.eps), (m, v)
         m_hat = m / (1 - self.beta1**self.t)
         v_hat = v / (1 - self.beta2**self.t)
+        if self.eps_root:
+            v_hat = v_hat + self.eps_root
         return self.learning_rate * m_hat / (np.sqrt(v_hat) + self.eps), (m, v)
 
 
-class AMSGrad(Adam):
+class AMSGrad(WeightDecay):
     r"""Adam with a memory for the largest second moment, so that no step size grows again.
 
     .. math::
@@ -162,7 +171,11 @@ class AMSGrad(Adam):
         if eps_hat and form != "raw":
             raise ValueError(f"eps_hat is True with form {form!r}; expected form 'raw'")
         self.form = form
-        super().__init__(params, learning_rate, beta1, beta2, eps, eps_hat, **options)
+        self.beta1 = hyperparameter("beta1", beta1, below=1.0)
+        self.beta2 = hyperparameter("beta2", beta2, below=1.0)
+        self.eps = hyperparameter("eps", eps)
+        self.eps_hat = eps_hat
+        super().__init__(params, learning_rate, **options)
 
     def rule(
         self, g: np.ndarray, m: np.ndarray, v: np.ndarray, V: np.ndarray
@@ -195,7 +208,7 @@ class AdamW(Adam):
 
     Parameters
     ----------
-    params, learning_rate, beta1, beta2, eps, eps_hat
+    params, learning_rate, beta1, beta2, eps, eps_hat, eps_root
         As for `Adam`.
     weight_decay
         The strength :math:`\lambda`, from 0 on. Its meaning depends on `base_rate`.
@@ -208,7 +221,7 @@ class AdamW(Adam):
     mask
         Which arrays decay, as for `WeightDecay`.
     **options
-        clip_value, clip_norm, threads: as for `Optimizer`.
+        The keywords of `Optimizer`.
 
     Raises
     ------
@@ -229,8 +242,6 @@ class AdamW(Adam):
     array([ 0.8125, -1.875 ])
     """
 
-    decoupled = True
-
     def __init__(
         self,
         params: Tree,
@@ -242,10 +253,11 @@ class AdamW(Adam):
         weight_decay: float = 1e-2,
         base_rate: float = 1.0,
         mask: Tree | None = None,
+        eps_root: float = 0.0,
         **options: Any,
     ) -> None:
         self.base_rate = hyperparameter("base_rate", base_rate)
         if not self.base_rate:
             raise ValueError("base_rate is 0.0; expected more than 0")
-        options |= {"weight_decay": weight_decay, "mask": mask}
-        super().__init__(params, learning_rate, beta1, beta2, eps, eps_hat, **options)
+        options = always_decoupled("AdamW", options) | {"weight_decay": weight_decay, "mask": mask}
+        super().__init__(params, learning_rate, beta1, beta2, eps, eps_hat, eps_root, **options)

@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from optimlib.adam import Adam
 from optimlib.hyperparameters import hyperparameter
 from optimlib.schedules import Schedule
 from optimlib.trees import Tree
-from optimlib.weight_decay import WeightDecay
+from optimlib.weight_decay import WeightDecay, always_decoupled
 
 
 class Nadam(WeightDecay):
@@ -35,8 +34,7 @@ class Nadam(WeightDecay):
         How fast :math:`\mu_t` grows from :math:`\beta_1 / 2` to :math:`\beta_1`: the number
         :math:`\psi`, from 0 on. With None it does not grow: :math:`\mu_t = \beta_1`.
     **options
-        `weight_decay` (L2) and `mask` as for `WeightDecay`; clip_value, clip_norm, threads: as for
-        `Optimizer`.
+        `weight_decay`, `mask`, `decoupled` as for `WeightDecay`, and the keywords of `Optimizer`.
 
     Raises
     ------
@@ -45,8 +43,11 @@ class Nadam(WeightDecay):
 
     Notes
     -----
-    Dozat, 2016; the defaults are those of PyTorch. The paper's :math:`\hat v_t` has another factor
-    :math:`\beta_2`, which no library here has. Optax has no schedule; Keras has
+    Dozat, 2016; the form and the defaults are PyTorch's. The paper's algorithm 2 differs in two
+    places, and no library here follows it: its :math:`\hat v_t` has another factor :math:`\beta_2`, and
+    its :math:`m_t` decays with :math:`\mu_t` where this one has :math:`\beta_1`. Without a schedule
+    the second difference is gone, and the first is one of units: the paper's learning rate and epsilon
+    are :math:`\sqrt{\beta_2}` times the ones here. Optax has no schedule; Keras has
     :math:`\psi = 1`, under which :math:`\mu_t` reaches :math:`\beta_1` within about 100 steps.
 
     Examples
@@ -131,8 +132,7 @@ class Adamax(WeightDecay):
         Put epsilon into the maximum, :math:`u_t = \max(\beta_2 u_{t-1}, |g_t| + \varepsilon)`, and
         leave it out of the denominator.
     **options
-        `weight_decay` (L2) and `mask` as for `WeightDecay`; clip_value, clip_norm, threads: as for
-        `Optimizer`.
+        `weight_decay`, `mask`, `decoupled` as for `WeightDecay`, and the keywords of `Optimizer`.
 
     Raises
     ------
@@ -182,7 +182,7 @@ class Adamax(WeightDecay):
         return self.learning_rate / (1 - self.beta1**self.t) * m / (u + outside), (m, u)
 
 
-class RAdam(Adam):
+class RAdam(WeightDecay):
     r"""Adam that waits until its second mean can be relied on, and enters it by degrees.
 
     .. math::
@@ -204,8 +204,7 @@ class RAdam(Adam):
         The number :math:`\tau` of gradients, in effect, from which a second mean is trusted: at
         least 4, below which its variance is infinite.
     **options
-        `weight_decay` (L2) and `mask` as for `WeightDecay`; clip_value, clip_norm, threads: as for
-        `Optimizer`.
+        `weight_decay`, `mask`, `decoupled` as for `WeightDecay`, and the keywords of `Optimizer`.
 
     Raises
     ------
@@ -215,7 +214,8 @@ class RAdam(Adam):
     Notes
     -----
     Liu et al., 2020, algorithm 2, which has no epsilon. Its threshold is 4; the authors' own code,
-    PyTorch and Optax take 5. Before the threshold the step is not divided by the gradient's size:
+    PyTorch and Optax take 5 (Optax enters it at 5 and not only above, should a :math:`\rho_t` ever
+    be 5 exactly). Before the threshold the step is not divided by the gradient's size:
     it is one of gradient descent, and its learning rate has other units.
 
     Examples
@@ -226,6 +226,8 @@ class RAdam(Adam):
     >>> theta.round(6)
     array([ 0.625 , -1.9375])
     """
+
+    slots = ("m", "v")
 
     def __init__(
         self,
@@ -239,7 +241,11 @@ class RAdam(Adam):
         **options: Any,
     ) -> None:
         self.threshold = hyperparameter("threshold", threshold, lowest=4.0)
-        super().__init__(params, learning_rate, beta1, beta2, eps, eps_hat, **options)
+        self.beta1 = hyperparameter("beta1", beta1, below=1.0)
+        self.beta2 = hyperparameter("beta2", beta2, below=1.0)
+        self.eps = hyperparameter("eps", eps)
+        self.eps_hat = eps_hat
+        super().__init__(params, learning_rate, **options)
 
     def rule(
         self, g: np.ndarray, m: np.ndarray, v: np.ndarray
@@ -275,9 +281,9 @@ class AdaBelief(WeightDecay):
     eps_root
         Added to the second mean in every step, :math:`\varepsilon'`, in the units of a squared
         gradient. It adds up: after a long time there is :math:`\varepsilon' / (1 - \beta_2)` of it.
+        That of `Adam` is added for one step only.
     **options
-        `weight_decay` (L2) and `mask` as for `WeightDecay`; clip_value, clip_norm, threads: as for
-        `Optimizer`.
+        `weight_decay`, `mask`, `decoupled` as for `WeightDecay`, and the keywords of `Optimizer`.
 
     Raises
     ------
@@ -344,8 +350,8 @@ class Lion(WeightDecay):
     beta1, beta2
         The decay rates of the mean that is used and of the one that is kept, in [0, 1).
     **options
-        `weight_decay` (decoupled, :math:`\lambda`) and `mask` as for `WeightDecay`; clip_value,
-        clip_norm, threads: as for `Optimizer`.
+        `weight_decay` (decoupled, :math:`\lambda`) and `mask` as for `WeightDecay`, and the
+        keywords of `Optimizer`.
 
     Raises
     ------
@@ -367,7 +373,6 @@ class Lion(WeightDecay):
     """
 
     slots = ("m",)
-    decoupled = True
 
     def __init__(
         self,
@@ -379,7 +384,7 @@ class Lion(WeightDecay):
     ) -> None:
         self.beta1 = hyperparameter("beta1", beta1, below=1.0)
         self.beta2 = hyperparameter("beta2", beta2, below=1.0)
-        super().__init__(params, learning_rate, **options)
+        super().__init__(params, learning_rate, **always_decoupled("Lion", options))
 
     def rule(self, g: np.ndarray, m: np.ndarray) -> tuple[np.ndarray, tuple[np.ndarray]]:
         """One line for each of the equations above."""

@@ -38,8 +38,7 @@ class AdaGrad(WeightDecay):
     lr_decay
         The rate :math:`\kappa` of a decay beside that of the sum, from 0 on.
     **options
-        `weight_decay` and `mask` as for `WeightDecay`; clip_value, clip_norm, threads: as for
-        `Optimizer`.
+        `weight_decay`, `mask`, `decoupled` as for `WeightDecay`, and the keywords of `Optimizer`.
 
     Raises
     ------
@@ -120,20 +119,23 @@ class RMSProp(WeightDecay):
     rate_in_velocity
         Put the learning rate into the velocity, :math:`b_t = \mu b_{t-1} + \eta_t u_t` and
         :math:`\theta_t = \theta_{t-1} - b_t`, which makes a difference once the rate changes.
+    initial_accumulator
+        The constant :math:`v_0` to start the mean from, in the units of a squared gradient: there is
+        :math:`\rho^t v_0` of it in :math:`v_t`. It shortens the first steps.
     **options
-        `weight_decay` and `mask` as for `WeightDecay`; clip_value, clip_norm, threads: as for
-        `Optimizer`.
+        `weight_decay`, `mask`, `decoupled` as for `WeightDecay`, and the keywords of `Optimizer`.
 
     Raises
     ------
     TypeError, ValueError
-        As `WeightDecay`; also if `rho` or `momentum` is outside [0, 1), or `eps` is negative or not
-        finite.
+        As `WeightDecay`; also if `rho` or `momentum` is outside [0, 1), or `eps` or
+        `initial_accumulator` is negative or not finite.
 
     Notes
     -----
     Tieleman and Hinton, 2012, which has neither epsilon nor momentum and gives `rho` as 0.9; the
-    other defaults are common ones. The centered form: Graves, 2013.
+    other defaults are common ones. The centered form: Graves, 2013. Autograd starts the mean from 1,
+    and Optax from its ``initial_scale``. The mean of this package, the state ``v``, is without it.
 
     Examples
     --------
@@ -154,6 +156,7 @@ class RMSProp(WeightDecay):
         centered: bool = False,
         momentum: float = 0.0,
         rate_in_velocity: bool = False,
+        initial_accumulator: float = 0.0,
         **options: Any,
     ) -> None:
         self.rho = hyperparameter("rho", rho, below=1.0)
@@ -162,6 +165,7 @@ class RMSProp(WeightDecay):
         self.centered = centered
         self.momentum = hyperparameter("momentum", momentum, below=1.0)
         self.rate_in_velocity = rate_in_velocity
+        self.initial_accumulator = hyperparameter("initial_accumulator", initial_accumulator)
         self.slots = ("v",) + ("a",) * self.centered + ("b",) * bool(self.momentum)
         super().__init__(params, learning_rate, **options)
 
@@ -169,6 +173,8 @@ class RMSProp(WeightDecay):
         """One line for each of the equations above."""
         s = dict(zip(self.slots, state, strict=True))
         v = s["v"] = self.rho * s["v"] + (1 - self.rho) * g**2
+        if self.initial_accumulator:
+            v = v + self.rho**self.t * self.initial_accumulator
         if self.centered:
             s["a"] = self.rho * s["a"] + (1 - self.rho) * g
             v = np.maximum(v - s["a"] ** 2, 0)
@@ -200,8 +206,7 @@ class Adadelta(WeightDecay):
     eps
         Added under both roots. In the upper one it is what the very first steps are made of.
     **options
-        `weight_decay` and `mask` as for `WeightDecay`; clip_value, clip_norm, threads: as for
-        `Optimizer`.
+        `weight_decay`, `mask`, `decoupled` as for `WeightDecay`, and the keywords of `Optimizer`.
 
     Raises
     ------

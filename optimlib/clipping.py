@@ -1,12 +1,18 @@
 r"""Clipping: a bound on the gradient, so that one bad batch cannot throw everything away (chapter 13).
 
 Everything here takes a gradient as a tree and returns a new one; the one given is only read. An
-optimizer does the same through its keywords ``clip_value=`` and ``clip_norm=``, block by block.
+optimizer does the same through its keywords ``clip_value=``, ``clip_norm=`` and ``clip_eps=``, block
+by block.
 
 A norm above its limit :math:`c` is brought down to it with :math:`g \, c / (\|g\| + \epsilon)`. Two
 conventions are in use: :math:`\epsilon = 0`, as in the article, in Optax and in Keras, after which
 the norm is :math:`c`; and PyTorch's :math:`g \min(1, c / (\|g\| + 10^{-6}))`, after which it is
 slightly less. The default is the first; ``eps=1e-6`` makes it the second.
+
+PyTorch clips before it calls the optimizer, and Optax where its chain says; both can do so twice. A
+Keras optimizer takes one limit only, by value, by array or global, and applies it before the decay,
+which is decoupled and knows no gradient. So in all of them, as here, weight decay is never clipped,
+unless one puts Optax's ``add_decayed_weights`` in front of the clipping.
 """
 
 from __future__ import annotations
@@ -173,7 +179,7 @@ def clip_by_global_norm(grads: Tree, limit: float, eps: float = 0.0) -> tuple[Tr
 
 
 def clipper(
-    gradients: list[np.ndarray], clip_value: float | None, clip_norm: float | None
+    gradients: list[np.ndarray], clip_value: float | None, clip_norm: float | None, eps: float = 0.0
 ) -> tuple[Clip, float | None]:
     """What an optimizer applies to each block of a gradient: the value first, then the norm.
 
@@ -185,6 +191,8 @@ def clipper(
         The limit of each number, or `None`.
     clip_norm
         The limit of the global norm of what `clip_value` leaves, or `None`.
+    eps
+        Added to that norm; 1e-6 in PyTorch.
 
     Returns
     -------
@@ -206,7 +214,7 @@ def clipper(
     if clip_norm is None:
         return by_value, None
     unit, length = _norm(gradients, by_value)
-    return lambda block: _shrink(by_value(block), unit, length, clip_norm), unit * length
+    return lambda block: _shrink(by_value(block), unit, length, clip_norm, eps), unit * length
 
 
 def _into(array: np.ndarray, limit: float) -> np.ndarray:

@@ -39,8 +39,7 @@ class SGD(WeightDecay):
         :math:`\eta_t g_t`, and :math:`\eta_t` is gone from the last line. It makes a difference
         once the rate changes: then the velocity remembers the old one.
     **options
-        `weight_decay` and `mask` as for `WeightDecay`; clip_value, clip_norm, threads: as for
-        `Optimizer`.
+        `weight_decay`, `mask`, `decoupled` as for `WeightDecay`, and the keywords of `Optimizer`.
 
     Raises
     ------
@@ -50,9 +49,9 @@ class SGD(WeightDecay):
 
     Notes
     -----
-    Heavy ball: Polyak, 1964. Nesterov's form as in Sutskever, Martens, Dahl and Hinton, 2013, who
-    have the learning rate in the velocity, as Keras, scikit-learn and CS231n do. PyTorch and Optax
-    have it outside.
+    Heavy ball: Polyak, 1964. Nesterov's form as in Sutskever, Martens, Dahl and Hinton, 2013. Both
+    have the learning rate in the velocity, as Keras, scikit-learn and CS231n do; PyTorch and Optax
+    have it outside. Running means, with the rate outside: Autograd.
 
     Examples
     --------

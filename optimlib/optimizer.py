@@ -8,30 +8,30 @@ from __future__ import annotations
 
 import contextvars
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
 
+from optimlib.blocks import Block, gather, pack, spread
 from optimlib.clipping import Clip, clipper
+from optimlib.compiled import Program, needs_numba, trace
 from optimlib.hyperparameters import hyperparameter, positive, whole_number
 from optimlib.saving import read_arrays, write_arrays
 from optimlib.schedules import Schedule, has_state
 from optimlib.trees import (
+    Flat,
     Memory,
     Tree,
     check_finite,
     check_parameters,
-    cut,
     flat,
     flatten,
     map_tree,
     match,
 )
-
-Block = tuple[slice, tuple[np.ndarray, ...]]
-"""A place in the row of a leaf's elements, and the state arrays of that place."""
 
 STATE_FORMAT = 2  # to be raised whenever state_dict() changes what it writes
 
@@ -52,8 +52,13 @@ class Optimizer:
     clip_norm
         If given, the whole gradient, over all arrays, is then brought down to this norm if its norm
         is above it.
+    clip_eps
+        Added to the norm by which `clip_norm` divides; with 1e-6 it is PyTorch's ``clip_grad_norm_``.
     threads
         How many threads share the blocks of large arrays. The result is the same, bit for bit.
+    compiled
+        Whether Numba compiles `rule` (`optimlib.compiled`): the result is the same, bit for bit. The
+        first step waits for the compiler, and a division by zero in a rule brings no warning.
 
     Attributes
     ----------
@@ -67,6 +72,8 @@ class Optimizer:
 
     Raises
     ------
+    ImportError
+        If `compiled` is asked for and Numba is not installed.
     TypeError, ValueError
         If the parameters cannot be updated in place (`optimlib.trees.check_parameters` says when),
         the learning rate is not a finite number from 0 on, a limit is not a finite number above 0,
@@ -76,7 +83,7 @@ class Optimizer:
     -----
     Both limits are for the gradient that the caller passes. Whatever a rule adds to it, weight decay
     above all, comes later and is not clipped: the order of PyTorch, where one clips the gradients
-    and then calls the optimizer. The convention is the default one of `optimlib.clipping`.
+    and then calls the optimizer.
     """
 
     slots: tuple[str, ...] = ()
@@ -88,14 +95,20 @@ class Optimizer:
         *,
         clip_value: float | None = None,
         clip_norm: float | None = None,
+        clip_eps: float = 0.0,
         threads: int = 1,
+        compiled: bool = False,
     ) -> None:
         leaves = check_parameters(params)
         self.clip_value = None if clip_value is None else positive("clip_value", clip_value)
         self.clip_norm = None if clip_norm is None else positive("clip_norm", clip_norm)
+        self.clip_eps = hyperparameter("clip_eps", clip_eps)
         self.gradient_norm: float | None = None
         self._clip: Clip | None = None  # of the present gradient
         self.threads = whole_number("threads", threads, lowest=1)
+        self.compiled = compiled
+        if compiled:
+            needs_numba()
         self.params = params
         self.schedule = learning_rate if callable(learning_rate) else None
         self.learning_rate = hyperparameter(
@@ -104,12 +117,10 @@ class Optimizer:
         self.t = 0
         self._leaves = [leaf for _, leaf in leaves]
         self._memory = Memory(self._leaves)
-        self._blocks = [
-            [
-                (here, (np.zeros(here.stop - here.start, leaf.dtype),) * len(self.slots))
-                for here in cut(leaf)
-            ]
-            for leaf in self._leaves
+        self._blocks = pack(self._leaves, [self._kind(number) for number in range(len(leaves))])
+        rows = [flat(leaf) for leaf in self._leaves]
+        self._states = [
+            tuple(np.zeros_like(gather(rows, block)) for _ in self.slots) for block in self._blocks
         ]
 
     @property
@@ -118,12 +129,16 @@ class Optimizer:
         return {slot: self._state_tree(number) for number, slot in enumerate(self.slots)}
 
     def _state_tree(self, number: int) -> Tree:
-        leaves = zip(self._leaves, self._blocks, strict=True)
-        arrays = (
-            np.concatenate([state[number] for _, state in blocks]).reshape(leaf.shape)
-            for leaf, blocks in leaves
-        )
-        return map_tree(lambda _: next(arrays), self.params)
+        arrays = [np.empty(leaf.shape, leaf.dtype) for leaf in self._leaves]
+        rows = [flat(array) for array in arrays]
+        for block, state in zip(self._blocks, self._states, strict=True):
+            spread(state[number], rows, block)
+        remaining = iter(arrays)
+        return map_tree(lambda _: next(remaining), self.params)
+
+    def _kind(self, number: int) -> Hashable:
+        """What small parameter arrays must have in common to be updated together."""
+        return self._leaves[number].dtype
 
     def rule(self, g: np.ndarray, *state: np.ndarray) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
         """The step to subtract from the parameters, and the new state: new arrays, nothing changed.
@@ -161,50 +176,74 @@ class Optimizer:
         gradients = match(grads, self.params, "grads", "params")
         clip = norm = None
         if self.clip_value is not None or self.clip_norm is not None:
-            clip, norm = clipper(gradients, self.clip_value, self.clip_norm)
+            clip, norm = clipper(gradients, self.clip_value, self.clip_norm, self.clip_eps)
         if self.schedule is not None:
             self.learning_rate = hyperparameter("learning_rate", self.schedule(self.t))
         self._clip, self.gradient_norm = clip, norm
         # The gradient of x * y is (y, x): what lies in a parameter's memory would change under way.
         gradients = [g.copy() if self._memory.overlaps(g) else g for g in gradients]
         self.t += 1
-        leaves = list(zip(self._leaves, gradients, self._blocks, strict=True))
-        if self.threads == 1 or all(len(blocks) == 1 for blocks in self._blocks):
-            for p, g, blocks in leaves:
-                self._update(p, g, blocks, range(len(blocks)))
+        try:
+            programs = self._programs() if self.compiled else {}
+        except Exception:  # a rule that cannot be compiled
+            self.t -= 1
+            raise
+        rows = [flat(p) for p in self._leaves], [flat(g) for g in gradients]
+        if self.threads == 1 or len(self._blocks) == 1:
+            self._update(*rows, programs, range(len(self._blocks)))
         else:
-            self._update_in_threads(leaves)
+            self._update_in_threads(*rows, programs)
 
-    def _update(self, p: np.ndarray, g: np.ndarray, blocks: list[Block], numbers: Sequence[int]) -> None:
-        """Apply `rule` to some blocks of a leaf, one by one: its temporaries stay in the cache.
+    def _update(
+        self,
+        p_rows: Sequence[Flat],
+        g_rows: Sequence[Flat],
+        programs: dict[Hashable, Program],
+        numbers: Sequence[int],
+    ) -> None:
+        """Apply `rule` to some blocks, one by one: its temporaries stay in the cache.
 
         The last block comes first: the check has just read the gradient to its end.
         """
-        p_row, g_row = flat(p), flat(g)
         for number in reversed(numbers):
-            here, state = blocks[number]
-            step, state = self._block_step(p, p_row[here], self._clipped(g_row[here]), state)
-            blocks[number] = here, state
-            p_row[here] -= step
+            block, state = self._blocks[number], self._states[number]
+            p, g = gather(p_rows, block), self._clipped(gather(g_rows, block))
+            if programs:
+                programs[self._kind(block[0].array)].run(p, g, *state)
+            else:
+                step, self._states[number] = self._block_step(block, p, g, state)
+                p -= step
+            if p.base is None:  # then it is a copy
+                spread(p, p_rows, block)
 
     def _block_step(
-        self, leaf: np.ndarray, p: np.ndarray, g: np.ndarray, state: tuple[np.ndarray, ...]
+        self, block: Block, p: np.ndarray, g: np.ndarray, state: tuple[np.ndarray, ...]
     ) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
-        """The step and the new state of some elements of a leaf: what `rule` says."""
+        """The step and the new state of a block: what `rule` says."""
         return self.rule(g, *state)
+
+    def _programs(self) -> dict[Hashable, Program]:
+        """For every kind of arrays what `_block_step` does in this step."""
+        blocks = {self._kind(block[0].array): block for block in self._blocks}
+        return {
+            kind: trace(partial(self._block_step, block), self.slots) for kind, block in blocks.items()
+        }
 
     def _clipped(self, g: np.ndarray) -> np.ndarray:
         """Some elements of the gradient, within the limits: whatever reads a gradient calls this."""
         return g if self._clip is None else self._clip(g)
 
-    def _update_in_threads(self, leaves: list[tuple[np.ndarray, np.ndarray, list[Block]]]) -> None:
-        """The same, every thread taking its share of the blocks of each leaf."""
+    def _update_in_threads(
+        self, p_rows: Sequence[Flat], g_rows: Sequence[Flat], programs: dict[Hashable, Program]
+    ) -> None:
+        """The same, every thread taking its share of the blocks."""
         with ThreadPoolExecutor(self.threads) as pool:
             futures = [
                 # In a copy of the caller's context, where np.errstate keeps its settings.
-                pool.submit(contextvars.copy_context().run, self._update, p, g, blocks, share)
-                for p, g, blocks in leaves
-                for share in _shares(len(blocks), self.threads)
+                pool.submit(
+                    contextvars.copy_context().run, self._update, p_rows, g_rows, programs, share
+                )
+                for share in _shares(len(self._blocks), self.threads)
             ]
         for future in futures:
             future.result()  # raises what was raised there
@@ -354,12 +393,9 @@ class Optimizer:
             self.schedule.load_state_dict({name: matched[f"schedule[{name!r}]"] for name in names})
         for place, leaf in parameters.items():
             leaf[...] = matched[place]
-        rows = iter([flat(matched[place]) for place in state])
-        slots = [[next(rows) for _ in self._blocks] for _ in self.slots]
-        for number, blocks in enumerate(self._blocks):
-            blocks[:] = [
-                (here, tuple(slot[number][here].copy() for slot in slots)) for here, _ in blocks
-            ]
+        loaded = iter([flat(matched[place]) for place in state])
+        slots = [[next(loaded) for _ in self._leaves] for _ in self.slots]
+        self._states = [tuple(np.array(gather(rows, block)) for rows in slots) for block in self._blocks]
         if self.schedule is not None:
             self.learning_rate = learning_rate
         self.t = t

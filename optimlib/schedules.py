@@ -72,7 +72,8 @@ def step_decay(learning_rate: float, every: int, factor: float = 0.1) -> Schedul
 
     Notes
     -----
-    PyTorch's ``StepLR``; Optax's ``exponential_decay`` with ``staircase=True``.
+    PyTorch's ``StepLR``; Optax's ``exponential_decay`` and Keras's ``ExponentialDecay`` with
+    ``staircase=True``.
 
     Examples
     --------
@@ -102,7 +103,7 @@ def exponential_decay(learning_rate: float, factor: float, every: int = 1) -> Sc
 
     Notes
     -----
-    PyTorch's ``ExponentialLR``; Optax's ``exponential_decay``.
+    PyTorch's ``ExponentialLR``; Optax's ``exponential_decay``; Keras's ``ExponentialDecay``.
 
     Examples
     --------
@@ -133,7 +134,8 @@ def inverse_time_decay(learning_rate: float, decay: float, power: float = 1.0) -
 
     Notes
     -----
-    With power 1 it is what ``lr_decay`` does in PyTorch's ``Adagrad``; with decay 1, scikit-learn's
+    With power 1 it is what ``lr_decay`` does in PyTorch's ``Adagrad``, and Keras's
+    ``InverseTimeDecay(rate, k, a)`` with ``decay = a / k``; with decay 1, scikit-learn's
     ``invscaling``.
 
     Examples
@@ -166,7 +168,8 @@ def polynomial_decay(learning_rate: float, steps: int, end: float = 0.0, power: 
 
     Notes
     -----
-    PyTorch's ``PolynomialLR`` (whose `end` is 0); Optax's ``polynomial_schedule``.
+    PyTorch's ``PolynomialLR`` (whose `end` is 0); Optax's ``polynomial_schedule``; Keras's
+    ``PolynomialDecay`` (whose `end` is 1e-4 unless given) without ``cycle``.
 
     Examples
     --------
@@ -200,7 +203,8 @@ def cosine(learning_rate: float, steps: int, end: float = 0.0) -> Schedule:
     Notes
     -----
     One period of Loshchilov and Hutter, 2017, equation 5. PyTorch's ``CosineAnnealingLR`` does not
-    stay at its `end`: it rises again, as the cosine does. Optax's ``cosine_decay_schedule`` stays.
+    stay at its `end`: it rises again, as the cosine does. Optax's ``cosine_decay_schedule`` and
+    Keras's ``CosineDecay`` stay; their ``alpha`` is the ratio of `end` to the first rate.
 
     Examples
     --------
@@ -242,7 +246,8 @@ def cosine_restarts(learning_rate: float, steps: int, factor: int = 1, end: floa
     Notes
     -----
     SGDR: Loshchilov and Hutter, 2017, equation 5. PyTorch's ``CosineAnnealingWarmRestarts``; Optax's
-    ``sgdr_schedule`` without its warmups.
+    ``sgdr_schedule`` without its warmups; Keras's ``CosineDecayRestarts`` with ``m_mul=1``, whose
+    periods are twice as long each time unless ``t_mul`` says otherwise.
 
     Examples
     --------
@@ -289,8 +294,10 @@ def warmup(schedule: Schedule, steps: int, start: float = 0.0) -> Schedule:
     Notes
     -----
     Goyal et al., 2017, section 2.2. Optax's ``warmup_cosine_decay_schedule(start, peak, k, T)`` is
-    ``warmup(cosine(peak, T - k), k, start)``; PyTorch's ``LinearLR`` starts at a third of the peak
-    unless told otherwise. The state of a schedule that has one is saved through this one.
+    ``warmup(cosine(peak, T - k), k, start)``. Keras's ``CosineDecay(start, T)`` with a
+    ``warmup_target`` and ``warmup_steps=k`` is ``warmup(cosine(peak, T), k, start)``: its T begins
+    after the warmup. PyTorch's ``LinearLR`` starts at a third of the peak unless told otherwise. The
+    state of a schedule that has one is saved through this one.
 
     Examples
     --------

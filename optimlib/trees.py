@@ -7,6 +7,7 @@ parameters takes such a *tree*, and names a place in it the way Python would: th
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from collections.abc import Callable
 from itertools import accumulate
@@ -149,9 +150,11 @@ def match(
         ...
     ValueError: grads['b'] has shape (3,); expected (2,), the shape of params['b']
     """
-    matched: list[np.ndarray] = []
-    _match(tree, reference, "", name, reference_name, finite, matched)
-    return matched
+    matched: list[tuple[str, np.ndarray]] = []
+    _match(tree, reference, "", name, reference_name, matched)
+    if finite:
+        check_all_finite(matched)
+    return [leaf for _, leaf in matched]
 
 
 def _match(
@@ -160,10 +163,9 @@ def _match(
     path: str,
     name: str,
     reference_name: str,
-    finite: bool,
-    matched: list[np.ndarray],
+    matched: list[tuple[str, np.ndarray]],
 ) -> None:
-    """Append the leaves of `tree`, which stands at `path`, to `matched`."""
+    """Append the leaves of `tree`, which stands at `path`, to `matched`, each with its place."""
     place, counterpart = f"{name}{path}", f"{reference_name}{path}"
     expected = children(reference)
     if expected is None:
@@ -178,9 +180,7 @@ def _match(
             raise ValueError(
                 f"{place} has shape {leaf.shape}; expected {reference.shape}, the shape of {counterpart}"
             )
-        if finite:
-            check_finite(leaf, place)
-        matched.append(leaf)
+        matched.append((place, leaf))
         return
     received = children(tree)
     if received is None or isinstance(tree, dict) != isinstance(reference, dict):
@@ -197,7 +197,7 @@ def _match(
             f" missing keys {missing}, unexpected keys {unexpected}"
         )
     for key, subtree in known.items():
-        _match(subtrees[key], subtree, f"{path}[{key!r}]", name, reference_name, finite, matched)
+        _match(subtrees[key], subtree, f"{path}[{key!r}]", name, reference_name, matched)
 
 
 Flat = np.ndarray | np.flatiter
@@ -219,6 +219,15 @@ def flat(array: np.ndarray) -> Flat:
     return array.reshape(-1) if array.flags.c_contiguous else array.flat
 
 
+def block_elements(dtype: np.dtype) -> int:
+    """How many numbers of a dtype a block holds at most.
+
+    >>> block_elements(np.dtype(np.float64))
+    24576
+    """
+    return BLOCK_BYTES // dtype.itemsize
+
+
 def cut(array: np.ndarray) -> list[slice]:
     """The blocks to work through an array in: slices of its elements in one row.
 
@@ -227,7 +236,7 @@ def cut(array: np.ndarray) -> list[slice]:
     >>> cut(np.zeros(40_000))
     [slice(0, 24576, None), slice(24576, 40000, None)]
     """
-    size = BLOCK_BYTES // array.itemsize
+    size = block_elements(array.dtype)
     starts = range(0, max(1, array.size), size)  # an empty array is one empty block
     return [slice(start, min(start + size, array.size)) for start in starts]
 
@@ -252,17 +261,26 @@ def check_finite(array: np.ndarray, place: str) -> None:
         ...
     ValueError: grads['W'][1, 0] is nan; expected finite numbers
     """
+    check_all_finite([(place, array)])
+
+
+def check_all_finite(pairs: list[tuple[str, np.ndarray]]) -> None:
+    """The same for many pairs of a place and an array."""
+    # A finite sum of squares proves its terms finite, in one pass and without a temporary array.
+    # It may also overflow: then the exact question follows.
+    with np.errstate(over="ignore", invalid="ignore"):
+        doubtful = [pair for pair in pairs if not math.isfinite(_sum_of_squares(pair[1]))]
+    for place, array in doubtful:
+        row = flat(array)
+        if not all(np.isfinite(row[here]).all() for here in cut(array)):
+            index = tuple(np.argwhere(~np.isfinite(array))[0].tolist())
+            raise ValueError(f"{place}{format_index(index)} is {array[index]}; expected finite numbers")
+
+
+def _sum_of_squares(array: np.ndarray) -> float:
+    """NaN where it would take a copy of the array to compute it."""
     row = flat(array)
-    if isinstance(row, np.ndarray):
-        # A finite sum of squares proves its terms finite, in one pass and without a temporary array.
-        # It may also overflow: then the exact question follows.
-        with np.errstate(over="ignore", invalid="ignore"):
-            if np.isfinite(np.dot(row, row)):
-                return
-    if all(np.isfinite(row[here]).all() for here in cut(array)):
-        return
-    index = tuple(np.argwhere(~np.isfinite(array))[0].tolist())
-    raise ValueError(f"{place}{format_index(index)} is {array[index]}; expected finite numbers")
+    return np.dot(row, row) if isinstance(row, np.ndarray) else math.nan
 
 
 def format_index(index: tuple[int, ...]) -> str:
@@ -310,6 +328,10 @@ class Memory:
 
     def overlaps(self, array: np.ndarray) -> bool:
         """Whether `array` may lie in one of the stretches."""
-        low, high = byte_bounds(array)
+        if array.flags.c_contiguous:  # byte_bounds is slow for what a step asks of every gradient
+            low = array.__array_interface__["data"][0]
+            high = low + array.nbytes
+        else:
+            low, high = byte_bounds(array)
         before = bisect_left(self.lows, high)
         return before > 0 and self.highs[before - 1] > low

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import Any
 
 import numpy as np
 
+from optimlib.blocks import Block
 from optimlib.conventions import Conventions
 from optimlib.hyperparameters import hyperparameter
 from optimlib.optimizer import Optimizer
@@ -16,10 +18,10 @@ from optimlib.trees import Tree, flatten
 class WeightDecay(Conventions, Optimizer):
     r"""An optimizer that can also pull the parameters towards zero.
 
-    *Coupled* decay, which most optimizers here use, is the gradient of the penalty
+    *Coupled* decay, the default of most optimizers here, is the gradient of the penalty
     :math:`\tfrac\lambda2 |\theta|^2` (L2 regularisation), so the rule scales it as it scales any
-    gradient. *Decoupled* decay, which `AdamW` and `Lion` use, leaves the rule alone and shrinks the
-    parameters themselves:
+    gradient. *Decoupled* decay, the only one of `AdamW` and `Lion`, leaves the rule alone and shrinks
+    the parameters themselves:
 
     .. math::
 
@@ -38,13 +40,13 @@ class WeightDecay(Conventions, Optimizer):
     mask
         A tree like `params` with True for every array that decays and False for every other one,
         such as a bias. Without it all of them decay.
+    decoupled
+        Decay the parameters and not the gradient. `AdamW` and `Lion` have no such keyword.
     **options
         As for `Optimizer`.
 
     Attributes
     ----------
-    decoupled : bool
-        Whether the class decays the parameters and not the gradient.
     base_rate : float
         The number :math:`\alpha` in whose units the learning rate multiplies decoupled decay.
 
@@ -58,9 +60,19 @@ class WeightDecay(Conventions, Optimizer):
     -----
     Loshchilov and Hutter, 2019: the two are the same for plain gradient descent (with another
     :math:`\lambda`), and differ for every rule that divides by the gradient's size.
+
+    Examples
+    --------
+    >>> from optimlib import RMSProp
+    >>> for decoupled in (False, True):  # a large gradient hides L2, and does not hide this decay
+    ...     theta = np.array([2.0])
+    ...     optimizer = RMSProp(theta, 0.5, rho=0.75, weight_decay=0.5, decoupled=decoupled)
+    ...     optimizer.step(np.array([1000.0]))
+    ...     print(theta.round(6))
+    [1.]
+    [0.5]
     """
 
-    decoupled: bool = False
     base_rate: float = 1.0
 
     def __init__(
@@ -69,18 +81,23 @@ class WeightDecay(Conventions, Optimizer):
         learning_rate: float | Schedule,
         weight_decay: float = 0.0,
         mask: Tree | None = None,
+        decoupled: bool = False,
         **options: Any,
     ) -> None:
+        self.decoupled = decoupled
         self.weight_decay = hyperparameter("weight_decay", weight_decay)
+        self._decays = check_mask(mask, params)
         super().__init__(params, learning_rate, **options)
-        leaves = zip(self._leaves, check_mask(mask, params), strict=True)
-        self._decaying = {id(leaf) for leaf, decays in leaves if decays}
+
+    def _kind(self, number: int) -> Hashable:
+        """Arrays that decay share no block with those that do not."""
+        return super()._kind(number), self._decays[number]
 
     def _block_step(
-        self, leaf: np.ndarray, p: np.ndarray, g: np.ndarray, state: tuple[np.ndarray, ...]
+        self, block: Block, p: np.ndarray, g: np.ndarray, state: tuple[np.ndarray, ...]
     ) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
-        """What `rule` says, and the decay where the leaf decays."""
-        if self.weight_decay and id(leaf) in self._decaying:
+        """What `rule` says, and the decay where the arrays of the block decay."""
+        if self.weight_decay and self._decays[block[0].array]:
             return self.decayed_step(p, g, state)
         return self.rule(g, *state)
 
@@ -92,6 +109,31 @@ class WeightDecay(Conventions, Optimizer):
             return self.rule(g + self.weight_decay * p, *state)
         step, state = self.rule(g, *state)
         return step + self.learning_rate / self.base_rate * self.weight_decay * p, state
+
+
+def always_decoupled(optimizer: str, options: dict[str, Any]) -> dict[str, Any]:
+    """The options of an optimizer that only knows decoupled decay.
+
+    Raises
+    ------
+    TypeError
+        If they choose between the two decays.
+
+    Examples
+    --------
+    >>> always_decoupled("Lion", {"weight_decay": 0.5})
+    {'weight_decay': 0.5, 'decoupled': True}
+    >>> always_decoupled("Lion", {"decoupled": False})
+    Traceback (most recent call last):
+        ...
+    TypeError: decoupled is False; expected no such keyword: Lion's weight decay is always decoupled
+    """
+    if "decoupled" in options:
+        raise TypeError(
+            f"decoupled is {options['decoupled']!r}; expected no such keyword: {optimizer}'s weight"
+            " decay is always decoupled"
+        )
+    return options | {"decoupled": True}
 
 
 def check_mask(mask: Tree | None, params: Tree) -> list[bool]:

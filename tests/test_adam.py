@@ -179,6 +179,32 @@ def test_epsilon_hat_is_an_epsilon_that_shrinks():
         np.testing.assert_allclose(hat[t - 1], plain[-1], rtol=1e-9)
 
 
+# A second epsilon
+
+
+def test_the_epsilon_inside_the_root_by_hand():
+    """beta1 = 1/2, beta2 = 3/4, g = 4: m_hat = 4, v_hat = 16, and 16 + 9 = 25: 4/5, or 4 / (5 + 1).
+
+    Then g = 2: m_hat = 2 / (3/4), v_hat = 4 / (7/16) = 64/7, and 64/7 + 9 = 127/7.
+    """
+    options = {"learning_rate": 1.0, "beta1": 0.5, "beta2": 0.75, "eps_root": 9.0}
+    bare, both = (run([[4.0], [2.0]], eps=eps, **options).ravel() for eps in (0.0, 1.0))
+    np.testing.assert_allclose(bare, [4 / 5, 8 / 3 / (127 / 7) ** 0.5], rtol=1e-14)
+    np.testing.assert_allclose(both, [4 / 6, 8 / 3 / ((127 / 7) ** 0.5 + 1)], rtol=1e-14)
+
+
+@pytest.mark.parametrize("optimizer", [Adam, AdamW])
+def test_two_other_places_for_epsilon_at_once_are_refused(optimizer):
+    with pytest.raises(ValueError, match=r"eps_root is 0\.1 with eps_hat; expected at most one"):
+        optimizer(np.zeros(1), eps_root=0.1, eps_hat=True)
+
+
+@pytest.mark.parametrize("value", [-1e-8, np.inf, np.nan])
+def test_an_eps_root_that_is_negative_or_not_finite_is_refused(value):
+    with pytest.raises(ValueError, match="eps_root is "):
+        Adam(np.zeros(1), eps_root=value)
+
+
 # L2 and decoupled weight decay
 
 
@@ -198,6 +224,37 @@ def test_adamw_by_hand():
         adamw.step(np.array([3.0]))
         assert theta[0] == pytest.approx(expected, rel=1e-14)
         assert adamw.state["m"] == (1 - 0.9) * 3.0
+
+
+def test_adamws_epsilons_by_hand():
+    """beta1 = 1/2, beta2 = 3/4, eta = 1/4; from 2 the decay is 1/4 * 1/2 * 2. g = 4: m = 2, v = 4.
+
+    Epsilon hat of 1: 1/4 * 2/3. Inside the root, 9: 1/4 * 4/5.
+    """
+    options = {"learning_rate": 0.25, "beta1": 0.5, "beta2": 0.75, "weight_decay": 0.5, "start": 2.0}
+    hat = steps_taken(AdamW, [4], eps=1.0, eps_hat=True, **options)
+    np.testing.assert_allclose(hat, [1 / 6 + 1 / 4], rtol=1e-14)
+    inside = steps_taken(AdamW, [4], eps=0.0, eps_root=9.0, **options)
+    np.testing.assert_allclose(inside, [1 / 5 + 1 / 4], rtol=1e-14)
+
+
+def test_adam_with_decoupled_decay_by_hand():
+    """As AdamW above: a quarter from Adam, a quarter from the decay, and none of that in the means."""
+    theta = np.array([2.0])
+    adam = Adam(theta, learning_rate=0.25, eps=0.0, weight_decay=0.5, decoupled=True)
+    adam.step(np.array([3.0]))
+    assert theta[0] == pytest.approx(2 - 1 / 4 - 1 / 4, rel=1e-14)
+    assert adam.state["m"] == (1 - 0.9) * 3.0
+
+
+def test_amsgrad_with_either_decay_by_hand():
+    """From 2 with lambda = 1/2, eta = 1/4. L2: g = 3 + 1 = 4, the step 2/2. Else 3/2 / (3/2)."""
+    options = {"learning_rate": 0.25, "beta1": 0.5, "beta2": 0.75, "eps": 0.0, "weight_decay": 0.5}
+    steps = [
+        steps_taken(AMSGrad, [3], start=2.0, decoupled=decoupled, **options)
+        for decoupled in (False, True)
+    ]
+    np.testing.assert_allclose(np.ravel(steps), [1 / 4, 1 / 4 + 1 / 4], rtol=1e-14)
 
 
 def test_the_papers_decay_follows_the_schedule_and_not_the_learning_rate():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from support import steps_taken
 
-from optimlib import AdaBelief, Adam, Adamax, Lion, Nadam, RAdam
+from optimlib import AdaBelief, Adam, Adamax, AMSGrad, Lion, Nadam, RAdam
 from optimlib.adam_family import growing_momentum
 
 HALF = {"learning_rate": 1.0, "beta1": 0.5, "beta2": 0.75}
@@ -53,6 +53,17 @@ def test_nadam_with_a_schedule_that_stands_still_by_hand():
     """
     steps = steps_taken(Nadam, [4, 2], eps=0.0, momentum_decay=0.0, **HALF)
     close(steps, [float(Fraction(68, 15)) / 4, float(Fraction(664, 315)) / (64 / 7) ** 0.5])
+
+
+def test_nadam_with_a_schedule_that_grows_by_hand():
+    """With the psi of the next test mu = 3/8, 7/16, 15/32, its products 3/8, 21/128, 315/4096; eps = 1.
+
+    g = 4: numerator 7/16 * 2 / (107/128) + 5/8 * 4 / (5/8) = 112/107 + 4, over 4 + 1.
+    g = 2: numerator 15/32 * 2 / (3781/4096) + 9/16 * 2 / (107/128) = 3840/3781 + 144/107.
+    """
+    psi = np.log(2) / -np.log(0.96)
+    steps = steps_taken(Nadam, [4, 2], eps=1.0, momentum_decay=psi, **HALF)
+    close(steps, [540 / 107 / 5, (3840 / 3781 + 144 / 107) / ((64 / 7) ** 0.5 + 1)])
 
 
 def test_nadams_momentum_grows_from_half_of_beta1_to_beta1():
@@ -124,6 +135,19 @@ def test_radams_epsilon_before_and_after_the_correction():
     close(hat / bare, 3 * c2**0.5 / (3 * c2**0.5 + 1))
 
 
+def test_radams_sixth_step_by_hand():
+    """beta1 = 1/2, beta2 = 3/4, five zeros, then g = 4: m = 2, v = 4.
+
+    m_hat = 2 / (63/64) = 128/63, v_hat = 4 / (3367/4096) = (128^2)/3367, rho = 7 - 12 * 729/3367 =
+    14821/3367, r^2 = (1353/3367) (8087/3367) 7 / (3 * 5 * 14821/3367).
+    """
+    r = (1353 * 8087 * 7 / (15 * 14821 * 3367)) ** 0.5
+    steps = steps_taken(RAdam, [0, 0, 0, 0, 0, 4], eps=0.0, **HALF)
+    close(steps, [0, 0, 0, 0, 0, r * (128 / 63) / (128 / 3367**0.5)])
+    steps = steps_taken(RAdam, [0, 0, 0, 0, 0, 4], eps=1.0, **HALF)
+    close(steps[-1], r * (128 / 63) / (128 / 3367**0.5 + 1))
+
+
 def test_radam_becomes_adam():
     gradients = np.random.default_rng(0).standard_normal(30_000)
     both = [steps_taken(optimizer, gradients)[-100:] for optimizer in (RAdam, Adam)]
@@ -174,6 +198,25 @@ def test_lions_weight_decay_is_decoupled():
     close(steps_taken(Lion, [3], start=2.0, learning_rate=0.25, weight_decay=0.5), [1 / 2])
 
 
+@pytest.mark.parametrize(
+    ("optimizer", "l2", "decoupled"),
+    [
+        # From 2 with eta = 1/4 and lambda = 1/2 the decay is 1/4, and L2 makes 4 of g = 3.
+        (Nadam, 1 / 4 * 4 / 3, 1 / 4 * 4 / 3 + 1 / 4),
+        (Adamax, 1 / 4, 1 / 4 + 1 / 4),
+        (RAdam, 1 / 4 * 4, 1 / 4 * 3 + 1 / 4),
+        (AdaBelief, 1 / 4 * 4 / 2, 1 / 4 * 3 / (3 / 2) + 1 / 4),
+    ],
+)
+def test_both_decays_by_hand(optimizer, l2, decoupled):
+    """First steps at beta1 = 1/2: Nadam's is 4/3 of a sign, and AdaBelief's twice a sign."""
+    options = {"start": 2.0, "learning_rate": 0.25, "beta1": 0.5, "beta2": 0.75, "weight_decay": 0.5}
+    options |= {"eps": 0.0} | ({"momentum_decay": None} if optimizer is Nadam else {})
+    options |= {"eps_root": 0.0} if optimizer is AdaBelief else {}
+    close(steps_taken(optimizer, [3], **options), l2)
+    close(steps_taken(optimizer, [3], decoupled=True, **options), decoupled)
+
+
 # All of them
 
 
@@ -207,3 +250,9 @@ def test_other_bad_hyperparameters_are_refused(optimizer, name, value):
 def test_an_option_that_a_rule_would_ignore_is_refused(optimizer):
     with pytest.raises(TypeError, match="eps_hat"):
         optimizer(np.zeros(1), eps_hat=True)
+
+
+@pytest.mark.parametrize("optimizer", [Nadam, Adamax, RAdam, AMSGrad, Lion])
+def test_an_epsilon_inside_the_root_is_refused_where_there_is_none(optimizer):
+    with pytest.raises(TypeError, match="eps_root"):
+        optimizer(np.zeros(1), eps_root=1e-8)

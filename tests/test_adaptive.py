@@ -77,6 +77,19 @@ def test_centered_rmsprop_by_hand():
     close(steps_taken(RMSProp, [4, 3], eps=4.0, eps_inside=True, **options), [4 / 8**0.5, 3 / 2.5])
 
 
+def test_rmsprops_initial_mean_by_hand():
+    """From v = 2 with rho = 1/2, g = 4: v = 1 + 8 = 9. g = 1: v = 9/2 + 1/2 = 5.
+
+    Centered: a = 2, then 1 + 1/2, and v - a^2 = 5, then 5 - 9/4 = 11/4.
+    """
+    options = {"learning_rate": 1.0, "rho": 0.5, "initial_accumulator": 2.0}
+    close(steps_taken(RMSProp, [4, 1], eps=0.0, **options), [4 / 3, 1 / 5**0.5])
+    close(steps_taken(RMSProp, [4, 1], eps=1.0, **options), [4 / 4, 1 / (5**0.5 + 1)])
+    close(steps_taken(RMSProp, [4, 1], eps=4.0, eps_inside=True, **options), [4 / 13**0.5, 1 / 3])
+    steps = steps_taken(RMSProp, [4, 1], eps=0.0, centered=True, **options)
+    close(steps, [4 / 5**0.5, 2 / 11**0.5])
+
+
 def test_rmsprops_velocity_by_hand():
     """u = 2, 1 as above, rates 1, 1/2 and mu = 1/2: b = 2, 2, or with the rate in it 2, 3/2."""
     options = {"rho": 0.75, "eps": 0.0, "momentum": 0.5, "learning_rate": lambda done: 0.5**done}
@@ -166,6 +179,7 @@ def test_adadeltas_learning_rate_is_a_factor_that_its_mean_does_not_see():
         (RMSProp, "rho", True),
         (RMSProp, "eps", False),
         (RMSProp, "momentum", True),
+        (RMSProp, "initial_accumulator", False),
         (Adadelta, "rho", True),
         (Adadelta, "eps", False),
     ],

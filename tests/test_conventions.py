@@ -1,6 +1,7 @@
-"""Ours beside PyTorch, Optax, Keras and scikit-learn: recorded traces, and live where installed."""
+"""Ours beside PyTorch, Optax, Keras, scikit-learn and Autograd: recorded, and live where installed."""
 
 import importlib.util
+import inspect
 import json
 import re
 from pathlib import Path
@@ -9,7 +10,8 @@ import numpy as np
 import pytest
 
 import optimlib
-from optimlib.conventions import CONVENTIONS, REQUIRED
+from optimlib.conventions import CONVENTIONS, LEFT_OUT, OPTIONS, REQUIRED
+from optimlib.optimizer import Optimizer
 
 GOLDEN = Path(__file__).with_name("golden")
 DTYPES = ("float64", "float32")
@@ -24,6 +26,7 @@ def load_recorder():
 
 
 recorder = load_recorder()
+describe = recorder.describe
 
 
 @pytest.fixture(scope="module")
@@ -49,27 +52,66 @@ def ours(case, dtype) -> np.ndarray:
 
 
 def difference(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """The largest one after each recorded step, relative where the parameters are larger than 1."""
-    return np.max(np.abs(a - b) / np.maximum(1, np.abs(b)), axis=1)
+    """Of every number, relative where the parameters are larger than 1."""
+    return np.abs(a - b.astype(float)) / np.maximum(1, np.abs(b))
 
 
-def tolerance(dtype: str) -> np.ndarray:
-    """How large a difference may be after each recorded step.
+NEARER = {
+    "torch AdamW AdamW()",
+    "torch AdamW AdamW(weight_decay=0.1)",
+    "torch AdamW AdamW(weight_decay=0.1, mask=tree)",
+    "torch AdamW AdamW(clip_norm=50.0)",
+    "torch AdamW AMSGrad(weight_decay=0.1, decoupled=True)",
+    "torch NAdam Nadam(learning_rate=0.01, weight_decay=0.3, decoupled=True) scheduled",
+    "keras AdamW AdamW()",
+    "keras Lion Lion(weight_decay=0.1, mask=tree)",
+}
+"""Where float32 traces are more than 2e-6 apart because the library's drifts under decoupled decay.
 
-    In float32, 2e-6, and later what one rounding of the parameters a step comes to: two programs that
-    round in different places drift apart by about that. PyTorch's AdamW, for one, multiplies by
-    1 - 1e-5 in every step, a number that float32 holds only to a few parts in a thousand of the 1e-5.
-    """
-    steps = np.array(recorder.KEPT) + 1
-    return np.maximum(2e-6, steps * 2.0**-24) if dtype == "float32" else np.full(len(steps), 1e-12)
+PyTorch multiplies by 1 - 1e-5 in every step, a number that float32 holds only to a few parts in a
+thousand of the 1e-5; Keras subtracts the decay, rounds, subtracts the step, and rounds again. Every
+number of ours that differs by more than 2e-6 is nearer to the library's own float64 trace.
+"""
+
+ONCE_LARGE = {
+    "torch SGD SGD(learning_rate=0.02, momentum=0.9, nesterov=True) scheduled",
+    "keras SGD SGD(learning_rate=0.01, weight_decay=0.3, momentum=0.9, nesterov=True) scheduled",
+}
+"""Where a parameter was 20 or 30 and is now about 1: it keeps roundings from when it was large.
+
+These don't meet the criterion. They agree to 2e-6 of the largest value that each number has had.
+"""
+
+
+def disagreement(case, dtype: str, theirs: np.ndarray, theirs_in_float64: np.ndarray) -> np.ndarray:
+    """Where ours isn't what the library has, in any of the recorded numbers."""
+    found = ours(case, dtype)
+    if dtype == "float64":
+        return difference(found, theirs) > 1e-12
+    apart = difference(found, theirs) > 2e-6
+    if describe(case) in NEARER:
+        own = difference(theirs, theirs_in_float64)
+        return apart & (difference(found, theirs_in_float64) >= own)
+    if describe(case) in ONCE_LARGE:
+        largest = np.maximum.accumulate(np.abs(theirs), axis=0)
+        return apart & (np.abs(found - theirs) > 2e-6 * largest)
+    return apart
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("case", recorder.CASES, ids=recorder.describe)
+@pytest.mark.parametrize("case", recorder.CASES, ids=describe)
 def test_recorded_traces_are_reproduced(case, dtype, recorded):
-    theirs = recorded[f"{recorder.describe(case)} {dtype}"]
+    theirs, in_float64 = (recorded[f"{describe(case)} {d}"] for d in (dtype, "float64"))
     assert theirs.dtype == dtype
-    assert (difference(ours(case, dtype), theirs) <= tolerance(dtype)).all()
+    assert not disagreement(case, dtype, theirs, in_float64).any()
+
+
+def test_the_exceptions_in_float32_are_exceptions(recorded):
+    """Each is more than 2e-6 apart somewhere; of most of their numbers not even they are."""
+    cases = {describe(case): case for case in recorder.CASES}
+    for name in NEARER | ONCE_LARGE:
+        apart = difference(ours(cases[name], "float32"), recorded[f"{name} float32"]) > 2e-6
+        assert 0 < apart.mean() < 0.1, name
 
 
 @pytest.mark.parametrize("library", recorder.PACKAGES)
@@ -81,9 +123,10 @@ def test_live_libraries_agree(library, monkeypatch):
     pytest.importorskip(library)
     for case in recorder.CASES:
         if case.library == library:
+            theirs = {dtype: recorder.run(case, dtype) for dtype in DTYPES}
             for dtype in DTYPES:
-                found = difference(ours(case, dtype), recorder.run(case, dtype))
-                assert (found <= tolerance(dtype)).all(), (recorder.describe(case), dtype, found.max())
+                wrong = disagreement(case, dtype, theirs[dtype], theirs["float64"])
+                assert not wrong.any(), (describe(case), dtype)
 
 
 def test_a_constant_gradient_under_centered_rmsprop_is_nan_in_pytorch_and_not_here():
@@ -106,7 +149,7 @@ def test_a_constant_gradient_under_centered_rmsprop_is_nan_in_pytorch_and_not_he
 
 
 def test_every_case_is_recorded_and_nothing_else(recorded):
-    names = {f"{recorder.describe(case)} {dtype}" for case in recorder.CASES for dtype in DTYPES}
+    names = {f"{describe(case)} {dtype}" for case in recorder.CASES for dtype in DTYPES}
     assert set(recorded) == names | {"versions"}
     assert set(json.loads(str(recorded["versions"]))) == {*recorder.PACKAGES.values(), "jax"}
 
@@ -117,16 +160,24 @@ def test_the_recorded_file_stays_small():
 
 def test_the_cases_move_and_differ(recorded):
     """A trace in which nothing happened, or one of another convention, would prove little."""
-    traces = [recorded[f"{recorder.describe(case)} float64"] for case in recorder.CASES]
+    traces = [recorded[f"{describe(case)} float64"] for case in recorder.CASES]
     for case, trace in zip(recorder.CASES, traces, strict=True):
         assert np.isfinite(trace).all()
-        assert np.abs(np.diff(trace, axis=0)).max() > 1e-6, recorder.describe(case)
+        assert np.abs(np.diff(trace, axis=0)).max() > 1e-6, describe(case)
 
 
 def test_every_row_of_a_library_has_a_case():
     covered = {(case.library, case.ours) for case in recorder.CASES}
     rows = {(library, name) for library in recorder.PACKAGES for name in CONVENTIONS[library]}
     assert covered == rows
+
+
+def can_be_turned_over(case, keyword) -> bool:
+    """Whether the case allows the opposite: only the heavy ball is averaged, say."""
+    chosen = CONVENTIONS[case.library][case.ours].defaults | case.our_hyperparameters
+    if keyword == "average":
+        return chosen["momentum"] > 0 and not chosen.get("nesterov")
+    return keyword != "eps_hat" or not chosen.get("eps_root")
 
 
 def test_every_convention_of_a_row_matters(recorded):
@@ -140,6 +191,10 @@ def test_every_convention_of_a_row_matters(recorded):
         "base_rate": lambda value: 0.5,
         "momentum_decay": lambda value: 0.5,
         "lr_decay": lambda value: 0.1,
+        "initial_accumulator": lambda value: value + 0.5,
+        "decoupled": lambda value: not value,
+        "average": lambda value: not value,
+        "eps_root": lambda value: 1e-4,
     }
     checked = set()
     for library in recorder.PACKAGES:
@@ -148,6 +203,8 @@ def test_every_convention_of_a_row_matters(recorded):
             for keyword in set(fixed) & set(opposites):
                 if keyword == "eps_hat" and name == "AMSGrad" and fixed.get("form") != "raw":
                     continue  # there it has no place
+                if keyword == "eps_root" and fixed["eps_hat"]:
+                    continue  # nor this one there
                 other = CONVENTIONS[library][name]._replace(
                     fixed=fixed | {keyword: opposites[keyword](fixed[keyword])}
                 )
@@ -155,15 +212,110 @@ def test_every_convention_of_a_row_matters(recorded):
                     patch.setitem(CONVENTIONS[library], name, other)
                     if name == "AMSGrad" and keyword == "form":
                         patch.setitem(other.fixed, "eps_hat", False)
-                    found = [
-                        difference(
-                            ours(case, "float64"), recorded[f"{recorder.describe(case)} float64"]
-                        ).max()
+                    missed = any(
+                        np.max(difference(ours(case, "float64"), recorded[f"{describe(case)} float64"]))
+                        > 1e-9
                         for case in cases
-                    ]
-                assert max(found) > 1e-9, (library, name, keyword)
+                        if can_be_turned_over(case, keyword)
+                    )
+                assert missed, (library, name, keyword)
                 checked.add(keyword)
     assert checked == set(opposites)
+
+
+# The papers: steps worked by hand, with beta1 = 1/2, beta2 = 3/4 or rho = 3/4 as beside each module
+
+HALF = {"learning_rate": 1.0, "beta1": 0.5, "beta2": 0.75}
+PAPERS = {
+    # rates 1, 1/2, 1/4: v = 4, 2 + 1, 3/2 - 2, and Nesterov's steps 4 + 2, 1 + 3/2, -2 - 1/4
+    "SGD": ({"learning_rate": lambda done: 0.5**done, "momentum": 0.5}, [4, 2, -8], [4, 3, -1 / 2]),
+    "SGD, Nesterov": (
+        {"learning_rate": lambda done: 0.5**done, "momentum": 0.5, "nesterov": True},
+        [4, 2, -8],
+        [6, 5 / 2, -9 / 4],
+    ),
+    # G = 9, 25, 25, 169, and 2 is added to the roots
+    "AdaGrad": ({"learning_rate": 1.0, "eps": 2.0}, [3, 4, 0, -12], [3 / 5, 4 / 7, 0, -12 / 15]),
+    # v = 4, 4
+    "RMSProp": ({"learning_rate": 1.0, "rho": 0.75}, [4, 2], [2, 1]),
+    # d = 0, 9/25; v = 9/16, 63/64
+    "Adadelta": (
+        {"rho": 0.75, "eps": 1.0},
+        [1.5, 1.5],
+        [6 / 5, 3 / 2 * (34 / 25 * 64 / 127) ** 0.5],
+    ),
+    # m_hat = 2, 2/3, -2/7; v_hat = 4, 12/7, 52/37
+    "Adam": (
+        HALF | {"eps": 0.25},
+        [2, 0, -1],
+        [8 / 9, 2 / 3 / ((12 / 7) ** 0.5 + 0.25), -2 / 7 / ((52 / 37) ** 0.5 + 0.25)],
+    ),
+    # m = 2, 1; V = 4, 4
+    "AMSGrad": (HALF, [4, 0], [1, 1 / 2]),
+    # from 2 at half of alpha: 1/2 * 2 / (2 + 1/4) of Adam and (1/2 / 1) * 1/4 * 2 of the decay
+    "AdamW": (
+        HALF | {"learning_rate": 0.5, "base_rate": 1.0, "weight_decay": 0.25, "eps": 0.25},
+        [2],
+        [4 / 9 + 1 / 4],
+    ),
+    # u = 4, 3, 9/4
+    "Adamax": (HALF, [4, 0, 2], [1, 4 / 9, 16 / 21]),
+    # rho = 14821/3367 > 4 in step 6: r root(v_hat) = 3 for m_hat = 3
+    "RAdam": (HALF, [3] * 6, [3] * 5 + [(1353 * 8087 * 7 / (15 * 14821 * 3367)) ** 0.5]),
+    # s = 1 + 3, 3 + 3, over 1/4 and 7/16
+    "AdaBelief": (HALF | {"eps": 1.0, "eps_root": 3.0}, [4, 2], [4 / 5, 8 / 3 / ((96 / 7) ** 0.5 + 1)]),
+    # c = 2, -1/2; from 2 the decay is 1/4 of it, and then of 2 - 1 - 1/2
+    "Lion": (HALF | {"weight_decay": 0.25}, [4, -2], [1 + 1 / 2, -1 + 1 / 8]),
+}
+
+
+@pytest.mark.parametrize("name", PAPERS)
+def test_the_papers_by_hand(name):
+    hyperparameters, gradients, expected = PAPERS[name]
+    theta = np.array([2.0])
+    optimizer = getattr(optimlib, name.partition(",")[0]).like("paper", theta, **hyperparameters)
+    for g, step in zip(gradients, expected, strict=True):
+        before = theta.copy()
+        optimizer.step(np.array([float(g)]))
+        np.testing.assert_allclose(before - theta, step, rtol=1e-14)
+
+
+def test_every_row_of_the_papers_was_worked_out():
+    assert {name.partition(",")[0] for name in PAPERS} == set(CONVENTIONS["paper"])
+
+
+# What is left out
+
+
+def test_nothing_is_both_in_the_table_and_left_out():
+    for library, reasons in LEFT_OUT.items():
+        for what in reasons:
+            name, _, keyword = what.partition(".")
+            row = CONVENTIONS[library].get(name)
+            assert (row is not None) == bool(keyword), what
+            if row:
+                assert keyword not in row.fixed | row.defaults, what
+
+
+def test_what_is_left_out_is_what_optax_has_and_we_have_not():
+    """Every keyword of its optimizers is in the table or left out, and no other is left out."""
+    pytest.importorskip("jax")
+    optax = pytest.importorskip("optax")
+    names = {
+        "b1": "beta1",
+        "b2": "beta2",
+        "decay": "rho",
+        "eps_in_sqrt": "eps_inside",
+        "initial_accumulator_value": "initial_accumulator",
+        "initial_scale": "initial_accumulator",
+        "weight_decay_mask": "mask",
+    }
+    left_out = set()
+    for ours_name, (fixed, defaults) in CONVENTIONS["optax"].items():
+        theirs = inspect.signature(getattr(optax, ours_name.lower())).parameters
+        unknown = {names.get(key, key) for key in theirs} - set(fixed | defaults)
+        left_out |= {f"{ours_name}.{key}" for key in unknown}
+    assert left_out - {"Nadam.nesterov"} == set(LEFT_OUT["optax"])
 
 
 # CS231n: from the checks in the second assignment's notebook, the first and the last element
@@ -235,7 +387,20 @@ def test_the_public_default_of_scikit_learn():
         ("torch", "Lion", {}, ValueError, "torch has no Lion; expected one of paper, optax, keras"),
         ("sklearn", "RMSProp", {}, ValueError, "sklearn has no RMSProp; expected one of "),
         ("keras", "Adam", {"eps_hat": False}, ValueError, "keras's Adam is Adam(eps_hat=True)"),
-        ("keras", "Adam", {"weight_decay": 0.1}, ValueError, "weight_decay is 0.1; expected nothing"),
+        ("keras", "Adam", {"decoupled": False}, ValueError, "keras's Adam is Adam(decoupled=True)"),
+        ("keras", "AdamW", {"decoupled": True}, ValueError, "decoupled is True; expected nothing"),
+        ("optax", "Adam", {"weight_decay": 0.1}, ValueError, "weight_decay is 0.1; expected nothing"),
+        (
+            "optax",
+            "Adam",
+            {"nesterov": True},
+            ValueError,
+            "optax has it, but it is not reproduced",
+        ),
+        ("optax", "RMSProp", {"bias_correction": True}, ValueError, "that is Adam with beta1=0"),
+        ("optax", "AMSGrad", {"eps_root": 1e-8}, ValueError, "only Adam and AdamW have this epsilon"),
+        ("paper", "Nadam", {}, ValueError, "paper's Nadam is not reproduced: its second mean has"),
+        ("paper", "SGD", {"learning_rate": 0.1}, TypeError, "momentum is missing; paper's SGD has no"),
         ("torch", "Adam", {"lr": 0.1}, ValueError, "torch's Adam has learning_rate, beta1, beta2, eps"),
         ("optax", "Adam", {}, TypeError, "learning_rate is missing; optax's Adam has no default for it"),
         ("paper", "AdamW", {"base_rate": 1e-3}, TypeError, "weight_decay is missing"),
@@ -257,6 +422,17 @@ def test_an_optimizer_of_ones_own_is_in_no_library():
 
 def test_like_lets_the_options_of_every_optimizer_through():
     assert optimlib.Adam.like("torch", np.ones(1), threads=2).threads == 2
+    parameters = inspect.signature(Optimizer).parameters.values()
+    assert set(OPTIONS) == {p.name for p in parameters if p.kind is p.KEYWORD_ONLY}
+
+
+def test_like_clips_as_the_library_does():
+    def clip_eps(library, **options):
+        return optimlib.Adam.like(library, np.ones(1), learning_rate=0.1, **options).clip_eps
+
+    assert clip_eps("torch", clip_norm=1.0) == 1e-6
+    assert clip_eps("torch", clip_norm=1.0, clip_eps=0.5) == 0.5
+    assert clip_eps("torch", clip_value=1.0) == clip_eps("optax", clip_norm=1.0) == 0.0
 
 
 def test_a_schedule_may_be_given_to_like():

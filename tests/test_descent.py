@@ -103,6 +103,27 @@ def test_nesterov_with_the_rate_inside_by_hand():
     assert run([4.0, 2.0, -8.0], rate_in_velocity=True, **options) == [-6.0, -8.5, -6.25]
 
 
+def test_averaging_with_the_rate_inside_by_hand():
+    """Rates and mu as above: b = 2, 1 + 1/2, 3/4 - 1."""
+    options = {"momentum": 0.5, "learning_rate": lambda done: 0.5**done, "average": True}
+    assert run([4.0, 2.0, -8.0], rate_in_velocity=True, **options) == [-2.0, -3.5, -3.25]
+
+
+@pytest.mark.parametrize("nesterov", [False, True])
+def test_the_papers_have_the_rate_inside(nesterov):
+    """Polyak's heavy ball has no velocity, and Nesterov's looks ahead; both with rates that change."""
+    rates, mu, curvature = [0.1, 0.3, 0.05, 0.2, 0.4], 0.8, 3.0
+    theta = np.array([1.0])
+    options = {"learning_rate": lambda done: rates[done], "momentum": mu, "nesterov": nesterov}
+    optimizer = SGD.like("paper", theta, **options)
+    before, now = 1.0, 1.0  # two positions of the papers' parameters
+    for rate in rates:
+        look = now + mu * (now - before) if nesterov else now
+        assert theta[0] == pytest.approx(look, rel=1e-12)
+        before, now = now, now + mu * (now - before) - rate * curvature * look
+        optimizer.step(curvature * theta)
+
+
 @given(
     gradients=st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=20),
     momentum=st.floats(0.01, 0.99),
@@ -145,6 +166,21 @@ def test_l2_goes_through_the_velocity():
     optimizer.step(np.zeros(1))
     assert theta[0] == 0.0
     assert optimizer.state["b"] == 1.0
+
+
+def test_decoupled_decay_by_hand():
+    """mu = 1/2, eta = 1/4, lambda = 1/2, from 2.
+
+    g = 4: b = 4, the decay is 1/8 of 2, theta = 2 - 1 - 1/4 = 3/4.
+    g = 0: b = 2, the decay is 1/8 of 3/4, theta = 3/4 - 1/2 - 3/32 = 5/32.
+    """
+    theta = np.array([2.0])
+    optimizer = SGD(theta, learning_rate=0.25, momentum=0.5, weight_decay=0.5, decoupled=True)
+    optimizer.step(np.array([4.0]))
+    assert theta[0] == 3 / 4
+    optimizer.step(np.zeros(1))
+    assert theta[0] == 5 / 32
+    assert optimizer.state["b"] == 2.0
 
 
 def test_a_mask_spares_arrays_and_the_order_of_its_keys_is_free():

@@ -19,6 +19,7 @@ EVERY = {
         {"momentum": 0.9, "average": True},
         {"momentum": 0.9, "rate_in_velocity": True},
         {"momentum": 0.9, "nesterov": True, "rate_in_velocity": True},
+        {"momentum": 0.9, "weight_decay": 0.1, "decoupled": True},
     ],
     "AdaGrad": [{}, {"eps_inside": True, "initial_accumulator": 0.1}, {"lr_decay": 0.1}],
     "RMSProp": [
@@ -27,11 +28,13 @@ EVERY = {
         {"centered": True},
         {"momentum": 0.9},
         {"momentum": 0.9, "centered": True, "rate_in_velocity": True},
+        {"initial_accumulator": 0.5},
+        {"weight_decay": 0.1, "decoupled": True},
     ],
     "Adadelta": [{}],
-    "Adam": [{}, {"eps_hat": True}, {"weight_decay": 0.1}],
+    "Adam": [{}, {"eps_hat": True}, {"eps_root": 1e-6}, {"weight_decay": 0.1}],
     "AMSGrad": [{}, {"form": "raw"}, {"form": "corrected"}, {"form": "raw", "eps_hat": True}],
-    "AdamW": [{}, {"base_rate": 0.01}],
+    "AdamW": [{}, {"base_rate": 0.01}, {"eps_root": 1e-6}],
     "Nadam": [{}, {"momentum_decay": None}],
     "Adamax": [{}, {"eps_inside": True}],
     "RAdam": [{}, {"threshold": 5.0}, {"eps_hat": True}],
@@ -129,6 +132,58 @@ def test_a_resumed_run_is_bit_for_bit_the_uninterrupted_one(optimizer, options):
         if number >= 7:
             resumed.step(g)
     np.testing.assert_array_equal(later, theta)
+
+
+# Weight decay
+
+ALWAYS = ("AdamW", "Lion")  # decoupled, without a keyword for it
+WITH_A_CHOICE = [getattr(optimlib, name) for name in EVERY if name not in ALWAYS]
+DECOUPLED = [(optimizer, {"decoupled": True}) for optimizer in WITH_A_CHOICE]
+DECOUPLED += [(getattr(optimlib, name), {}) for name in ALWAYS]
+
+
+@pytest.mark.parametrize(("optimizer", "options"), DECOUPLED, ids=lambda value: str(value))
+def test_decoupled_decay_without_a_gradient_by_hand(optimizer, options):
+    """lambda = 1/2, rates 1/4 and 1/2: from 2 to 2 (1 - 1/8) = 7/4, then to 7/4 (1 - 1/4) = 21/16."""
+    params = {"W": np.array([2.0]), "b": np.array([2.0])}
+    options = options | {"weight_decay": 0.5, "mask": {"W": True, "b": False}}
+    running = optimizer(params, lambda done: 0.25 * 2**done, **options)
+    zeros = {"W": np.zeros(1), "b": np.zeros(1)}
+    for expected in (7 / 4, 21 / 16):
+        running.step(zeros)
+        assert params == {"W": expected, "b": 2.0}
+
+
+@pytest.mark.parametrize("optimizer", WITH_A_CHOICE)
+def test_coupled_decay_is_part_of_the_gradient(optimizer):
+    """What the optimizer does with the decay is what it would do with the gradient of the penalty."""
+    gradients = np.random.default_rng(0).standard_normal((5, 3))
+    params, others = np.ones(3), np.ones(3)
+    decaying, plain = optimizer(params, 0.1, weight_decay=0.25), optimizer(others, 0.1)
+    for g in gradients:
+        decaying.step(g)
+        plain.step(g + 0.25 * others)
+    np.testing.assert_array_equal(params, others)
+
+
+@pytest.mark.parametrize("optimizer", WITH_A_CHOICE)
+def test_decoupled_decay_leaves_no_trace_in_the_state(optimizer):
+    gradients = np.random.default_rng(0).standard_normal((5, 3))
+    plain = optimizer(np.ones(3), 0.1)
+    decaying = optimizer(np.ones(3), 0.1, weight_decay=0.25, decoupled=True)
+    for g in gradients:
+        plain.step(g)
+        decaying.step(g)
+    for slot, array in plain.state.items():
+        np.testing.assert_array_equal(decaying.state[slot], array)
+    assert (plain.params != decaying.params).all()
+
+
+@pytest.mark.parametrize("name", ALWAYS)
+@pytest.mark.parametrize("value", [False, True])
+def test_where_decay_is_always_decoupled_there_is_nothing_to_choose(name, value):
+    with pytest.raises(TypeError, match=f"decoupled is {value}; expected no such keyword: {name}'s"):
+        getattr(optimlib, name)(np.zeros(1), 0.1, decoupled=value)
 
 
 UNITS = [

@@ -1,9 +1,11 @@
-"""Record what PyTorch and Optax make of gradients that are too large, in clipping.json.
+"""Record what PyTorch, Optax and Keras make of gradients that are too large, in clipping.json.
 
-Run it with a Python that has NumPy, PyTorch and Optax: ``python tests/golden/record_clipping.py``.
+Run it with a Python that has NumPy, PyTorch, Optax and Keras:
+``python tests/golden/record_clipping.py``.
 """
 
 import json
+import os
 from pathlib import Path
 
 import jax
@@ -69,6 +71,28 @@ def optax_clipped(grads: dict[str, np.ndarray], limit: float) -> dict:
     }
 
 
+def keras_clipped(grads: dict[str, np.ndarray], limit: float) -> dict:
+    """The same: what gradient descent at rate 1 subtracts from zeros. Keras tells no norm."""
+    os.environ.setdefault("KERAS_BACKEND", "jax")
+    import keras
+
+    def subtracted(**limits) -> dict:
+        keras.config.set_floatx(str(grads["W"].dtype))
+        variables = {name: keras.Variable(np.zeros_like(g), name=name) for name, g in grads.items()}
+        optimizer = keras.optimizers.SGD(learning_rate=1.0, **limits)
+        optimizer.apply([jax.numpy.asarray(g) for g in grads.values()], variables.values())
+        return {name: (-np.array(v.value)).tolist() for name, v in variables.items()}
+
+    return {
+        "value": subtracted(clipvalue=limit),
+        "leaf_norm": subtracted(clipnorm=limit),
+        "global_norm": subtracted(global_clipnorm=limit),
+    }
+
+
+LIBRARIES = {"torch": torch_clipped, "optax": optax_clipped, "keras": keras_clipped}
+
+
 def main() -> None:
     """Write the file."""
     cases = []
@@ -77,12 +101,15 @@ def main() -> None:
             grads = gradients(scale, dtype)
             given = {name: g.tolist() for name, g in grads.items()}
             for limit in LIMITS:
-                for library, clipped in (("torch", torch_clipped), ("optax", optax_clipped)):
+                for library, clipped in LIBRARIES.items():
                     about = {"library": library, "dtype": dtype, "limit": limit, "grads": given}
                     cases.append(about | clipped(grads, limit))
+    import keras
+
     recorded = {
         "torch": torch.__version__.split("+")[0],
         "optax": optax.__version__,
+        "keras": keras.__version__,
         "cases": cases,
     }
     text = json.dumps(recorded).replace('{"library"', '\n{"library"')

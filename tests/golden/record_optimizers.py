@@ -1,10 +1,11 @@
-"""Record what PyTorch, Optax, Keras and scikit-learn do with the same gradients, as optimizers.npz.
+"""Record what PyTorch, Optax, Keras, scikit-learn and Autograd do with the same gradients.
 
-    pip install torch optax keras scikit-learn
+    pip install torch optax keras scikit-learn autograd
     python tests/golden/record_optimizers.py
 
-`CASES` says which optimizer of which library is run with which hyperparameters. The test of the
-conventions reads it too, and runs ours beside what is recorded here. Keras runs on the JAX backend.
+It writes optimizers.npz. `CASES` says which optimizer of which library is run with which
+hyperparameters. The test of the conventions reads it too, and runs ours beside what is recorded here.
+Keras runs on the JAX backend.
 """
 
 import importlib.metadata
@@ -21,14 +22,28 @@ KEPT = [0, 1, 2, 3, 4, 5, 6, 7, 8, 11, 15, 23, 39, 79, 119, 159, 199]
 """The steps, counted from 0, after which the parameters are recorded."""
 SHAPES = {"W": (4, 3), "b": (5,), "s": ()}
 MASK = {"W": True, "b": False, "s": True}
-PACKAGES = {"torch": "torch", "optax": "optax", "keras": "keras", "sklearn": "scikit-learn"}
+PACKAGES = {
+    "torch": "torch",
+    "optax": "optax",
+    "keras": "keras",
+    "sklearn": "scikit-learn",
+    "autograd": "autograd",
+}
+
+CLIPPED = {"clip_norm": 50.0}
+"""About the median norm of the gradients: some are clipped and some are not."""
+VALUE_AND_NORM = {"clip_value": 20.0, "clip_norm": 30.0}
 
 Params = dict[str, np.ndarray]
 Step = Callable[[Params], Params]
 
 
 class Case(NamedTuple):
-    """`ours` are hyperparameters for `like`; `theirs` the same ones for the library's own class."""
+    """`ours` are hyperparameters for `like`; `theirs` the same ones for the library's own class.
+
+    PyTorch and Optax clip outside their optimizers: among theirs, `clip_value` and `clip_norm` say
+    that it is done, the value first.
+    """
 
     library: str
     ours: str
@@ -68,6 +83,9 @@ def torch_cases() -> list[Case]:
         "beta1": "beta1",
         "beta2": "beta2",
         "momentum_decay": "momentum_decay",
+        "decoupled": "decoupled_weight_decay",
+        "clip_value": "clip_value",
+        "clip_norm": "clip_norm",
     }
     moments = {"beta1": 0.7, "beta2": 0.95}
 
@@ -80,6 +98,7 @@ def torch_cases() -> list[Case]:
         ]
 
     masked = {"weight_decay": 0.1, "mask": MASK}
+    decoupled = {"learning_rate": 0.01, "weight_decay": 0.3, "decoupled": True, "scheduled": True}
     amsgrad = [row | {"+": {"amsgrad": True}} for row in rows({"beta2": 0.8, "beta1": 0.9})]
     return [
         *pairs(
@@ -133,6 +152,22 @@ def torch_cases() -> list[Case]:
         *pairs("torch", "Nadam", "NAdam", names, *rows({"momentum_decay": 1.0})),
         *pairs("torch", "Adamax", "Adamax", names, *rows()),
         *pairs("torch", "RAdam", "RAdam", names, *rows({"beta1": 0.9, "beta2": 0.5})),
+        *[
+            case
+            for ours, theirs in (("Adam", "Adam"), ("Nadam", "NAdam"), ("RAdam", "RAdam"))
+            for case in pairs("torch", ours, theirs, names, decoupled, decoupled | masked)
+        ],
+        *pairs("torch", "AMSGrad", "Adam", names, decoupled | {"+": {"amsgrad": True}}),
+        Case(
+            "torch",
+            "AMSGrad",
+            {"weight_decay": 0.1, "decoupled": True},
+            "AdamW",
+            {"weight_decay": 0.1, "amsgrad": True},
+        ),
+        *pairs("torch", "SGD", "SGD", names, CLIPPED, {"clip_value": 0.5}, VALUE_AND_NORM),
+        *pairs("torch", "Adam", "Adam", names, CLIPPED, CLIPPED | {"weight_decay": 0.1}),
+        *pairs("torch", "AdamW", "AdamW", names, CLIPPED),
     ]
 
 
@@ -152,11 +187,14 @@ def optax_cases() -> list[Case]:
         "beta1": "b1",
         "beta2": "b2",
         "threshold": "threshold",
+        "clip_value": "clip_value",
+        "clip_norm": "clip_norm",
     }
     rate = {"learning_rate": 0.01}
     moments = {"learning_rate": 0.02, "beta1": 0.7, "beta2": 0.95}
     plain = [rate, moments | {"eps": 1e-3, "scheduled": True}]
     masked = {"weight_decay": 0.1, "mask": MASK}
+    shrunk = rate | {"weight_decay": 0.3, "scheduled": True}
     flags_off = {"bias_correction_mu": False, "bias_correction_nu": False}
     return [
         *pairs(
@@ -180,7 +218,7 @@ def optax_cases() -> list[Case]:
             "optax",
             "RMSProp",
             "rmsprop",
-            names | {"rho": "decay"},
+            names | {"rho": "decay", "initial_accumulator": "initial_scale"},
             rate,
             rate | {"rho": 0.7, "eps": 1e-3, "scheduled": True},
             rate | {"eps_inside": False},
@@ -226,6 +264,22 @@ def optax_cases() -> list[Case]:
             moments | {"weight_decay": 0.3, "scheduled": True},
             rate | masked,
         ),
+        *pairs(
+            "optax",
+            "RMSProp",
+            "rmsprop",
+            names | {"rho": "decay", "initial_accumulator": "initial_scale"},
+            rate | {"initial_accumulator": 0.5},
+            rate | {"initial_accumulator": 2.0, "centered": True, "momentum": 0.6, "eps": 1e-3},
+        ),
+        *pairs("optax", "Adam", "adam", names, rate | {"eps_root": 1e-4}),
+        *pairs("optax", "AdamW", "adamw", names, rate | masked | {"eps_root": 1e-4}),
+        *pairs("optax", "Nadam", "nadamw", names, rate | masked, shrunk),
+        *pairs("optax", "Adamax", "adamaxw", names, rate | masked, shrunk),
+        *pairs("optax", "SGD", "sgd", names, rate | CLIPPED, rate | VALUE_AND_NORM),
+        *pairs("optax", "Adam", "adam", names, rate | CLIPPED, rate | {"clip_value": 0.5}),
+        *pairs("optax", "AdamW", "adamw", names, shrunk | CLIPPED),
+        *pairs("optax", "Lion", "lion", names, rate | CLIPPED),
     ]
 
 
@@ -242,11 +296,14 @@ def keras_cases() -> list[Case]:
         "centered": "centered",
         "beta1": "beta_1",
         "beta2": "beta_2",
+        "clip_value": "clipvalue",
+        "clip_norm": "global_clipnorm",
     }
     moments = {"learning_rate": 0.02, "beta1": 0.7, "beta2": 0.95, "scheduled": True}
     plain = [{}, moments | {"eps": 1e-3}]
     amsgrad = [row | {"+": {"amsgrad": True}} for row in (*plain, {"beta2": 0.8})]
     masked = {"weight_decay": 0.1, "mask": MASK}
+    shrunk = {"learning_rate": 0.01, "weight_decay": 0.3, "scheduled": True}
     return [
         *pairs(
             "keras",
@@ -300,6 +357,26 @@ def keras_cases() -> list[Case]:
         *pairs("keras", "Nadam", "Nadam", names, *plain),
         *pairs("keras", "Adamax", "Adamax", names, *plain),
         *pairs("keras", "Lion", "Lion", names, {}, moments | {"weight_decay": 0.3}, masked),
+        *[
+            case
+            for ours, theirs in (
+                ("SGD", "SGD"),
+                ("AdaGrad", "Adagrad"),
+                ("RMSProp", "RMSprop"),
+                ("Adadelta", "Adadelta"),
+                ("Adam", "Adam"),
+                ("Nadam", "Nadam"),
+                ("Adamax", "Adamax"),
+            )
+            for case in pairs("keras", ours, theirs, names, shrunk, shrunk | masked)
+        ],
+        *pairs("keras", "SGD", "SGD", names, shrunk | {"momentum": 0.9, "nesterov": True}),
+        *pairs("keras", "RMSProp", "RMSprop", names, shrunk | {"momentum": 0.6, "centered": True}),
+        *pairs("keras", "AMSGrad", "Adam", names, shrunk | {"+": {"amsgrad": True}}),
+        *pairs("keras", "AMSGrad", "AdamW", names, masked | {"+": {"amsgrad": True}}),
+        *pairs("keras", "SGD", "SGD", names, CLIPPED, {"clip_value": 0.5}),
+        *pairs("keras", "Adam", "Adam", names, CLIPPED, shrunk | CLIPPED),
+        *pairs("keras", "Lion", "Lion", names, CLIPPED),
     ]
 
 
@@ -333,7 +410,24 @@ def sklearn_cases() -> list[Case]:
     ]
 
 
-CASES = [*torch_cases(), *optax_cases(), *keras_cases(), *sklearn_cases()]
+def autograd_cases() -> list[Case]:
+    names = {
+        "learning_rate": "step_size",
+        "momentum": "mass",
+        "rho": "gamma",
+        "beta1": "b1",
+        "beta2": "b2",
+        "eps": "eps",
+    }
+    moments = {"learning_rate": 0.02, "beta1": 0.7, "beta2": 0.95, "eps": 1e-3}
+    return [
+        *pairs("autograd", "SGD", "sgd", names, {}, {"learning_rate": 0.02, "momentum": 0.6}),
+        *pairs("autograd", "RMSProp", "rmsprop", names, {}, {"rho": 0.7, "eps": 1e-3}),
+        *pairs("autograd", "Adam", "adam", names, {}, moments),
+    ]
+
+
+CASES = [*torch_cases(), *optax_cases(), *keras_cases(), *sklearn_cases(), *autograd_cases()]
 
 
 def describe(case: Case) -> str:
@@ -393,6 +487,7 @@ def _with_torch(torch, case: Case, params: Params, gradients: list[Params]) -> l
     tensors = {name: torch.tensor(p) for name, p in params.items()}
     options = dict(case.their_hyperparameters)
     mask = options.pop("mask", dict.fromkeys(params, True))
+    clip_value, clip_norm = options.pop("clip_value", None), options.pop("clip_norm", None)
     groups = [
         {"params": [tensor]} | ({} if mask[name] else {"weight_decay": 0.0})
         for name, tensor in tensors.items()
@@ -405,6 +500,10 @@ def _with_torch(torch, case: Case, params: Params, gradients: list[Params]) -> l
             group["lr"] = decayed(rate, finished) if case.scheduled else rate
         for name, tensor in tensors.items():
             tensor.grad = torch.tensor(grads[name])
+        if clip_value:
+            torch.nn.utils.clip_grad_value_(tensors.values(), clip_value)
+        if clip_norm:
+            torch.nn.utils.clip_grad_norm_(tensors.values(), clip_norm)
         optimizer.step()
         rows.append({name: tensor.numpy().copy() for name, tensor in tensors.items()})
     return rows
@@ -419,7 +518,12 @@ def with_optax(case: Case, params: Params, gradients: list[Params]) -> list[Para
     if case.scheduled:
         # The count is an int32, which JAX would divide in single precision.
         options["learning_rate"] = lambda finished: decayed(rate, finished.astype("float64"))
-    optimizer = getattr(optax, case.theirs)(**options)
+    clips = []
+    if "clip_value" in options:
+        clips.append(optax.clip(options.pop("clip_value")))
+    if "clip_norm" in options:
+        clips.append(optax.clip_by_global_norm(options.pop("clip_norm")))
+    optimizer = optax.chain(*clips, getattr(optax, case.theirs)(**options))
     theirs = {name: jax.numpy.asarray(p) for name, p in params.items()}
     state = optimizer.init(theirs)
 
@@ -474,6 +578,21 @@ def with_sklearn(case: Case, params: Params, gradients: list[Params]) -> list[Pa
     return rows
 
 
+def with_autograd(case: Case, params: Params, gradients: list[Params]) -> list[Params]:
+    from autograd.misc import optimizers as theirs
+
+    rows = []  # what it shows before each step, and then the end: it computes in float64 all along
+    end = getattr(theirs, case.theirs)(
+        lambda x, finished: gradients[finished],
+        params,
+        callback=lambda x, finished, g: rows.append(x),
+        num_iters=STEPS,
+        **case.their_hyperparameters,
+    )
+    dtype = params["W"].dtype
+    return [{name: np.asarray(p, dtype) for name, p in row.items()} for row in (*rows[1:], end)]
+
+
 def use_jax():
     import jax
 
@@ -482,7 +601,13 @@ def use_jax():
     return jax
 
 
-STARTERS = {"torch": with_torch, "optax": with_optax, "keras": with_keras, "sklearn": with_sklearn}
+STARTERS = {
+    "torch": with_torch,
+    "optax": with_optax,
+    "keras": with_keras,
+    "sklearn": with_sklearn,
+    "autograd": with_autograd,
+}
 
 
 def main() -> None:

@@ -1,11 +1,12 @@
-"""Record the learning rates of PyTorch's and Optax's schedules in schedules.json.
+"""Record the learning rates of PyTorch's, Optax's and Keras's schedules in schedules.json.
 
-Run it with a Python that has PyTorch, Optax and scikit-learn:
+Run it with a Python that has PyTorch, Optax, Keras and scikit-learn:
 ``python tests/golden/record_schedules.py``. Every case holds the call of `optimlib.schedules` that
 should give the same numbers, and the numbers for the steps 0, 1, 2, ...
 """
 
 import json
+import os
 from pathlib import Path
 
 import jax
@@ -229,6 +230,62 @@ def optax_cases() -> dict[str, tuple[dict, list[float]]]:
     }
 
 
+def keras_cases() -> dict[str, tuple[dict, list[float]]]:
+    """By name: our call, and Keras's learning rates.
+
+    There is no counterpart here to PiecewiseConstantDecay, to `staircase` of InverseTimeDecay, to
+    `cycle` of PolynomialDecay, and to `m_mul` and a broken `t_mul` of CosineDecayRestarts.
+    """
+    os.environ.setdefault("KERAS_BACKEND", "jax")
+    import keras
+
+    keras.config.set_floatx("float64")
+    s = keras.optimizers.schedules
+
+    def rates(count, schedule) -> list[float]:
+        return [float(schedule(n)) for n in range(count)]
+
+    return {
+        "ExponentialDecay": (
+            call("exponential_decay", 0.1, 0.5, 10),
+            rates(60, s.ExponentialDecay(0.1, 10, 0.5)),
+        ),
+        "ExponentialDecay, staircase": (
+            call("step_decay", 0.1, 7, 0.3),
+            rates(60, s.ExponentialDecay(0.1, 7, 0.3, staircase=True)),
+        ),
+        "InverseTimeDecay": (
+            call("inverse_time_decay", 0.4, 0.5 / 10),
+            rates(50, s.InverseTimeDecay(0.4, 10, 0.5)),
+        ),
+        "PolynomialDecay": (
+            call("polynomial_decay", 0.2, 30, 1e-4),
+            rates(40, s.PolynomialDecay(0.2, 30)),
+        ),
+        "PolynomialDecay, power 2.5": (
+            call("polynomial_decay", 0.2, 30, 0.05, 2.5),
+            rates(40, s.PolynomialDecay(0.2, 30, 0.05, 2.5)),
+        ),
+        "CosineDecay": (call("cosine", 0.3, 25), rates(40, s.CosineDecay(0.3, 25))),
+        "CosineDecay, with a floor": (
+            call("cosine", 0.3, 7, 0.3 * 0.2),
+            rates(12, s.CosineDecay(0.3, 7, alpha=0.2)),
+        ),
+        "CosineDecay, after a warmup": (
+            call("warmup", call("cosine", 0.3, 40, 0.3 * 0.1), 10, 0.02),
+            rates(60, s.CosineDecay(0.02, 40, alpha=0.1, warmup_target=0.3, warmup_steps=10)),
+        ),
+        "CosineDecayRestarts": (
+            call("cosine_restarts", 0.1, 7, 2),
+            rates(100, s.CosineDecayRestarts(0.1, 7)),
+        ),
+        "CosineDecayRestarts, of equal length, with a floor": (
+            call("cosine_restarts", 0.1, 8, 1, 0.1 * 0.04),
+            rates(60, s.CosineDecayRestarts(0.1, 8, t_mul=1.0, alpha=0.04)),
+        ),
+    }
+
+
 def sklearn_cases() -> dict[str, tuple[dict, list[float]]]:
     """By name: our call, and the learning rates of scikit-learn's SGD for neural networks."""
     from sklearn.neural_network._stochastic_optimizers import SGDOptimizer
@@ -295,7 +352,12 @@ def optax_plateau(losses: list[float], **settings) -> list[float]:
 
 def main() -> None:
     """Write the file."""
-    sources = {"torch": torch_cases(), "optax": optax_cases(), "scikit-learn": sklearn_cases()}
+    sources = {
+        "torch": torch_cases(),
+        "optax": optax_cases(),
+        "keras": keras_cases(),
+        "scikit-learn": sklearn_cases(),
+    }
     schedules = {
         f"{library}: {name}": {"call": ours, "rates": rates}
         for library, cases in sources.items()
@@ -312,17 +374,21 @@ def main() -> None:
         "losses": [-loss for loss in LOSSES[::-1]],
         "rates": maximised,
     }
+    import keras
     import sklearn
 
     recorded = {
         "torch": torch.__version__.split("+")[0],
         "optax": optax.__version__,
+        "keras": keras.__version__,
         "scikit-learn": sklearn.__version__,
         "schedules": schedules,
         "losses": LOSSES,
         "plateaus": plateaus,
     }
-    text = json.dumps(recorded).replace('"torch: ', '\n"torch: ').replace('"optax: ', '\n"optax: ')
+    text = json.dumps(recorded)
+    for library in ("torch", "optax", "keras"):
+        text = text.replace(f'"{library}: ', f'\n"{library}: ')
     Path(__file__).with_name("schedules.json").write_text(text + "\n", encoding="utf8")
 
 

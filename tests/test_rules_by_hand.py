@@ -1,0 +1,132 @@
+"""What the tests beside each module left open, as planted mistakes showed (tests/mutation.py)."""
+
+import inspect
+import math
+import re
+from functools import partial
+
+import numpy as np
+import pytest
+from support import steps_taken
+
+import optimlib
+from optimlib import Adadelta, Adam, RMSProp, clipping, schedules
+from optimlib.optimizer import Optimizer
+
+# Every number is held to its own bounds, and refused under its own name.
+# A kind: numbers just inside the bounds, and numbers and other things outside them.
+
+FROM_ZERO = (0.0, 1e300), (-1e-300, math.nan, math.inf, "x", True)
+ABOVE_ZERO = (5e-324, 1e300), (0.0, -1.0, math.nan, math.inf, "x", True)
+BELOW_ONE = (0.0, 1 - 2**-53), (-1e-300, 1.0, math.nan, "x", True)
+BETWEEN = (5e-324, 1 - 2**-53), (0.0, 1.0, math.nan, "x", True)
+ABOVE_HALF = (0.5 + 2**-50, 1 - 2**-53), (0.5, 0.25, 1.0, math.nan, "x", True)
+FROM_FOUR = (4.0, 1e300), (4 - 2**-51, math.nan, math.inf, "x", True)
+COUNT = (0, 10**9), (-1, 0.5, 1.0, "x", True)
+COUNT_FROM_ONE = (1, 10**9), (0, -1, 1.5, 1.0, "x", True)
+
+RATE = {"learning_rate": (0.5, FROM_ZERO)}
+STEPS = {"steps": (3, COUNT_FROM_ONE)}
+END = {"end": (0.5, FROM_ZERO)}
+LIMIT = {"limit": (0.5, ABOVE_ZERO)}
+EPS = {"eps": (0.5, FROM_ZERO)}
+DIVISORS = {"divisor": (2.0, ABOVE_ZERO), "final_divisor": (2.0, ABOVE_ZERO)}
+CALLS = {  # of every number a valid value, and of what kind it is
+    schedules.constant: RATE,
+    schedules.step_decay: RATE | {"every": (2, COUNT_FROM_ONE), "factor": (0.5, FROM_ZERO)},
+    schedules.exponential_decay: RATE | {"every": (2, COUNT_FROM_ONE), "factor": (0.5, FROM_ZERO)},
+    schedules.inverse_time_decay: RATE | {"decay": (0.5, FROM_ZERO), "power": (0.5, FROM_ZERO)},
+    schedules.polynomial_decay: RATE | STEPS | END | {"power": (0.5, ABOVE_ZERO)},
+    schedules.cosine: RATE | STEPS | END,
+    schedules.cosine_restarts: RATE | STEPS | END | {"factor": (2, COUNT_FROM_ONE)},
+    partial(schedules.warmup, lambda n: 1.0): {"steps": (2, COUNT), "start": (0.5, FROM_ZERO)},
+    schedules.one_cycle: STEPS | DIVISORS | {"peak": (0.5, FROM_ZERO), "rise": (0.5, BETWEEN)},
+    partial(schedules.one_cycle, 1.0, 3, 0.5): {"back": (0.75, ABOVE_HALF)},
+    schedules.ReduceOnPlateau: {"factor": (0.5, BELOW_ONE), "learning_rate": (1e300, FROM_ZERO)}
+    | {"patience": (2, COUNT), "cooldown": (3, COUNT), "lowest": (0.0, FROM_ZERO)}
+    | {"rtol": (0.5, FROM_ZERO), "atol": (0.25, FROM_ZERO)},
+    partial(clipping.clip_by_value, np.ones(1)): LIMIT,
+    partial(clipping.clip_by_leaf_norm, np.ones(1)): LIMIT | EPS,
+    partial(clipping.clip_by_global_norm, np.ones(1)): LIMIT | EPS,
+}
+
+KINDS = {  # of the optimizers' numbers
+    **dict.fromkeys(["beta1", "beta2", "rho", "momentum"], BELOW_ONE),
+    **dict.fromkeys(["learning_rate", "eps", "eps_root", "initial_accumulator"], FROM_ZERO),
+    **dict.fromkeys(["lr_decay", "momentum_decay", "weight_decay", "clip_eps"], FROM_ZERO),
+    **dict.fromkeys(["base_rate", "clip_value", "clip_norm"], ABOVE_ZERO),
+    "threshold": FROM_FOUR,
+    "threads": COUNT_FROM_ONE,
+}
+EXPORTED = [getattr(optimlib, name) for name in optimlib.__all__]
+OPTIMIZERS = [c for c in EXPORTED if isinstance(c, type) and issubclass(c, Optimizer)]
+OF_ALL = ["learning_rate", "weight_decay", "clip_value", "clip_norm", "clip_eps", "threads"]
+
+
+def numbers_of(optimizer) -> list[str]:
+    """The names of an optimizer's numbers: those that all have and its own."""
+    parameters = inspect.signature(optimizer).parameters.values()
+    own = [parameter.name for parameter in parameters if "float" in str(parameter.annotation)]
+    return list(dict.fromkeys([*OF_ALL, *own]))
+
+
+def cases():
+    for call, valid in CALLS.items():
+        for name, (_, kind) in valid.items():
+            others = {other: value for other, (value, _) in valid.items() if other != name}
+            yield call, others, name, kind
+    for optimizer in OPTIMIZERS:
+        for name in numbers_of(optimizer):
+            others = {} if name == "learning_rate" else {"learning_rate": 0.5}
+            yield partial(optimizer, np.zeros(1)), others, name, KINDS[name]
+
+
+@pytest.mark.parametrize(("call", "others", "name", "kind"), list(cases()))
+def test_a_number_has_its_own_bounds_and_is_refused_under_its_own_name(call, others, name, kind):
+    accepted, refused = kind
+    for value in accepted:
+        made = call(**others, **{name: value})
+        assert getattr(made, name, value) == value
+    for value in refused:
+        with pytest.raises((TypeError, ValueError), match=rf"^{name} is {re.escape(repr(value))}[ ;]"):
+            call(**others, **{name: value})
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_every_number_is_kept_under_its_own_name(optimizer):
+    values = {name: 0.5 / (k + 2) for k, name in enumerate(numbers_of(optimizer))}
+    values |= {"threads": 2} | ({"threshold": 4.5} if "threshold" in values else {})
+    made = optimizer(np.zeros(1), **values)
+    assert {name: getattr(made, name) for name in values} == values
+
+
+# Rules
+
+
+def close(found, expected):
+    np.testing.assert_allclose(found, expected, rtol=1e-14)
+
+
+def test_a_variance_below_one_by_hand():
+    """With rho = 1/2 and g = 1: v = 1/2, a = 1/2, v - a^2 = 1/4, so the step is 2."""
+    close(steps_taken(RMSProp, [1], learning_rate=1.0, rho=0.5, eps=0.0, centered=True), [2])
+
+
+def test_rmsprops_velocity_at_a_rate_that_is_not_its_momentum_by_hand():
+    """With rho = 3/4, u = 2, 1. Rates 1, 1/2, mu = 3/4: b = 2, 5/2, with the rate in it 2, 2."""
+    options = {"rho": 0.75, "eps": 0.0, "momentum": 0.75, "learning_rate": lambda done: 0.5**done}
+    close(steps_taken(RMSProp, [4, 2], **options), [2, 5 / 4])
+    close(steps_taken(RMSProp, [4, 2], rate_in_velocity=True, **options), [2, 2])
+
+
+def test_adadeltas_mean_of_its_steps_is_forgotten_as_that_of_the_gradients_is():
+    """With rho = 3/4, eps = 1: g = 3/2 makes v 9/16, u 6/5, d 9/25. Then 0 leaves 3/4 of both."""
+    optimizer = Adadelta(np.zeros(1), rho=0.75, eps=1.0)
+    optimizer.step(np.array([1.5]))
+    optimizer.step(np.array([0.0]))
+    close([optimizer.state["v"], optimizer.state["d"]], [[27 / 64], [27 / 100]])
+
+
+def test_the_epsilon_inside_the_root_does_not_hang_on_another_number_by_hand():
+    """With beta1 = 0 and eps = 0: m_hat = g = 4, v_hat = 16, and 4 over the root of 16 + 9."""
+    close(steps_taken(Adam, [4], learning_rate=1.0, beta1=0.0, eps=0.0, eps_root=9.0), [4 / 5])
