@@ -12,10 +12,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from optimlib.trees import Flat, block_elements, cut
+from optimlib import trees
+from optimlib.trees import Flat, cut
 
 SMALL = 8
 """An array is small if this many of it fit into a block."""
+
+LARGE_BYTES = 4 * 2**20
+"""The size of blocks for a compiled rule, which has no temporary arrays: from here on NumPy asks Linux
+for large pages."""
 
 
 class Piece(NamedTuple):
@@ -29,7 +34,9 @@ Block = list[Piece]
 """Pieces of arrays of one dtype: one piece of a large array, or small arrays whole."""
 
 
-def pack(arrays: Sequence[np.ndarray], kinds: Sequence[Hashable]) -> list[Block]:
+def pack(
+    arrays: Sequence[np.ndarray], kinds: Sequence[Hashable], block_bytes: int | None = None
+) -> list[Block]:
     """Blocks in which every element of every array is once.
 
     Parameters
@@ -37,7 +44,10 @@ def pack(arrays: Sequence[np.ndarray], kinds: Sequence[Hashable]) -> list[Block]
     arrays
         The arrays. Only their sizes matter here.
     kinds
-        For each array what it has to have in common with those that it shares a block with.
+        For each array what it has to have in common with those that it shares a block with, its
+        dtype among it.
+    block_bytes
+        The size to cut large arrays to, unless it is that of `optimlib.trees.cut`.
 
     Examples
     --------
@@ -49,18 +59,18 @@ def pack(arrays: Sequence[np.ndarray], kinds: Sequence[Hashable]) -> list[Block]
     [(1, 24576, 30000)]
     """
     blocks: list[Block] = []
-    filling: dict[Hashable, tuple[Block, int]] = {}  # by kind, the block with room and its elements
+    filling: dict[Hashable, tuple[Block, int]] = {}  # by kind, the block with room and its bytes
     for number, (array, kind) in enumerate(zip(arrays, kinds, strict=True)):
-        pieces = [Piece(number, here) for here in cut(array)]
-        if SMALL * array.size > block_elements(array.dtype):
+        pieces = [Piece(number, here) for here in cut(array, block_bytes)]
+        if SMALL * array.nbytes > trees.BLOCK_BYTES:
             blocks += [[piece] for piece in pieces]
             continue
         block, filled = filling.get(kind, ([], 0))
-        if not block or filled + array.size > block_elements(array.dtype):
+        if not block or filled + array.nbytes > trees.BLOCK_BYTES:
             block, filled = [], 0
             blocks.append(block)
         block += pieces
-        filling[kind] = block, filled + array.size
+        filling[kind] = block, filled + array.nbytes
     return blocks
 
 

@@ -24,7 +24,7 @@ Rule = Callable[..., tuple[Any, tuple[Any, ...]]]
 class Program(NamedTuple):
     r"""What a rule does to one element.
 
-    `source` defines ``kernel(p, g, *state, *constants)``, which subtracts the step from `p` and
+    `source` defines ``kernel(p, g, *state, constants)``, which subtracts the step from `p` and
     replaces the state, all in place. The constants are numbers such as :math:`1 - \beta_1^t`, which
     change with every step while the source stays what it is.
     """
@@ -34,8 +34,8 @@ class Program(NamedTuple):
 
     def run(self, p: np.ndarray, *arrays: np.ndarray) -> None:
         """Run the compiled program on a block: parameters, gradient, state."""
-        # To an array NumPy takes a Python number as one of the array's precision.
-        compiled(self.source)(p, *arrays, *map(p.dtype.type, self.constants))
+        # Beside an array, NumPy takes a Python number as one of the array's precision.
+        compiled(self.source)(p, *arrays, np.array(self.constants, p.dtype))
 
 
 class Traced(NDArrayOperatorsMixin):
@@ -87,7 +87,8 @@ def trace(rule: Rule, slots: Sequence[str]) -> Program:
     --------
     >>> program = trace(lambda p, g, state: (0.1 * g, (np.maximum(state[0], g),)), ["u"])
     >>> print(program.source)
-    def kernel(p, g, u, c0):
+    def kernel(p, g, u, constants):
+        c0 = constants[0]
         for i in range(p.size):
             p_, g_, u_ = p[i], g[i], u[i]
             x0 = np.multiply(c0, g_)
@@ -103,11 +104,11 @@ def trace(rule: Rule, slots: Sequence[str]) -> Program:
     p, g, *state = (Traced(f"{name}_", lines, constants) for name in names)
     step, state = rule(p, g, tuple(state))
     lines += [f"{slot}[i] = {new.name}" for slot, new in zip(slots, state, strict=True)]
-    arguments = ", ".join([*names, *(f"c{k}" for k in range(len(constants)))])
     elements = f"{', '.join(f'{name}_' for name in names)} = {', '.join(f'{name}[i]' for name in names)}"
     source = "\n".join(
         [
-            f"def kernel({arguments}):",
+            f"def kernel({', '.join(names)}, constants):",
+            *(f"    c{k} = constants[{k}]" for k in range(len(constants))),
             "    for i in range(p.size):",
             *(f"        {line}" for line in (elements, *lines, f"p[i] -= {step.name}")),
         ]
@@ -120,7 +121,7 @@ def kernel(source: str) -> Callable[..., None]:
 
     >>> p, g = np.array([1.0, 2.0]), np.array([3.0, 4.0])
     >>> program = trace(lambda p, g, state: (0.5 * g, ()), [])
-    >>> kernel(program.source)(p, g, *program.constants)
+    >>> kernel(program.source)(p, g, program.constants)
     >>> p
     array([-0.5,  0. ])
     """

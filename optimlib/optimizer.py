@@ -15,7 +15,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from optimlib.blocks import Block, gather, pack, spread
+from optimlib.blocks import LARGE_BYTES, Block, gather, pack, spread
 from optimlib.clipping import Clip, clipper
 from optimlib.compiled import Program, needs_numba, trace
 from optimlib.hyperparameters import hyperparameter, positive, whole_number
@@ -117,7 +117,8 @@ class Optimizer:
         self.t = 0
         self._leaves = [leaf for _, leaf in leaves]
         self._memory = Memory(self._leaves)
-        self._blocks = pack(self._leaves, [self._kind(number) for number in range(len(leaves))])
+        kinds = [self._kind(number) for number in range(len(leaves))]
+        self._blocks = pack(self._leaves, kinds, LARGE_BYTES if compiled else None)
         rows = [flat(leaf) for leaf in self._leaves]
         self._states = [
             tuple(np.zeros_like(gather(rows, block)) for _ in self.slots) for block in self._blocks

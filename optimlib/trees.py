@@ -219,16 +219,7 @@ def flat(array: np.ndarray) -> Flat:
     return array.reshape(-1) if array.flags.c_contiguous else array.flat
 
 
-def block_elements(dtype: np.dtype) -> int:
-    """How many numbers of a dtype a block holds at most.
-
-    >>> block_elements(np.dtype(np.float64))
-    24576
-    """
-    return BLOCK_BYTES // dtype.itemsize
-
-
-def cut(array: np.ndarray) -> list[slice]:
+def cut(array: np.ndarray, block_bytes: int | None = None) -> list[slice]:
     """The blocks to work through an array in: slices of its elements in one row.
 
     Examples
@@ -236,7 +227,7 @@ def cut(array: np.ndarray) -> list[slice]:
     >>> cut(np.zeros(40_000))
     [slice(0, 24576, None), slice(24576, 40000, None)]
     """
-    size = block_elements(array.dtype)
+    size = (block_bytes or BLOCK_BYTES) // array.itemsize
     starts = range(0, max(1, array.size), size)  # an empty array is one empty block
     return [slice(start, min(start + size, array.size)) for start in starts]
 
