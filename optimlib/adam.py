@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from optimlib.hyperparameters import hyperparameter
+from optimlib.hyperparameters import flag, hyperparameter
 from optimlib.schedules import Schedule
 from optimlib.trees import Tree
 from optimlib.weight_decay import WeightDecay, always_decoupled
@@ -85,7 +85,7 @@ class Adam(WeightDecay):
         self.beta1 = hyperparameter("beta1", beta1, below=1.0)
         self.beta2 = hyperparameter("beta2", beta2, below=1.0)
         self.eps = hyperparameter("eps", eps)
-        self.eps_hat = eps_hat
+        self.eps_hat = flag("eps_hat", eps_hat)
         self.eps_root = hyperparameter("eps_root", eps_root)
         if self.eps_hat and self.eps_root:
             raise ValueError(f"eps_root is {eps_root} with eps_hat; expected at most one of them")
@@ -168,13 +168,13 @@ class AMSGrad(WeightDecay):
     ) -> None:
         if form not in FORMS:
             raise ValueError(f"form is {form!r}; expected one of {', '.join(FORMS)}")
-        if eps_hat and form != "raw":
-            raise ValueError(f"eps_hat is True with form {form!r}; expected form 'raw'")
         self.form = form
+        self.eps_hat = flag("eps_hat", eps_hat)
+        if self.eps_hat and form != "raw":
+            raise ValueError(f"eps_hat is True with form {form!r}; expected form 'raw'")
         self.beta1 = hyperparameter("beta1", beta1, below=1.0)
         self.beta2 = hyperparameter("beta2", beta2, below=1.0)
         self.eps = hyperparameter("eps", eps)
-        self.eps_hat = eps_hat
         super().__init__(params, learning_rate, **options)
 
     def rule(

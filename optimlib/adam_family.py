@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from optimlib.hyperparameters import hyperparameter
+from optimlib.hyperparameters import flag, hyperparameter
 from optimlib.schedules import Schedule
 from optimlib.trees import Tree
 from optimlib.weight_decay import WeightDecay, always_decoupled
@@ -169,7 +169,7 @@ class Adamax(WeightDecay):
         self.beta1 = hyperparameter("beta1", beta1, below=1.0)
         self.beta2 = hyperparameter("beta2", beta2, below=1.0)
         self.eps = hyperparameter("eps", eps)
-        self.eps_inside = eps_inside
+        self.eps_inside = flag("eps_inside", eps_inside)
         super().__init__(params, learning_rate, **options)
 
     def rule(
@@ -244,7 +244,7 @@ class RAdam(WeightDecay):
         self.beta1 = hyperparameter("beta1", beta1, below=1.0)
         self.beta2 = hyperparameter("beta2", beta2, below=1.0)
         self.eps = hyperparameter("eps", eps)
-        self.eps_hat = eps_hat
+        self.eps_hat = flag("eps_hat", eps_hat)
         super().__init__(params, learning_rate, **options)
 
     def rule(

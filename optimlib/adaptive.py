@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from optimlib.hyperparameters import hyperparameter
+from optimlib.hyperparameters import flag, hyperparameter
 from optimlib.schedules import Schedule
 from optimlib.trees import Tree
 from optimlib.weight_decay import WeightDecay
@@ -74,7 +74,7 @@ class AdaGrad(WeightDecay):
         **options: Any,
     ) -> None:
         self.eps = hyperparameter("eps", eps)
-        self.eps_inside = eps_inside
+        self.eps_inside = flag("eps_inside", eps_inside)
         self.initial_accumulator = hyperparameter("initial_accumulator", initial_accumulator)
         self.lr_decay = hyperparameter("lr_decay", lr_decay)
         super().__init__(params, learning_rate, **options)
@@ -105,7 +105,8 @@ class RMSProp(WeightDecay):
     rho
         The decay rate of the mean of :math:`g^2`, in [0, 1).
     eps
-        Added to the denominator, in the units of the gradient.
+        Added to the denominator, in the units of the gradient. With 0, and `initial_accumulator` 0,
+        a coordinate whose gradient has always been zero divides zero by zero.
     eps_inside
         Put epsilon under the root, :math:`\sqrt{v_t + \varepsilon}`, in the units of a squared
         gradient.
@@ -161,10 +162,10 @@ class RMSProp(WeightDecay):
     ) -> None:
         self.rho = hyperparameter("rho", rho, below=1.0)
         self.eps = hyperparameter("eps", eps)
-        self.eps_inside = eps_inside
-        self.centered = centered
+        self.eps_inside = flag("eps_inside", eps_inside)
+        self.centered = flag("centered", centered)
         self.momentum = hyperparameter("momentum", momentum, below=1.0)
-        self.rate_in_velocity = rate_in_velocity
+        self.rate_in_velocity = flag("rate_in_velocity", rate_in_velocity)
         self.initial_accumulator = hyperparameter("initial_accumulator", initial_accumulator)
         self.slots = ("v",) + ("a",) * self.centered + ("b",) * bool(self.momentum)
         super().__init__(params, learning_rate, **options)
@@ -204,7 +205,8 @@ class Adadelta(WeightDecay):
     rho
         The decay rate of the means of :math:`g^2` and of :math:`u^2`, in [0, 1).
     eps
-        Added under both roots. In the upper one it is what the very first steps are made of.
+        Added under both roots. In the upper one it is what the very first steps are made of: with 0
+        nothing ever moves, and a gradient of zero divides zero by zero.
     **options
         `weight_decay`, `mask`, `decoupled` as for `WeightDecay`, and the keywords of `Optimizer`.
 

@@ -51,12 +51,12 @@ def pack(
 
     Examples
     --------
-    >>> blocks = pack([np.zeros(3), np.zeros(30_000), np.zeros((2, 2))], ["a", "a", "a"])
+    >>> blocks = pack([np.zeros(3), np.zeros(50_000), np.zeros((2, 2))], ["a", "a", "a"])
     >>> for block in blocks:
     ...     print([(piece.array, piece.here.start, piece.here.stop) for piece in block])
     [(0, 0, 3), (2, 0, 4)]
-    [(1, 0, 24576)]
-    [(1, 24576, 30000)]
+    [(1, 0, 40960)]
+    [(1, 40960, 50000)]
     """
     blocks: list[Block] = []
     filling: dict[Hashable, tuple[Block, int]] = {}  # by kind, the block with room and its bytes
@@ -72,6 +72,15 @@ def pack(
         block += pieces
         filling[kind] = block, filled + array.nbytes
     return blocks
+
+
+def keep_freed_memory() -> None:
+    """Have the memory that a block's temporary arrays leave kept for those of the next block.
+
+    Left alone, Linux's malloc returns what was freed at its end to the system, and gets it again page by
+    page: a step may take twice as long. It stops once a larger array than all of them has been freed.
+    """
+    np.empty(16 * trees.BLOCK_BYTES, dtype=np.uint8)
 
 
 def gather(rows: Sequence[Flat], block: Block) -> np.ndarray:

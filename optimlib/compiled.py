@@ -2,9 +2,11 @@
 
 NumPy runs a rule line by line, and every line goes through the whole block. A processor would rather
 have it the other way round. So the rule is called once with arrays that hold no numbers and write down
-what is done to them; that is a program, and Numba compiles it. Rounding is the same, so are all bits.
+what is done to them; that is a program, and Numba compiles it. A rule may use what is rounded the same
+way everywhere, so all bits are the same: sums, products, quotients, roots, ``g**2``, signs, maxima and
+comparisons. Exponentials and logarithms are refused: those of NumPy and Numba differ in the last bit.
 
-Needs Numba, which nothing else here does: ``pip install optimlib[numba]``.
+Needs Numba, which nothing else here does: ``pip install numba``.
 """
 
 from __future__ import annotations
@@ -19,6 +21,21 @@ import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 Rule = Callable[..., tuple[Any, tuple[Any, ...]]]
+
+
+EXACT = {
+    *(np.add, np.subtract, np.multiply, np.divide, np.negative, np.positive, np.reciprocal),
+    *(np.square, np.sqrt, np.absolute, np.sign, np.copysign, np.maximum, np.minimum, np.fmax, np.fmin),
+    *(np.floor, np.ceil, np.trunc, np.rint, np.isfinite, np.isnan, np.isinf),
+    *(np.greater, np.greater_equal, np.less, np.less_equal, np.equal, np.not_equal),
+    *(np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.invert, np.logical_and, np.logical_or),
+}
+"""The functions with one right result, which NumPy and Numba both give."""
+
+POWERS = {2: np.square, 0.5: np.sqrt, -1: np.reciprocal}
+"""What NumPy's arrays call for these exponents behind ``**``."""
+
+EXPECTED = "expected only sums, products, quotients, roots, squares, signs, maxima and comparisons"
 
 
 class Program(NamedTuple):
@@ -46,10 +63,10 @@ class Traced(NDArrayOperatorsMixin):
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Traced:
         """Write down a line of the program, and stand for its result."""
-        if ufunc is np.power and inputs[1] == 2:  # as NumPy's arrays do
-            ufunc, inputs = np.square, inputs[:1]
-        if method != "__call__" or options or ufunc.nout != 1:
-            raise TypeError(f"a rule calls {ufunc.__name__} in a way that cannot be compiled")
+        if method != "__call__" or options or ufunc not in EXACT:
+            call = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
+            how = f"{call} with {', '.join(options)}" if options else call
+            raise TypeError(f"a rule to be compiled calls {how}; {EXPECTED}")
         names = ", ".join(self._name(value) for value in inputs)
         result = f"x{len(self.lines)}"
         self.lines.append(f"{result} = np.{ufunc.__name__}({names})")
@@ -62,6 +79,20 @@ class Traced(NDArrayOperatorsMixin):
             raise TypeError(f"a rule to be compiled uses {value!r}; expected numbers of Python")
         self.constants.append(value)
         return f"c{len(self.constants) - 1}"
+
+    def __pow__(self, exponent: Any) -> Traced:
+        if type(exponent) not in (int, float) or exponent not in POWERS:
+            raise TypeError(f"a rule to be compiled has {exponent!r} as exponent; expected 2, 0.5 or -1")
+        return POWERS[exponent](self)
+
+    def __array_function__(self, function: Callable[..., Any], *_: Any) -> None:
+        raise TypeError(f"a rule to be compiled calls {function.__name__}; {EXPECTED}")
+
+    def __array__(self, *_: Any, **__: Any) -> None:
+        raise TypeError(f"a rule to be compiled makes an array of {self!r}; {EXPECTED}")
+
+    def __repr__(self) -> str:
+        return f"an element of {self.name}"
 
     def __bool__(self) -> bool:
         raise TypeError("a rule to be compiled asks for the value of an element; expected it not to")
@@ -81,29 +112,36 @@ def trace(rule: Rule, slots: Sequence[str]) -> Program:
     Raises
     ------
     TypeError
-        If it does more than call NumPy's elementwise functions of one result.
+        If it calls anything but the functions of `EXACT`, or returns what it did not get from them.
+    ValueError
+        If it does not return as many state arrays as there are slots.
 
     Examples
     --------
     >>> program = trace(lambda p, g, state: (0.1 * g, (np.maximum(state[0], g),)), ["u"])
     >>> print(program.source)
-    def kernel(p, g, u, constants):
+    def kernel(p, g, state_u, constants):
         c0 = constants[0]
         for i in range(p.size):
-            p_, g_, u_ = p[i], g[i], u[i]
+            p_, g_, state_u_ = p[i], g[i], state_u[i]
             x0 = np.multiply(c0, g_)
-            x1 = np.maximum(u_, g_)
-            u[i] = x1
+            x1 = np.maximum(state_u_, g_)
+            state_u[i] = x1
             p[i] -= x0
     >>> program.constants
     (0.1,)
     """
     lines: list[str] = []
     constants: list[float] = []
-    names = ["p", "g", *slots]
+    names = ["p", "g", *(f"state_{slot}" for slot in slots)]
     p, g, *state = (Traced(f"{name}_", lines, constants) for name in names)
     step, state = rule(p, g, tuple(state))
-    lines += [f"{slot}[i] = {new.name}" for slot, new in zip(slots, state, strict=True)]
+    if not isinstance(state, tuple | list) or len(state) != len(slots):
+        raise ValueError(f"a rule returned {state!r} as the new state; expected {len(slots)} arrays")
+    for result in (step, *state):
+        if not isinstance(result, Traced):
+            raise TypeError(f"a rule to be compiled returned {result!r}; expected what it computed")
+    lines += [f"{name}[i] = {new.name}" for name, new in zip(names[2:], state, strict=True)]
     elements = f"{', '.join(f'{name}_' for name in names)} = {', '.join(f'{name}[i]' for name in names)}"
     source = "\n".join(
         [
@@ -147,4 +185,4 @@ def needs_numba() -> ModuleType:
     try:
         return importlib.import_module("numba")
     except ImportError as error:
-        raise ImportError("compiled=True needs Numba: pip install optimlib[numba]") from error
+        raise ImportError("compiled=True needs Numba: pip install numba") from error

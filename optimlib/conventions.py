@@ -325,14 +325,16 @@ class Conventions:
         params
             The parameters, changed in place by every step.
         **hyperparameters
-            What is to differ from that library's defaults, under this package's names. Everything
-            else, its conventions too, is in `CONVENTIONS`.
+            What is to differ from that library's defaults, under this package's names, and the
+            keywords of `Optimizer`. Everything else, the conventions too, is in `CONVENTIONS`; what
+            goes with ``clip_norm`` is in `CLIPPING`.
 
         Raises
         ------
         TypeError
             If the library has no default for a hyperparameter and none was given.
         ValueError
-            If the library has no such optimizer, or its optimizer no such hyperparameter.
+            If the library has no such optimizer, its optimizer no such hyperparameter or does not
+            leave it open, or this package leaves that convention out (`LEFT_OUT`).
         """
         return cls(params, **convention(library, cls.__name__, hyperparameters))

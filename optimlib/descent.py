@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from optimlib.hyperparameters import hyperparameter
+from optimlib.hyperparameters import flag, hyperparameter
 from optimlib.schedules import Schedule
 from optimlib.trees import Tree
 from optimlib.weight_decay import WeightDecay
@@ -73,13 +73,13 @@ class SGD(WeightDecay):
         **options: Any,
     ) -> None:
         self.momentum = hyperparameter("momentum", momentum, below=1.0)
-        if nesterov and average:
+        self.nesterov = flag("nesterov", nesterov)
+        self.average = flag("average", average)
+        self.rate_in_velocity = flag("rate_in_velocity", rate_in_velocity)
+        if self.nesterov and self.average:
             raise ValueError("nesterov and average are both True; expected at most one of them")
-        if (nesterov or average) and not self.momentum:
+        if (self.nesterov or self.average) and not self.momentum:
             raise ValueError("momentum is 0; expected more than 0 with nesterov or average")
-        self.nesterov = nesterov
-        self.average = average
-        self.rate_in_velocity = rate_in_velocity
         self.slots = ("b",) if self.momentum else ()
         super().__init__(params, learning_rate, **options)
 

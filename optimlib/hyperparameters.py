@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from numbers import Integral, Real
 
+import numpy as np
+
 
 def hyperparameter(name: str, value: float, lowest: float = 0.0, below: float = math.inf) -> float:
     """A hyperparameter as a Python float, once it is a number in ``[lowest, below)``.
@@ -27,9 +29,13 @@ def hyperparameter(name: str, value: float, lowest: float = 0.0, below: float = 
     """
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name} is {value!r} of type {type(value).__name__}; expected a number")
-    if not lowest <= value < below:
+    try:
+        number = float(value)  # before the comparison: a fraction may round up to `below`
+    except OverflowError:  # a whole number beyond all floats
+        number = math.inf
+    if not lowest <= number < below:
         raise ValueError(f"{name} is {value}; expected {lowest} <= {name} < {below}")
-    return float(value)
+    return number
 
 
 def positive(name: str, value: float) -> float:
@@ -40,9 +46,10 @@ def positive(name: str, value: float) -> float:
         ...
     ValueError: clip_norm is 0; expected more than 0
     """
-    if hyperparameter(name, value) == 0:
+    number = hyperparameter(name, value)
+    if number == 0:
         raise ValueError(f"{name} is {value}; expected more than 0")
-    return float(value)
+    return number
 
 
 def whole_number(name: str, value: int, lowest: int = 0) -> int:
@@ -63,3 +70,23 @@ def whole_number(name: str, value: int, lowest: int = 0) -> int:
     if isinstance(value, bool) or not isinstance(value, Integral) or value < lowest:
         raise ValueError(f"{name} is {value!r}; expected a whole number from {lowest} on")
     return int(value)
+
+
+def flag(name: str, value: bool) -> bool:
+    """A switch as a Python bool, once it is True or False: the text ``"False"`` would count as True.
+
+    Raises
+    ------
+    TypeError
+        If it is anything else.
+
+    Examples
+    --------
+    >>> flag("nesterov", "False")
+    Traceback (most recent call last):
+        ...
+    TypeError: nesterov is 'False'; expected True or False
+    """
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name} is {value!r}; expected True or False")
+    return bool(value)

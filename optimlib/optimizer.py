@@ -12,13 +12,14 @@ from collections.abc import Hashable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
-from optimlib.blocks import LARGE_BYTES, Block, gather, pack, spread
+from optimlib.blocks import LARGE_BYTES, Block, gather, keep_freed_memory, pack, spread
 from optimlib.clipping import Clip, clipper
 from optimlib.compiled import Program, needs_numba, trace
-from optimlib.hyperparameters import hyperparameter, positive, whole_number
+from optimlib.hyperparameters import flag, hyperparameter, positive, whole_number
 from optimlib.saving import read_arrays, write_arrays
 from optimlib.schedules import Schedule, has_state
 from optimlib.trees import (
@@ -34,6 +35,7 @@ from optimlib.trees import (
 )
 
 STATE_FORMAT = 2  # to be raised whenever state_dict() changes what it writes
+SAVED_BESIDE = {"format", "optimizer", "t", "learning_rate", "params", "schedule"}  # the state arrays
 
 
 class Optimizer:
@@ -57,8 +59,9 @@ class Optimizer:
     threads
         How many threads share the blocks of large arrays. The result is the same, bit for bit.
     compiled
-        Whether Numba compiles `rule` (`optimlib.compiled`): the result is the same, bit for bit. The
-        first step waits for the compiler, and a division by zero in a rule brings no warning.
+        Whether Numba compiles `rule` (`optimlib.compiled`): the result is the same, bit for bit, and a
+        rule for which it might not be is refused. The first step waits for the compiler, and a division
+        by zero in a rule brings no warning.
 
     Attributes
     ----------
@@ -77,7 +80,8 @@ class Optimizer:
     TypeError, ValueError
         If the parameters cannot be updated in place (`optimlib.trees.check_parameters` says when),
         the learning rate is not a finite number from 0 on, a limit is not a finite number above 0,
-        or `threads` not a whole one from 1 on.
+        `threads` not a whole one from 1 on, or `compiled` neither True nor False; also if the class
+        names its state arrays in `slots` so that they would not stay apart in a saved state.
 
     Notes
     -----
@@ -100,13 +104,14 @@ class Optimizer:
         compiled: bool = False,
     ) -> None:
         leaves = check_parameters(params)
+        check_slots(self.slots)
         self.clip_value = None if clip_value is None else positive("clip_value", clip_value)
         self.clip_norm = None if clip_norm is None else positive("clip_norm", clip_norm)
         self.clip_eps = hyperparameter("clip_eps", clip_eps)
         self.gradient_norm: float | None = None
         self._clip: Clip | None = None  # of the present gradient
         self.threads = whole_number("threads", threads, lowest=1)
-        self.compiled = compiled
+        self.compiled = flag("compiled", compiled)
         if compiled:
             needs_numba()
         self.params = params
@@ -118,7 +123,8 @@ class Optimizer:
         self._leaves = [leaf for _, leaf in leaves]
         self._memory = Memory(self._leaves)
         kinds = [self._kind(number) for number in range(len(leaves))]
-        self._blocks = pack(self._leaves, kinds, LARGE_BYTES if compiled else None)
+        self._blocks = pack(self._leaves, kinds, LARGE_BYTES if self.compiled else None)
+        keep_freed_memory()
         rows = [flat(leaf) for leaf in self._leaves]
         self._states = [
             tuple(np.zeros_like(gather(rows, block)) for _ in self.slots) for block in self._blocks
@@ -128,6 +134,11 @@ class Optimizer:
     def state(self) -> dict[str, Tree]:
         """A copy of the state: for every name in `slots` a tree of arrays like `params`."""
         return {slot: self._state_tree(number) for number, slot in enumerate(self.slots)}
+
+    def __setstate__(self, attributes: dict[str, Any]) -> None:
+        """A copy, deep or unpickled, has its parameters in another place."""
+        vars(self).update(attributes)
+        self._memory = Memory(self._leaves)
 
     def _state_tree(self, number: int) -> Tree:
         arrays = [np.empty(leaf.shape, leaf.dtype) for leaf in self._leaves]
@@ -142,7 +153,9 @@ class Optimizer:
         return self._leaves[number].dtype
 
     def rule(self, g: np.ndarray, *state: np.ndarray) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
-        """The step to subtract from the parameters, and the new state: new arrays, nothing changed.
+        """The step to subtract from the parameters, and the new state: its arguments stay unchanged.
+
+        All that it returns are arrays of the gradient's shape and dtype.
 
         Parameters
         ----------
@@ -157,7 +170,8 @@ class Optimizer:
         """Update the parameters in place with one gradient.
 
         Everything is checked before anything is changed: after an error the parameters, the state
-        and `t` are what they were.
+        and `t` are what they were. Only what a rule itself raises, such as the FloatingPointError
+        that ``np.errstate`` can ask for, may come when some blocks are already updated.
 
         Parameters
         ----------
@@ -167,17 +181,19 @@ class Optimizer:
         Raises
         ------
         TypeError
-            If a gradient's dtype is not that of its parameter, or a schedule returns no number.
+            If a gradient's dtype is not that of its parameter, or it is masked; if a schedule returns
+            no number, or `rule` something else than arrays of the parameters' dtype.
         ValueError
             If structure or shape differ from the parameters', a gradient is NaN or infinite, a
-            parameter array was replaced by another, or a schedule returns a negative, infinite or
-            NaN learning rate.
+            parameter array was replaced by another or made read-only, a schedule returns a negative,
+            infinite or NaN learning rate, or `rule` arrays of another shape.
         """
         self._check_leaves_are_the_same()
         gradients = match(grads, self.params, "grads", "params")
         clip = norm = None
         if self.clip_value is not None or self.clip_norm is not None:
             clip, norm = clipper(gradients, self.clip_value, self.clip_norm, self.clip_eps)
+        before = self.t, self.learning_rate, self.gradient_norm
         if self.schedule is not None:
             self.learning_rate = hyperparameter("learning_rate", self.schedule(self.t))
         self._clip, self.gradient_norm = clip, norm
@@ -186,14 +202,16 @@ class Optimizer:
         self.t += 1
         try:
             programs = self._programs() if self.compiled else {}
-        except Exception:  # a rule that cannot be compiled
-            self.t -= 1
+            rows = [flat(p) for p in self._leaves], [flat(g) for g in gradients]
+            if self.threads == 1 or len(self._blocks) == 1:
+                self._update(*rows, programs, range(len(self._blocks)))
+            else:
+                self._update_in_threads(*rows, programs)
+        except Exception:  # a rule that does not work
+            self.t, self.learning_rate, self.gradient_norm = before
             raise
-        rows = [flat(p) for p in self._leaves], [flat(g) for g in gradients]
-        if self.threads == 1 or len(self._blocks) == 1:
-            self._update(*rows, programs, range(len(self._blocks)))
-        else:
-            self._update_in_threads(*rows, programs)
+        finally:
+            self._clip = None
 
     def _update(
         self,
@@ -212,7 +230,12 @@ class Optimizer:
             if programs:
                 programs[self._kind(block[0].array)].run(p, g, *state)
             else:
-                step, self._states[number] = self._block_step(block, p, g, state)
+                g = g.view()  # of the caller's array, where a rule may look and not write
+                g.flags.writeable = False
+                step, state = self._block_step(block, p, g, state)
+                self._check_result(step, state, p)
+                # A state that is the gradient, or a part of it, would change with the caller's array.
+                self._states[number] = tuple(s if s.base is None else s.copy() for s in state)
                 p -= step
             if p.base is None:  # then it is a copy
                 spread(p, p_rows, block)
@@ -222,6 +245,24 @@ class Optimizer:
     ) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
         """The step and the new state of a block: what `rule` says."""
         return self.rule(g, *state)
+
+    def _check_result(self, step: np.ndarray, state: tuple[np.ndarray, ...], p: np.ndarray) -> None:
+        """Refuse what a rule returned for the parameters `p` unless it is arrays like them."""
+        if not isinstance(state, tuple | list) or len(state) != len(self.slots):
+            raise ValueError(
+                f"{type(self).__name__}.rule returned {state!r} as the new state;"
+                f" expected {len(self.slots)} arrays"
+            )
+        for number, array in enumerate((step, *state)):
+            is_array = isinstance(array, np.ndarray)
+            if is_array and array.dtype == p.dtype and array.shape == p.shape:
+                continue
+            name = ("the step", *self.slots)[number]
+            received = f"{array.dtype} of shape {array.shape}" if is_array else repr(array)
+            raise (ValueError if is_array and array.dtype == p.dtype else TypeError)(
+                f"{type(self).__name__}.rule returned {received} as {name};"
+                f" expected an array of {p.dtype} of shape {p.shape}, like g"
+            )
 
     def _programs(self) -> dict[Hashable, Program]:
         """For every kind of arrays what `_block_step` does in this step."""
@@ -249,8 +290,8 @@ class Optimizer:
         for future in futures:
             future.result()  # raises what was raised there
 
-    def _check_leaves_are_the_same(self) -> None:
-        """Refuse to go on with arrays that the caller no longer uses."""
+    def _check_leaves_are_the_same(self, to_change: bool = True) -> None:
+        """Refuse to go on with arrays that the caller no longer uses, or that cannot be changed."""
         leaves = flatten(self.params)
         for (path, leaf), ours in zip(leaves, self._leaves, strict=False):
             if leaf is not ours:
@@ -258,6 +299,8 @@ class Optimizer:
                     f"params{path} was replaced by another array; expected the one that this"
                     " optimizer was created with (assign with params[...][:] = values)"
                 )
+            if to_change and not leaf.flags.writeable:
+                raise ValueError(f"params{path} is read-only; expected an array that can be updated")
         if len(leaves) != len(self._leaves):
             raise ValueError(
                 f"params has {len(leaves)} arrays; expected the {len(self._leaves)} that this"
@@ -336,7 +379,7 @@ class Optimizer:
         >>> theta
         {'W': array([1., 2.])}
         """
-        self._check_leaves_are_the_same()
+        self._check_leaves_are_the_same(to_change=False)
         for place, leaf in self._parameter_arrays().items():
             check_finite(leaf, place)
         write_arrays(file, self._parameter_arrays() | self.state_dict())
@@ -409,7 +452,23 @@ class Optimizer:
 
     def _schedule_arrays(self) -> dict[str, np.ndarray]:
         state = self.schedule.state_dict() if self.schedule and has_state(self.schedule) else {}
-        return {f"schedule[{name!r}]": array for name, array in state.items()}
+        return {f"schedule[{name!r}]": np.asarray(value) for name, value in state.items()}
+
+
+def check_slots(slots: Sequence[str]) -> None:
+    """Refuse names of state arrays that would not stay apart in a saved state.
+
+    >>> check_slots(("m", "t"))
+    Traceback (most recent call last):
+        ...
+    ValueError: slots is ('m', 't'); expected different names, none of them of what is saved beside them
+    """
+    if isinstance(slots, str) or not all(map(str.isidentifier, slots)):
+        raise TypeError(f"slots is {slots!r}; expected a tuple of names, such as ('m',)")
+    if len(set(slots)) < len(slots) or set(slots) & SAVED_BESIDE:
+        raise ValueError(
+            f"slots is {slots!r}; expected different names, none of them of what is saved beside them"
+        )
 
 
 def _shares(count: int, threads: int) -> list[range]:

@@ -46,9 +46,7 @@ class Room:
             raise ValueError(f"bounds is {bounds!r}; expected two: (low, high)")
         self.bounds = bounds
         leaves = flatten(theta)
-        lows, highs = (
-            _numbers(bound, theta, f"bounds[{i}]") for i, bound in enumerate(bounds)
-        )
+        lows, highs = (_numbers(bound, theta, f"bounds[{i}]") for i, bound in enumerate(bounds))
         self.is_unbounded = all(np.isinf(bound).all() for bound in lows + highs)
         self.below = [leaf - low for (_, leaf), low in zip(leaves, lows, strict=True)]
         self.above = [high - leaf for (_, leaf), high in zip(leaves, highs, strict=True)]

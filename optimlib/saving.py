@@ -33,11 +33,13 @@ def write_arrays(file: str | os.PathLike, arrays: Mapping[str, np.ndarray]) -> N
     Raises
     ------
     OSError
-        If the folder does not exist or cannot be written to.
+        If the folder does not exist or cannot be written to, or something else than a file is there.
     ValueError
         If an array holds Python objects.
     """
     place = Path(os.path.realpath(file))  # a link stays a link
+    if place.exists() and not place.is_file():
+        raise OSError(f"{os.fspath(file)!r} is a folder or a device; expected a file, or nothing, there")
     temporary = place.with_name(f".{place.name}.{secrets.token_hex(8)}.tmp")
     try:
         with temporary.open("xb") as handle:

@@ -147,7 +147,14 @@ def inverse_time_decay(learning_rate: float, decay: float, power: float = 1.0) -
     learning_rate = hyperparameter("learning_rate", learning_rate)
     decay = hyperparameter("decay", decay)
     power = hyperparameter("power", power)
-    return _checked(lambda n: learning_rate / (1 + decay * n) ** power)
+
+    def rate(n: int) -> float:
+        try:
+            return learning_rate / (1 + decay * n) ** power
+        except OverflowError:  # of the divisor
+            return 0.0
+
+    return _checked(rate)
 
 
 def polynomial_decay(learning_rate: float, steps: int, end: float = 0.0, power: float = 1.0) -> Schedule:

@@ -20,7 +20,7 @@ Tree = Any
 """An array, or a dict, list or tuple of trees."""
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
-BLOCK_BYTES = 192 * 1024  # a block and the temporaries of a step over it fit into a cache
+BLOCK_BYTES = 320 * 1024  # a block and the temporaries of a step over it fit into a cache
 
 
 def children(tree: Tree) -> list[tuple[Any, Tree]] | None:
@@ -98,7 +98,7 @@ def check_parameters(tree: Tree, name: str = "params") -> list[tuple[str, np.nda
     Raises
     ------
     TypeError
-        If a leaf is not a NumPy array, or its dtype is not float32 or float64.
+        If a leaf is not a plain NumPy array, or its dtype is not float32 or float64.
     ValueError
         If there is no leaf, if a leaf is read-only or holds NaN or infinity, or if two leaves share
         memory.
@@ -119,6 +119,8 @@ def check_parameters(tree: Tree, name: str = "params") -> list[tuple[str, np.nda
                 f"{name}{path} is {leaf!r} of type {type(leaf).__name__}; expected a NumPy array"
                 " (for a single number, np.array(0.5))"
             )
+        if isinstance(leaf, np.matrix | np.ma.MaskedArray):  # has no one row, or numbers not to be used
+            raise TypeError(f"{name}{path} is a {type(leaf).__name__}; expected a plain NumPy array")
         check_dtype(leaf, f"{name}{path}")
         if not leaf.flags.writeable:
             raise ValueError(f"{name}{path} is read-only; expected an array that can be updated")
@@ -139,7 +141,7 @@ def match(
     Raises
     ------
     TypeError
-        If a leaf is of another dtype than its counterpart.
+        If a leaf is of another dtype than its counterpart, or masked.
     ValueError
         If structure or shape differ, or, unless `finite` is False, a leaf holds NaN or infinity.
 
@@ -172,6 +174,8 @@ def _match(
         leaf = np.asarray(tree) if children(tree) is None else None
         if leaf is None:
             raise ValueError(f"{place} is a {type(tree).__name__}; expected an array like {counterpart}")
+        if isinstance(tree, np.ma.MaskedArray):
+            raise TypeError(f"{place} is a masked array; expected a plain one (use .filled(0))")
         if leaf.dtype != reference.dtype:
             raise TypeError(
                 f"{place} has dtype {leaf.dtype}; expected {reference.dtype}, the dtype of {counterpart}"
@@ -224,8 +228,8 @@ def cut(array: np.ndarray, block_bytes: int | None = None) -> list[slice]:
 
     Examples
     --------
-    >>> cut(np.zeros(40_000))
-    [slice(0, 24576, None), slice(24576, 40000, None)]
+    >>> cut(np.zeros(50_000))
+    [slice(0, 40960, None), slice(40960, 50000, None)]
     """
     size = (block_bytes or BLOCK_BYTES) // array.itemsize
     starts = range(0, max(1, array.size), size)  # an empty array is one empty block

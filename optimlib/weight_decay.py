@@ -9,7 +9,7 @@ import numpy as np
 
 from optimlib.blocks import Block
 from optimlib.conventions import Conventions
-from optimlib.hyperparameters import hyperparameter
+from optimlib.hyperparameters import flag, hyperparameter
 from optimlib.optimizer import Optimizer
 from optimlib.schedules import Schedule
 from optimlib.trees import Tree, flatten
@@ -84,7 +84,7 @@ class WeightDecay(Conventions, Optimizer):
         decoupled: bool = False,
         **options: Any,
     ) -> None:
-        self.decoupled = decoupled
+        self.decoupled = flag("decoupled", decoupled)
         self.weight_decay = hyperparameter("weight_decay", weight_decay)
         self._decays = check_mask(mask, params)
         super().__init__(params, learning_rate, **options)
@@ -159,7 +159,4 @@ def check_mask(mask: Tree | None, params: Tree) -> list[bool]:
     unexpected = [path for path in decays if path not in places]
     if missing or unexpected:
         raise ValueError(f"mask is not built like params: missing {missing}, unexpected {unexpected}")
-    for path, leaf in decays.items():
-        if not isinstance(leaf, bool | np.bool_):
-            raise TypeError(f"mask{path} is {leaf!r}; expected True or False")
-    return [bool(decays[path]) for path in places]
+    return [flag(f"mask{path}", decays[path]) for path in places]

@@ -146,6 +146,19 @@ def test_radams_sixth_step_by_hand():
     close(steps, [0, 0, 0, 0, 0, r * (128 / 63) / (128 / 3367**0.5)])
     steps = steps_taken(RAdam, [0, 0, 0, 0, 0, 4], eps=1.0, **HALF)
     close(steps[-1], r * (128 / 63) / (128 / 3367**0.5 + 1))
+    # With epsilon hat 2 and eta = 1/2: 1/2 * r * root(c2) / c1 * m / (root(v) + 2).
+    options = HALF | {"learning_rate": 0.5, "eps": 2.0, "eps_hat": True}
+    steps = steps_taken(RAdam, [0, 0, 0, 0, 0, 4], **options)
+    close(steps[-1], 0.5 * r * 3367**0.5 / 63 * 2 / 4)
+
+
+def test_radam_wants_more_gradients_than_the_threshold():
+    """With beta2 = 3/4 there are 7 - 16 * 6561/58975 of them in step 8, to the last bit."""
+    at_eight = 2 / (1 - 0.75) - 1 - 2 * 8 * 0.75**8 / (1 - 0.75**8)
+    assert abs(at_eight - (7 - 16 * 6561 / 58975)) < 1e-14
+    for threshold, last in ((at_eight, 3.0), (at_eight - 1e-9, None)):
+        steps = steps_taken(RAdam, np.full(8, 3.0), eps=0.0, threshold=threshold, **HALF)
+        assert (steps[-1] == last) == (last is not None)
 
 
 def test_radam_becomes_adam():

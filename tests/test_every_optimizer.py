@@ -1,5 +1,8 @@
 """What holds for every optimizer of the family, with every one of its conventions."""
 
+import inspect
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -46,10 +49,54 @@ IDS = [f"{optimizer.__name__} {options}" for optimizer, options in CASES]
 every = pytest.mark.parametrize(("optimizer", "options"), CASES, ids=IDS)
 
 
+ALWAYS = ("AdamW", "Lion")  # decoupled, without a keyword for it
+
+
 def test_no_optimizer_is_left_out():
     exported = [getattr(optimlib, name) for name in optimlib.__all__]
     found = {c.__name__ for c in exported if isinstance(c, type) and issubclass(c, Optimizer)}
     assert found == set(EVERY)
+
+
+OPTIMIZERS = [getattr(optimlib, name) for name in EVERY]
+SWITCHES = [
+    (optimizer, name)
+    for optimizer in OPTIMIZERS
+    for name, parameter in inspect.signature(optimizer).parameters.items()
+    if isinstance(parameter.default, bool)
+]
+SWITCHES += [
+    (optimizer, name)
+    for optimizer in OPTIMIZERS
+    for name in ("compiled", "decoupled")
+    if not (name == "decoupled" and optimizer.__name__ in ALWAYS)
+]
+DECAYS = [
+    (optimizer, name)
+    for optimizer in OPTIMIZERS
+    for name in ("momentum", "rho", "beta1", "beta2")
+    if name in inspect.signature(optimizer).parameters
+]
+
+
+@pytest.mark.parametrize(("optimizer", "name"), SWITCHES)
+@pytest.mark.parametrize("value", ["False", None, 1, 0.5, np.ones(2)], ids=repr)
+def test_a_switch_is_true_or_false(optimizer, name, value):
+    """The text "False" would count as True."""
+    with pytest.raises(TypeError, match=f"{name} is .*; expected True or False"):
+        optimizer(np.ones(2), 0.1, **{name: value})
+
+
+@pytest.mark.parametrize(("optimizer", "name"), DECAYS)
+@pytest.mark.parametrize("value", [10**400, Fraction(10**30 - 1, 10**30)], ids=["beyond", "almost 1"])
+def test_a_decay_rate_that_is_one_once_it_is_a_float_is_refused(optimizer, name, value):
+    with pytest.raises(ValueError, match=f"{name} is .*; expected 0.0 <= {name} < 1.0"):
+        optimizer(np.ones(2), 0.1, **{name: value})
+
+
+def test_a_whole_number_beyond_all_floats_is_refused():
+    with pytest.raises(ValueError, match="learning_rate is 1000"):
+        optimlib.SGD(np.ones(2), 10**400)
 
 
 def a_tree(rng):
@@ -136,7 +183,6 @@ def test_a_resumed_run_is_bit_for_bit_the_uninterrupted_one(optimizer, options):
 
 # Weight decay
 
-ALWAYS = ("AdamW", "Lion")  # decoupled, without a keyword for it
 WITH_A_CHOICE = [getattr(optimlib, name) for name in EVERY if name not in ALWAYS]
 DECOUPLED = [(optimizer, {"decoupled": True}) for optimizer in WITH_A_CHOICE]
 DECOUPLED += [(getattr(optimlib, name), {}) for name in ALWAYS]

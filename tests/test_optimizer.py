@@ -192,6 +192,11 @@ BAD_GRADIENTS = {
         TypeError,
         r"\['b'\] has dtype float32; expected float64",
     ),
+    "masked": (
+        lambda g: g["layers"][0].update(b=np.ma.masked_array([1.0, 2.0], mask=[False, True])),
+        TypeError,
+        r"grads\['layers'\]\[0\]\['b'\] is a masked array; expected a plain one",
+    ),
     "NaN": (
         lambda g: g["layers"][0]["W"].__setitem__((2, 1), np.nan),
         ValueError,
@@ -241,6 +246,8 @@ BAD_PARAMETERS = {
     "the same array twice": ([np.ones(2)] * 2, ValueError, r"params\[0\] and params\[1\] share"),
     "overlapping arrays": (overlapping(), ValueError, r"params\['a'\] and params\['b'\] share"),
     "a read-only array": (np.broadcast_to(1.0, 3), ValueError, "params is read-only"),
+    "a masked array": ([np.ma.ones(2)], TypeError, r"params\[0\] is a MaskedArray; expected a plain"),
+    "a matrix": (np.ones((2, 2)).view(np.matrix), TypeError, "params is a matrix; expected a plain"),
 }
 
 
@@ -302,12 +309,117 @@ def test_a_parameter_that_was_rebound_is_noticed():
     assert optimizer.t == 0
 
 
+def test_a_parameter_that_was_made_read_only_is_noticed(tmp_path):
+    params = [np.ones(2), np.ones(2)]
+    optimizer = SGD(params, 0.1)
+    optimizer.save(tmp_path / "run.npz")
+    params[0].flags.writeable = False
+    for change in (
+        lambda: optimizer.step([np.ones(2), np.ones(2)]),
+        lambda: optimizer.load(tmp_path / "run.npz"),
+    ):
+        with pytest.raises(ValueError, match=r"params\[0\] is read-only; expected an array that can be"):
+            change()
+    optimizer.save(tmp_path / "again.npz")  # which changes nothing
+    assert optimizer.t == 0
+    assert params[1].tolist() == [1, 1]
+
+
 def test_a_parameter_that_was_added_is_noticed():
     params = {"W": np.ones(2)}
     optimizer = Adam(params)
     params["b"] = np.ones(1)
     with pytest.raises(ValueError, match="params has 2 arrays; expected the 1"):
         optimizer.step({"W": np.ones(2), "b": np.ones(1)})
+
+
+def one_of(rule, slots=()):
+    """A class of optimizers with this rule."""
+    return type("Ours", (Optimizer,), {"slots": slots, "rule": rule})
+
+
+NO_RESULTS = {
+    "another precision": (
+        lambda self, g, m: (np.float64(0.5) * g, (m,)),
+        TypeError,
+        r"Ours.rule returned float64 of shape \(3,\) as the step; expected an array of float32",
+    ),
+    "a state of another precision": (
+        lambda self, g, m: (g, (m.astype(float),)),
+        TypeError,
+        "float64.* as m",
+    ),
+    "a number": (
+        lambda self, g, m: (0.5, (m,)),
+        TypeError,
+        "returned 0.5 as the step; expected an array",
+    ),
+    "another shape": (
+        lambda self, g, m: (g[:1], (m,)),
+        ValueError,
+        r"shape \(1,\) as the step; .*\(3,\)",
+    ),
+    "a state of another shape": (lambda self, g, m: (g, (m[1:],)), ValueError, r"shape \(2,\) as m"),
+    "no state": (
+        lambda self, g, m: (g, ()),
+        ValueError,
+        r"returned \(\) as the new state; expected 1 arr",
+    ),
+    "no tuple": (lambda self, g, m: (g, m), ValueError, "as the new state; expected 1 arrays"),
+}
+
+
+@pytest.mark.parametrize(("rule", "error", "message"), NO_RESULTS.values(), ids=NO_RESULTS)
+@pytest.mark.parametrize("threads", [1, 2])
+def test_what_a_rule_must_not_return_is_refused_and_nothing_has_changed(
+    monkeypatch, rule, error, message, threads
+):
+    monkeypatch.setattr(trees_module, "BLOCK_BYTES", 12)
+    params = [np.ones(3, np.float32), np.ones(3, np.float32)]
+    optimizer = one_of(rule, ("m",))(params, lambda n: 0.5 + n, clip_norm=9.0, threads=threads)
+    before = snapshot(optimizer)
+    with pytest.raises(error, match=message):
+        optimizer.step([np.ones(3, np.float32)] * 2)
+    assert snapshot(optimizer) == before
+    assert optimizer.gradient_norm is None
+
+
+@pytest.mark.parametrize("size", [3, 100_000])
+@pytest.mark.parametrize("last", [lambda g: g, lambda g: g[:]], ids=["itself", "a view"])
+def test_a_rule_may_keep_the_gradient_though_the_caller_writes_over_it(size, last):
+    Difference = one_of(lambda self, g, last_g: (g - last_g, (last(g),)), ("last_g",))
+    theta, g = np.zeros(size), np.full(size, 2.0)
+    optimizer = Difference(theta, 1.0)
+    optimizer.step(g)
+    g[:] = 5
+    assert (optimizer.state["last_g"] == 2).all()
+    optimizer.step(g)
+    assert (theta == -2 - 3).all()
+
+
+@pytest.mark.parametrize(
+    "slots", [("m", "m"), ("t",), ("m", "params"), ("learning_rate",), ("schedule",)]
+)
+def test_slots_that_would_not_stay_apart_in_a_saved_state_are_refused(slots):
+    with pytest.raises(ValueError, match=r"slots is .*; expected different names, none of them of what"):
+        one_of(lambda self, g, *state: (g, state), slots)(np.ones(2), 0.1)
+
+
+@pytest.mark.parametrize("slots", ["mv", ("a b",), ("",), (3,)])
+def test_slots_that_are_no_names_are_refused(slots):
+    with pytest.raises(TypeError):
+        one_of(lambda self, g, *state: (g, state), slots)(np.ones(2), 0.1)
+
+
+def test_a_rule_cannot_write_to_the_gradient():
+    def rule(self, g):
+        g *= self.learning_rate
+        return g, ()
+
+    theta, g = np.ones(3), np.ones(3)
+    with pytest.raises(ValueError, match="read-only"):
+        one_of(rule)(theta, 0.5).step(g)
+    assert g.tolist() == theta.tolist() == [1, 1, 1]
 
 
 def test_an_optimizer_without_a_rule_says_so():
@@ -473,6 +585,25 @@ def test_a_rate_that_is_a_number_stays_the_one_given_to_the_new_optimizer():
     second.load_state_dict(first.state_dict())
     assert second.learning_rate == 0.25
     assert second.t == 1
+
+
+def test_the_state_of_a_schedule_may_be_plain_numbers():
+    class Halving:
+        rate = 1.0
+
+        def __call__(self, finished):
+            return self.rate
+
+        def state_dict(self):
+            return {"rate": self.rate}
+
+        def load_state_dict(self, saved):
+            self.rate = float(saved["rate"])
+
+    first, second = SGD(np.ones(2), Halving()), SGD(np.ones(2), Halving())
+    first.schedule.rate = 0.5
+    second.load_state_dict(first.state_dict())
+    assert second.schedule.rate == 0.5
 
 
 def test_a_plateau_and_a_plain_rate_do_not_take_each_others_states():

@@ -4,13 +4,14 @@ import inspect
 import math
 import re
 from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from support import steps_taken
 
 import optimlib
-from optimlib import Adadelta, Adam, RMSProp, clipping, schedules
+from optimlib import Adadelta, Adam, AdamW, AMSGrad, ReduceOnPlateau, RMSProp, clipping, schedules
 from optimlib.optimizer import Optimizer
 
 # Every number is held to its own bounds, and refused under its own name.
@@ -52,7 +53,7 @@ CALLS = {  # of every number a valid value, and of what kind it is
 
 KINDS = {  # of the optimizers' numbers
     **dict.fromkeys(["beta1", "beta2", "rho", "momentum"], BELOW_ONE),
-    **dict.fromkeys(["learning_rate", "eps", "eps_root", "initial_accumulator"], FROM_ZERO),
+    **dict.fromkeys(["learning_rate", "eps", "eps_root", "initial_accumulator", "clip_eps"], FROM_ZERO),
     **dict.fromkeys(["lr_decay", "momentum_decay", "weight_decay", "clip_eps"], FROM_ZERO),
     **dict.fromkeys(["base_rate", "clip_value", "clip_norm"], ABOVE_ZERO),
     "threshold": FROM_FOUR,
@@ -93,6 +94,16 @@ def test_a_number_has_its_own_bounds_and_is_refused_under_its_own_name(call, oth
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_a_switch_that_is_neither_on_nor_off_is_refused_under_its_own_name(optimizer):
+    parameters = inspect.signature(optimizer).parameters.values()
+    own = [parameter.name for parameter in parameters if parameter.annotation == "bool"]
+    for name in {*own, "decoupled", "compiled"}:
+        for value in (1, "False", None):
+            with pytest.raises(TypeError, match=f"^{name} is {value!r}; expected"):
+                optimizer(np.zeros(1), **{"learning_rate": 0.5, name: value})
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_every_number_is_kept_under_its_own_name(optimizer):
     values = {name: 0.5 / (k + 2) for k, name in enumerate(numbers_of(optimizer))}
     values |= {"threads": 2} | ({"threshold": 4.5} if "threshold" in values else {})
@@ -130,3 +141,87 @@ def test_adadeltas_mean_of_its_steps_is_forgotten_as_that_of_the_gradients_is():
 def test_the_epsilon_inside_the_root_does_not_hang_on_another_number_by_hand():
     """With beta1 = 0 and eps = 0: m_hat = g = 4, v_hat = 16, and 4 over the root of 16 + 9."""
     close(steps_taken(Adam, [4], learning_rate=1.0, beta1=0.0, eps=0.0, eps_root=9.0), [4 / 5])
+
+
+def test_amsgrads_epsilon_hat_beside_a_rate_that_is_not_it_by_hand():
+    """With eta = 1/2, beta1 = 1/2, beta2 = 3/4, eps = 2.
+
+    g = 4: m = 2, v = V = 4, root(c2) / c1 = 1:              1/2 * 2 / (2 + 2).
+    g = 0: m = 1, V = 4, root(7/16) / (3/4) = root(7) / 3:   1/2 * root(7) / 3 / (2 + 2).
+    """
+    options = {"learning_rate": 0.5, "beta1": 0.5, "beta2": 0.75, "eps": 2.0}
+    steps = steps_taken(AMSGrad, [4, 0], form="raw", eps_hat=True, **options)
+    close(steps, [1 / 4, 7**0.5 / 24])
+
+
+def test_the_decay_that_adamw_has_if_none_is_asked_for():
+    """A hundredth of the learning rate, as in PyTorch: 2 - 1/2 * 1/100 * 2."""
+    theta = np.array([2.0])
+    AdamW(theta, learning_rate=0.5).step(np.zeros(1))
+    close(theta, [1.99])
+
+
+# Norms whose squares are no numbers
+
+
+@pytest.mark.parametrize(
+    ("grads", "norm"),
+    [
+        ([np.array([3e200, 4e200]), np.array([1e-200])], 5e200),  # the unit is near the largest
+        ([np.array([1e-200]), np.array([3e200, 4e200])], 5e200),
+        ([np.array([-3e200, -4e200])], 5e200),
+        ([np.array([5e-324])], 5e-324),  # the smallest number there is
+    ],
+)
+def test_the_unit_of_a_norm_suits_the_largest_number(grads, norm):
+    assert clipping.global_norm(grads) == pytest.approx(norm, rel=1e-15, abs=0)
+
+
+def test_at_its_limit_a_gradient_stays_as_it_is_to_the_smallest_number():
+    """Beside 3 and 4 times 2^1000, 1e-300 is nothing, but it is not lost."""
+    grads = np.array([3 * 2.0**1000, 4 * 2.0**1000, 1e-300])
+    clipped, norm = clipping.clip_by_global_norm(grads, 5 * 2.0**1000)
+    assert norm == 5 * 2.0**1000
+    np.testing.assert_array_equal(clipped, grads)
+
+
+# A plateau
+
+
+def test_the_defaults_of_a_plateau_are_pytorchs():
+    """Patience for 10 losses that are no improvement, and 1e-4 of the best is none."""
+    schedule, seen = ReduceOnPlateau(1.0), []
+    for _ in range(13):
+        schedule.observe(2.0)
+        seen.append(schedule(0))
+    assert seen == [1.0] * 11 + [0.1] * 2
+    schedule, seen = ReduceOnPlateau(1.0, patience=0), []
+    for loss in (2.0, 2.0 - 3e-4, 2.0 - 4e-4):
+        schedule.observe(loss)
+        seen.append(schedule(0))
+    assert seen == [1.0, 1.0, 0.1]
+
+
+def test_the_state_of_a_plateau_by_hand():
+    """Nothing seen; a best loss and two that are no better; the third of them, and a pause of 4."""
+    schedule = ReduceOnPlateau(0.5, factor=0.5, patience=2, cooldown=4)
+    names = ("learning_rate", "best", "bad", "cooling")
+    for losses, expected in (
+        ([], (0.5, math.inf, 0, 0)),
+        ([3.0, 3.0, 3.0], (0.5, 3.0, 2, 0)),
+        ([3.0], (0.25, 3.0, 0, 4)),
+    ):
+        for loss in losses:
+            schedule.observe(loss)
+        assert schedule.state_dict() == dict(zip(names, expected, strict=True))
+
+
+def test_a_best_loss_below_all_numbers_is_refused():
+    schedule = ReduceOnPlateau(0.5)
+    with pytest.raises(ValueError, match=r"^best is -inf; expected a loss"):
+        schedule.load_state_dict(schedule.state_dict() | {"best": np.array(-math.inf)})
+
+
+def test_half_a_state_is_none():
+    for name in ("state_dict", "load_state_dict"):
+        assert not schedules.has_state(SimpleNamespace(**{name: dict}))

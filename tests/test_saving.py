@@ -382,3 +382,14 @@ def test_the_folder_is_synchronised_too_where_that_is_possible(tmp_path, monkeyp
     monkeypatch.setattr(saving_module, "_sync_folder", folders.append)
     write_arrays(tmp_path / "a.npz", {"a": np.ones(1)})
     assert folders == [Path(os.path.realpath(tmp_path))]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs a system with named pipes")
+def test_only_a_file_is_ever_replaced(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for place in (pipe, tmp_path):
+        with pytest.raises(OSError, match="is a folder or a device; expected a file, or nothing, there"):
+            write_arrays(place, {"a": np.ones(2)})
+    assert pipe.is_fifo()
+    assert [path.name for path in tmp_path.iterdir()] == ["pipe"]

@@ -389,3 +389,7 @@ def test_only_a_plateau_has_a_state_also_behind_a_warmup():
     assert rates(schedule, 4) == [0, 0.25, 0.5, 0.5]
     optimizer = Adam(np.zeros(1), schedule)
     assert optimizer.state_dict()["schedule['learning_rate']"] == 0.5
+
+
+def test_a_divisor_beyond_all_floats_leaves_nothing():
+    assert inverse_time_decay(1.0, decay=1.0, power=200.0)(100) == 0
