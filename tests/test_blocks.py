@@ -2,6 +2,9 @@
 
 import copy
 import pickle
+import platform
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -141,3 +144,29 @@ def test_a_copy_knows_where_its_own_parameters_are(twin):
         running.step({"x": running.params["y"], "y": running.params["x"]})
         assert (running.params["x"] == -0.75).all()  # from (1, 2) to (0, 1.5)
         assert (running.params["y"] == 1.5).all()
+
+
+FAULTS = """
+import resource
+import numpy as np
+from optimlib import Adam
+
+def faults():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+
+theta, g = np.ones(2_000_000, np.float32), np.ones(2_000_000, np.float32)
+optimizer = Adam(theta)
+for _ in range(3):
+    optimizer.step(g)
+before = faults()
+for _ in range(5):
+    optimizer.step(g)
+print(faults() - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries keep memory anyhow")
+def test_a_step_does_not_fetch_its_memory_from_the_system_again_and_again():
+    """In a process of its own, that has freed no large array. Without the care it is over 10,000."""
+    run = subprocess.run([sys.executable, "-c", FAULTS], capture_output=True, text=True, check=True)
+    assert int(run.stdout) < 1000
