@@ -14,11 +14,12 @@ NOTEBOOKS := $(TEXTS:book/text/%.md=book/%.ipynb)
 export JUPYTER_PREFER_ENV_PATH := 1
 SINGLE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 VECLIB_MAXIMUM_THREADS=1
 
-.PHONY: help book test notebooks lab serve bench pins clean
+.PHONY: help book test mutants notebooks lab serve bench pins clean
 
 help:
 	@echo "make book        build the HTML book in _build/html, warnings being errors"
 	@echo "make test        run every test, and every notebook against its stored outputs"
+	@echo "make mutants     plant every one-token mistake in the optimizers: do the tests catch it?"
 	@echo "make notebooks   make the notebooks from book/text: sync, execute, normalise"
 	@echo "                 (one of them: make notebooks CHAPTER=09-adam)"
 	@echo "make lab         open JupyterLab on the notebooks"
@@ -39,6 +40,9 @@ book: $(READY)
 
 test: $(READY)
 	$(BIN)/python -m pytest
+
+mutants: $(READY)
+	$(SINGLE_THREAD) $(BIN)/python tests/mutation.py
 
 # The text wins: it is made the newer of the two before jupytext brings them in step.
 notebooks: $(READY)

@@ -88,6 +88,18 @@ class Optimizer:
     Both limits are for the gradient that the caller passes. Whatever a rule adds to it, weight decay
     above all, comes later and is not clipped: the order of PyTorch, where one clips the gradients
     and then calls the optimizer.
+
+    Examples
+    --------
+    A method of one's own is its rule:
+
+    >>> class SignDescent(Optimizer):
+    ...     def rule(self, g):
+    ...         return self.learning_rate * np.sign(g), ()
+    >>> theta = np.array([1.0, -2.0])
+    >>> SignDescent(theta, learning_rate=0.5).step(np.array([3.0, 0.0]))
+    >>> theta
+    array([ 0.5, -2. ])
     """
 
     slots: tuple[str, ...] = ()
