@@ -242,8 +242,6 @@ def _norm(arrays: Sequence[np.ndarray], prepare: Clip = lambda block: block) -> 
         if 1e-200 < squares < math.inf:
             return 1.0, math.sqrt(squares)
         largest = max(float(np.max(np.abs(block), initial=0.0)) for block in blocks())
-        if largest == 0:
-            return 1.0, 0.0
         unit = math.ldexp(1.0, math.frexp(largest)[1] - 1)
         return unit, math.sqrt(_sum(np.dot(block / unit, block / unit) for block in blocks()))
 
@@ -253,7 +251,7 @@ def _sum(numbers: Iterable[float]) -> float:
     return float(np.sort(list(numbers)).sum())
 
 
-def _shrink(array: np.ndarray, unit: float, length: float, limit: float, eps: float = 0.0) -> np.ndarray:
+def _shrink(array: np.ndarray, unit: float, length: float, limit: float, eps: float) -> np.ndarray:
     """Part of a gradient of norm ``unit * length``, brought down with it to the limit."""
     if unit * length + eps <= limit:
         return array

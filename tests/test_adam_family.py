@@ -98,6 +98,8 @@ def test_adamaxs_epsilon_is_forgotten_only_inside_the_maximum():
     """With eps = 1, outside u + 1 = 5, 4; inside u = 5, 15/4."""
     close(steps_taken(Adamax, [4, 0], eps=1.0, **HALF), [4 / 5, 1 / 3])
     close(steps_taken(Adamax, [4, 0], eps=1.0, eps_inside=True, **HALF), [4 / 5, 16 / 45])
+    # With epsilon 2: u = 6, m_hat = 4; then u = max(9/2, 2), m_hat = 1 / (3/4).
+    close(steps_taken(Adamax, [4, 0], eps=2.0, eps_inside=True, **HALF), [4 / 6, 8 / 27])
 
 
 # RAdam
@@ -148,8 +150,12 @@ def test_radams_sixth_step_by_hand():
     close(steps[-1], r * (128 / 63) / (128 / 3367**0.5 + 1))
     # With epsilon hat 2 and eta = 1/2: 1/2 * r * root(c2) / c1 * m / (root(v) + 2).
     options = HALF | {"learning_rate": 0.5, "eps": 2.0, "eps_hat": True}
-    steps = steps_taken(RAdam, [0, 0, 0, 0, 0, 4], **options)
-    close(steps[-1], 0.5 * r * 3367**0.5 / 63 * 2 / 4)
+    steps = steps_taken(RAdam, [0, 0, 0, 0, 0, 4, 0], **options)
+    close(steps[-2], 0.5 * r * 3367**0.5 / 63 * 2 / 4)
+    # Step 7: m = 1, v = 3, c1 = 127/128, c2 = 14197/16384, rho = 7 - 14 * 2187/14197.
+    rho = 7 - Fraction(14 * 2187, 14197)
+    r = float((rho - 4) * (rho - 2) * 7 / (15 * rho)) ** 0.5
+    close(steps[-1], 0.5 * r * 14197**0.5 / 127 / (3**0.5 + 2))
 
 
 def test_radam_wants_more_gradients_than_the_threshold():

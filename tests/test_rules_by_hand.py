@@ -3,6 +3,7 @@
 import inspect
 import math
 import re
+from fractions import Fraction
 from functools import partial
 from types import SimpleNamespace
 
@@ -11,7 +12,20 @@ import pytest
 from support import steps_taken
 
 import optimlib
-from optimlib import Adadelta, Adam, AdamW, AMSGrad, ReduceOnPlateau, RMSProp, clipping, schedules
+from optimlib import (
+    SGD,
+    Adadelta,
+    Adam,
+    Adamax,
+    AdamW,
+    AMSGrad,
+    RAdam,
+    ReduceOnPlateau,
+    RMSProp,
+    clipping,
+    schedules,
+)
+from optimlib.hyperparameters import positive
 from optimlib.optimizer import Optimizer
 
 # Every number is held to its own bounds, and refused under its own name.
@@ -111,6 +125,13 @@ def test_every_number_is_kept_under_its_own_name(optimizer):
     assert {name: getattr(made, name) for name in values} == values
 
 
+def test_a_number_above_zero_becomes_a_python_float_above_zero():
+    for value in (2, np.float32(2), Fraction(2)):
+        assert type(positive("c", value)) is float
+    with pytest.raises(ValueError, match=r"^c is .*; expected more than 0"):
+        positive("c", Fraction(1, 10**400))  # no float but 0 is near it
+
+
 # Rules
 
 
@@ -159,6 +180,39 @@ def test_the_decay_that_adamw_has_if_none_is_asked_for():
     theta = np.array([2.0])
     AdamW(theta, learning_rate=0.5).step(np.zeros(1))
     close(theta, [1.99])
+
+
+def test_adamaxs_epsilon_inside_the_maximum_is_no_switch_by_hand():
+    """With eps = 2.
+
+    g = 4: m = 2, u = 4 + 2:                    2 / (1/2) / 6.
+    g = 0: m = 1, u = max(3/4 * 6, 0 + 2):      1 / (3/4) / (9/2).
+    """
+    options = {"learning_rate": 1.0, "beta1": 0.5, "beta2": 0.75, "eps": 2.0}
+    close(steps_taken(Adamax, [4, 0], eps_inside=True, **options), [2 / 3, 8 / 27])
+
+
+@pytest.mark.parametrize("eps_hat", [False, True])
+def test_radam_has_the_means_of_adam_whichever_of_its_steps_it_takes(eps_hat):
+    radam, adam = (kind(np.zeros(1), beta1=0.5, beta2=0.75, eps_hat=eps_hat) for kind in (RAdam, Adam))
+    for g in range(1, 10):
+        radam.step(np.array([float(g)]))
+        adam.step(np.array([float(g)]))
+        assert radam.state == adam.state
+
+
+def test_a_rule_that_fails_in_the_second_step_leaves_one_step_counted():
+    class Fails(SGD):
+        def rule(self, g):
+            if self.t == 2:
+                raise ArithmeticError
+            return super().rule(g)
+
+    optimizer = Fails(np.zeros(1), learning_rate=lambda done: 0.5**done)
+    optimizer.step(np.ones(1))
+    with pytest.raises(ArithmeticError):
+        optimizer.step(np.ones(1))
+    assert (optimizer.t, optimizer.learning_rate, optimizer.params[0]) == (1, 1.0, -1.0)
 
 
 # Norms whose squares are no numbers
