@@ -67,7 +67,7 @@ CALLS = {  # of every number a valid value, and of what kind it is
 
 KINDS = {  # of the optimizers' numbers
     **dict.fromkeys(["beta1", "beta2", "rho", "momentum"], BELOW_ONE),
-    **dict.fromkeys(["learning_rate", "eps", "eps_root", "initial_accumulator", "clip_eps"], FROM_ZERO),
+    **dict.fromkeys(["learning_rate", "eps", "eps_root", "initial_accumulator"], FROM_ZERO),
     **dict.fromkeys(["lr_decay", "momentum_decay", "weight_decay", "clip_eps"], FROM_ZERO),
     **dict.fromkeys(["base_rate", "clip_value", "clip_norm"], ABOVE_ZERO),
     "threshold": FROM_FOUR,
