@@ -39,8 +39,8 @@ class Adam(WeightDecay):
         Added to the denominator, outside the root, in the units of the gradient. With 0, a
         coordinate whose gradient has always been zero divides zero by zero.
     eps_hat
-        Add epsilon to the root of the uncorrected mean, :math:`\theta_t = \theta_{t-1} - \eta_t
-        \frac{\sqrt{1 - \beta_2^t}}{1 - \beta_1^t} m_t / (\sqrt{v_t} + \varepsilon)`: the same as an
+        Add epsilon to the root of the uncorrected mean: the step is :math:`m_t / (\sqrt{v_t} +
+        \varepsilon)` times :math:`\eta_t \sqrt{1 - \beta_2^t} / (1 - \beta_1^t)`, the same as with an
         epsilon that starts larger, at :math:`\varepsilon / \sqrt{1 - \beta_2^t}`.
     eps_root
         A second epsilon, inside the root, :math:`\sqrt{\hat v_t + \varepsilon'}`, in the units of a
