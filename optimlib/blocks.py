@@ -51,12 +51,12 @@ def pack(
 
     Examples
     --------
-    >>> blocks = pack([np.zeros(3), np.zeros(50_000), np.zeros((2, 2))], ["a", "a", "a"])
+    >>> blocks = pack([np.zeros(3), np.zeros(100_000), np.zeros((2, 2))], ["a", "a", "a"])
     >>> for block in blocks:
     ...     print([(piece.array, piece.here.start, piece.here.stop) for piece in block])
     [(0, 0, 3), (2, 0, 4)]
-    [(1, 0, 40960)]
-    [(1, 40960, 50000)]
+    [(1, 0, 81920)]
+    [(1, 81920, 100000)]
     """
     blocks: list[Block] = []
     filling: dict[Hashable, tuple[Block, int]] = {}  # by kind, the block with room and its bytes

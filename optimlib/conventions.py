@@ -59,6 +59,7 @@ def _adam(learning_rate: float | str = 1e-3, eps: float = 1e-8, **more: Any) -> 
 
 _DECAY = {"weight_decay": 0.0, "mask": None}
 _COUPLED, _DECOUPLED = {"decoupled": False}, {"decoupled": True}
+_BEFORE, _FACTOR = _DECOUPLED | {"decay_form": "before"}, {"decay_form": "factor"}
 
 CONVENTIONS: dict[str, dict[str, Convention]] = {
     "paper": {
@@ -100,15 +101,16 @@ CONVENTIONS: dict[str, dict[str, Convention]] = {
             {"learning_rate": 1e-2, "rho": 0.99, "eps": 1e-8, "momentum": 0.0, "centered": False}
             | _DECAY,
         ),
-        "Adadelta": Convention({} | _COUPLED, {"learning_rate": 1.0, "rho": 0.9, "eps": 1e-6} | _DECAY),
-        "Adam": Convention({"eps_hat": False, "eps_root": 0.0}, _adam() | _DECAY | _COUPLED),
-        "AMSGrad": Convention({"form": "raw", "eps_hat": False}, _adam() | _DECAY | _COUPLED),
+        "Adadelta": Convention(_COUPLED, {"learning_rate": 1.0, "rho": 0.9, "eps": 1e-6} | _DECAY),
+        "Adam": Convention({"eps_hat": False, "eps_root": 0.0} | _FACTOR, _adam() | _DECAY | _COUPLED),
+        "AMSGrad": Convention({"form": "raw", "eps_hat": False} | _FACTOR, _adam() | _DECAY | _COUPLED),
         "AdamW": Convention(
-            {"eps_hat": False, "eps_root": 0.0, "base_rate": 1.0}, _adam(weight_decay=1e-2, mask=None)
+            {"eps_hat": False, "eps_root": 0.0, "base_rate": 1.0} | _FACTOR,
+            _adam(weight_decay=1e-2, mask=None),
         ),
-        "Nadam": Convention({}, _adam(2e-3, momentum_decay=4e-3) | _DECAY | _COUPLED),
+        "Nadam": Convention(_FACTOR, _adam(2e-3, momentum_decay=4e-3) | _DECAY | _COUPLED),
         "Adamax": Convention({"eps_inside": True} | _COUPLED, _adam(2e-3) | _DECAY),
-        "RAdam": Convention({"threshold": 5.0, "eps_hat": True}, _adam() | _DECAY | _COUPLED),
+        "RAdam": Convention({"threshold": 5.0, "eps_hat": True} | _FACTOR, _adam() | _DECAY | _COUPLED),
     },
     "optax": {
         "SGD": Convention(
@@ -131,9 +133,7 @@ CONVENTIONS: dict[str, dict[str, Convention]] = {
                 "momentum": 0.0,
             },
         ),
-        "Adadelta": Convention(
-            {} | _COUPLED, {"learning_rate": REQUIRED, "rho": 0.9, "eps": 1e-6} | _DECAY
-        ),
+        "Adadelta": Convention(_COUPLED, {"learning_rate": REQUIRED, "rho": 0.9, "eps": 1e-6} | _DECAY),
         "Adam": Convention({"eps_hat": False}, _adam(REQUIRED, eps_root=0.0)),
         "AMSGrad": Convention({"eps_hat": False}, _adam(REQUIRED, form="corrected")),
         "AdamW": Convention(
@@ -148,30 +148,30 @@ CONVENTIONS: dict[str, dict[str, Convention]] = {
     },
     "keras": {
         "SGD": Convention(
-            {"average": False, "rate_in_velocity": True} | _DECOUPLED,
+            {"average": False, "rate_in_velocity": True} | _BEFORE,
             {"learning_rate": 1e-2, "momentum": 0.0, "nesterov": False} | _DECAY,
         ),
         "AdaGrad": Convention(
-            {"eps_inside": True, "lr_decay": 0.0} | _DECOUPLED,
+            {"eps_inside": True, "lr_decay": 0.0} | _BEFORE,
             {"learning_rate": 1e-3, "initial_accumulator": 0.1, "eps": 1e-7} | _DECAY,
         ),
         "RMSProp": Convention(
-            {"eps_inside": True, "rate_in_velocity": True, "initial_accumulator": 0.0} | _DECOUPLED,
+            {"eps_inside": True, "rate_in_velocity": True, "initial_accumulator": 0.0} | _BEFORE,
             {"learning_rate": 1e-3, "rho": 0.9, "eps": 1e-7, "momentum": 0.0, "centered": False}
             | _DECAY,
         ),
-        "Adadelta": Convention(
-            {} | _DECOUPLED, {"learning_rate": 1e-3, "rho": 0.95, "eps": 1e-7} | _DECAY
-        ),
-        "Adam": Convention({"eps_hat": True, "eps_root": 0.0} | _DECOUPLED, _adam(eps=1e-7) | _DECAY),
-        "AMSGrad": Convention({"form": "raw", "eps_hat": True} | _DECOUPLED, _adam(eps=1e-7) | _DECAY),
+        "Adadelta": Convention(_BEFORE, {"learning_rate": 1e-3, "rho": 0.95, "eps": 1e-7} | _DECAY),
+        "Adam": Convention({"eps_hat": True, "eps_root": 0.0} | _BEFORE, _adam(eps=1e-7) | _DECAY),
+        "AMSGrad": Convention({"form": "raw", "eps_hat": True} | _BEFORE, _adam(eps=1e-7) | _DECAY),
         "AdamW": Convention(
-            {"eps_hat": True, "eps_root": 0.0, "base_rate": 1.0},
+            {"eps_hat": True, "eps_root": 0.0, "base_rate": 1.0, "decay_form": "before"},
             _adam(eps=1e-7, weight_decay=4e-3, mask=None),
         ),
-        "Nadam": Convention({"momentum_decay": 1.0} | _DECOUPLED, _adam(eps=1e-7) | _DECAY),
-        "Adamax": Convention({"eps_inside": False} | _DECOUPLED, _adam(eps=1e-7) | _DECAY),
-        "Lion": Convention({}, _moments(1e-3, beta2=0.99, weight_decay=0.0, mask=None)),
+        "Nadam": Convention({"momentum_decay": 1.0} | _BEFORE, _adam(eps=1e-7) | _DECAY),
+        "Adamax": Convention({"eps_inside": False} | _BEFORE, _adam(eps=1e-7) | _DECAY),
+        "Lion": Convention(
+            {"decay_form": "before"}, _moments(1e-3, beta2=0.99, weight_decay=0.0, mask=None)
+        ),
     },
     "sklearn": {
         "SGD": Convention(

@@ -16,12 +16,14 @@ from typing import Any
 
 import numpy as np
 
+from optimlib import compiled as element_by_element
+from optimlib import in_place, trees
 from optimlib.blocks import LARGE_BYTES, Block, gather, keep_freed_memory, pack, spread
 from optimlib.clipping import Clip, clipper
-from optimlib.compiled import Program, needs_numba, trace
 from optimlib.hyperparameters import flag, hyperparameter, positive, whole_number
 from optimlib.saving import read_arrays, write_arrays
 from optimlib.schedules import Schedule, has_state
+from optimlib.tracing import Program, trace
 from optimlib.trees import (
     Flat,
     Memory,
@@ -33,6 +35,8 @@ from optimlib.trees import (
     map_tree,
     match,
 )
+
+Programs = dict[Hashable, tuple[Program, tuple[float, ...], np.dtype]]
 
 STATE_FORMAT = 2  # to be raised whenever state_dict() changes what it writes
 SAVED_BESIDE = {"format", "optimizer", "t", "learning_rate", "params", "schedule"}  # the state arrays
@@ -125,7 +129,7 @@ class Optimizer:
         self.threads = whole_number("threads", threads, lowest=1)
         self.compiled = flag("compiled", compiled)
         if compiled:
-            needs_numba()
+            element_by_element.needs_numba()
         self.params = params
         self.schedule = learning_rate if callable(learning_rate) else None
         self.learning_rate = hyperparameter(
@@ -136,6 +140,7 @@ class Optimizer:
         self._memory = Memory(self._leaves)
         kinds = [self._kind(number) for number in range(len(leaves))]
         self._blocks = pack(self._leaves, kinds, LARGE_BYTES if self.compiled else None)
+        self._kinds = [kinds[block[0].array] for block in self._blocks]
         keep_freed_memory()
         rows = [flat(leaf) for leaf in self._leaves]
         self._states = [
@@ -183,7 +188,7 @@ class Optimizer:
 
         Everything is checked before anything is changed: after an error the parameters, the state
         and `t` are what they were. Only what a rule itself raises, such as the FloatingPointError
-        that ``np.errstate`` can ask for, may come when some blocks are already updated.
+        that ``np.errstate`` can ask for, may come half-way through the parameters and the state.
 
         Parameters
         ----------
@@ -213,7 +218,7 @@ class Optimizer:
         gradients = [g.copy() if self._memory.overlaps(g) else g for g in gradients]
         self.t += 1
         try:
-            programs = self._programs() if self.compiled else {}
+            programs = self._programs()
             rows = [flat(p) for p in self._leaves], [flat(g) for g in gradients]
             if self.threads == 1 or len(self._blocks) == 1:
                 self._update(*rows, programs, range(len(self._blocks)))
@@ -229,34 +234,36 @@ class Optimizer:
         self,
         p_rows: Sequence[Flat],
         g_rows: Sequence[Flat],
-        programs: dict[Hashable, Program],
+        programs: Programs,
         numbers: Sequence[int],
     ) -> None:
         """Apply `rule` to some blocks, one by one: its temporaries stay in the cache.
 
         The last block comes first: the check has just read the gradient to its end.
         """
+        prepare = element_by_element.prepare if self.compiled else in_place.prepare
+        updates = {kind: prepare(*program) for kind, program in programs.items()}
         for number in reversed(numbers):
             block, state = self._blocks[number], self._states[number]
             p, g = gather(p_rows, block), self._clipped(gather(g_rows, block))
-            if programs:
-                programs[self._kind(block[0].array)].run(p, g, *state)
+            if self._kinds[number] in updates:
+                updates[self._kinds[number]](p, g, *state)
             else:
                 g = g.view()  # of the caller's array, where a rule may look and not write
                 g.flags.writeable = False
-                step, state = self._block_step(block, p, g, state)
+                start, step, state = self._block_step(block, p, g, state)
                 self._check_result(step, state, p)
                 # A state that is the gradient, or a part of it, would change with the caller's array.
                 self._states[number] = tuple(s if s.base is None else s.copy() for s in state)
-                p -= step
+                np.subtract(start, step, out=p)
             if p.base is None:  # then it is a copy
                 spread(p, p_rows, block)
 
     def _block_step(
         self, block: Block, p: np.ndarray, g: np.ndarray, state: tuple[np.ndarray, ...]
-    ) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
-        """The step and the new state of a block: what `rule` says."""
-        return self.rule(g, *state)
+    ) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, ...]]:
+        """Where a block starts, its step from there and its new state: what `rule` says."""
+        return p, *self.rule(g, *state)
 
     def _check_result(self, step: np.ndarray, state: tuple[np.ndarray, ...], p: np.ndarray) -> None:
         """Refuse what a rule returned for the parameters `p` unless it is arrays like them."""
@@ -276,19 +283,27 @@ class Optimizer:
                 f" expected an array of {p.dtype} of shape {p.shape}, like g"
             )
 
-    def _programs(self) -> dict[Hashable, Program]:
-        """For every kind of arrays what `_block_step` does in this step."""
-        blocks = {self._kind(block[0].array): block for block in self._blocks}
-        return {
-            kind: trace(partial(self._block_step, block), self.slots) for kind, block in blocks.items()
-        }
+    def _programs(self) -> Programs:
+        """By kind of arrays the program of this step with a block of them, where that is better."""
+        if not self.compiled and sum(leaf.nbytes for leaf in self._leaves) <= trees.BLOCK_BYTES:
+            return {}  # it would take longer to find out
+        programs = {}
+        for kind, block in dict(zip(self._kinds, self._blocks, strict=True)).items():
+            try:
+                program, numbers = trace(partial(self._block_step, block), self.slots)
+            except Exception:  # it does more than can be written down, or does not work
+                if self.compiled:
+                    raise
+                continue  # it will be called with arrays
+            programs[kind] = program, numbers, self._leaves[block[0].array].dtype
+        return programs
 
     def _clipped(self, g: np.ndarray) -> np.ndarray:
         """Some elements of the gradient, within the limits: whatever reads a gradient calls this."""
         return g if self._clip is None else self._clip(g)
 
     def _update_in_threads(
-        self, p_rows: Sequence[Flat], g_rows: Sequence[Flat], programs: dict[Hashable, Program]
+        self, p_rows: Sequence[Flat], g_rows: Sequence[Flat], programs: Programs
     ) -> None:
         """The same, every thread taking its share of the blocks."""
         with ThreadPoolExecutor(self.threads) as pool:

@@ -14,6 +14,8 @@ from optimlib.optimizer import Optimizer
 from optimlib.schedules import Schedule
 from optimlib.trees import Tree, flatten
 
+DECAY_FORMS = ("joint", "factor", "before")
+
 
 class WeightDecay(Conventions, Optimizer):
     r"""An optimizer that can also pull the parameters towards zero.
@@ -42,6 +44,11 @@ class WeightDecay(Conventions, Optimizer):
         such as a bias. Without it all of them decay.
     decoupled
         Decay the parameters and not the gradient. `AdamW` and `Lion` have no such keyword.
+    decay_form
+        Where decoupled decay is rounded: it is a sum with the step before it is subtracted
+        (``"joint"``), a factor :math:`1 - \eta_t \lambda / \alpha` of the parameters
+        (``"factor"``), or subtracted before the step (``"before"``). The three are equal but for their
+        roundings, of which that of the factor is the same in every step.
     **options
         As for `Optimizer`.
 
@@ -54,12 +61,21 @@ class WeightDecay(Conventions, Optimizer):
     ------
     TypeError, ValueError
         As `Optimizer`; also if `weight_decay` is negative or not finite, if a leaf of `mask` is
-        neither True nor False, or if its structure is not that of `params`.
+        neither True nor False, if its structure is not that of `params`, or if `decay_form` is none of
+        the three.
 
     Notes
     -----
     Loshchilov and Hutter, 2019: the two are the same for plain gradient descent (with another
-    :math:`\lambda`), and differ for every rule that divides by the gradient's size.
+    :math:`\lambda`), and differ for every rule that divides by the gradient's size. Their algorithms
+    and Optax have the joint form, PyTorch has the factor, and Keras decays before the step. In float32 a
+    factor a little below 1 is coarse:
+
+    >>> for decay in (1e-5, 1e-7, 1e-8):
+    ...     print(f"{1 - float(np.float32(1 - decay)):.4g}")
+    1.001e-05
+    1.192e-07
+    0
 
     Examples
     --------
@@ -82,9 +98,13 @@ class WeightDecay(Conventions, Optimizer):
         weight_decay: float = 0.0,
         mask: Tree | None = None,
         decoupled: bool = False,
+        decay_form: str = "joint",
         **options: Any,
     ) -> None:
         self.decoupled = flag("decoupled", decoupled)
+        if decay_form not in DECAY_FORMS:
+            raise ValueError(f"decay_form is {decay_form!r}; expected one of {', '.join(DECAY_FORMS)}")
+        self.decay_form = decay_form
         self.weight_decay = hyperparameter("weight_decay", weight_decay)
         self._decays = check_mask(mask, params)
         super().__init__(params, learning_rate, **options)
@@ -95,20 +115,25 @@ class WeightDecay(Conventions, Optimizer):
 
     def _block_step(
         self, block: Block, p: np.ndarray, g: np.ndarray, state: tuple[np.ndarray, ...]
-    ) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
+    ) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, ...]]:
         """What `rule` says, and the decay where the arrays of the block decay."""
         if self.weight_decay and self._decays[block[0].array]:
             return self.decayed_step(p, g, state)
-        return self.rule(g, *state)
+        return super()._block_step(block, p, g, state)
 
     def decayed_step(
         self, p: np.ndarray, g: np.ndarray, state: tuple[np.ndarray, ...]
-    ) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
-        """What `rule` and the decay say about some elements: one line for each equation above."""
+    ) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, ...]]:
+        """Where some elements start, the step to subtract there, and the new state."""
         if not self.decoupled:
-            return self.rule(g + self.weight_decay * p, *state)
+            return p, *self.rule(g + self.weight_decay * p, *state)
         step, state = self.rule(g, *state)
-        return step + self.learning_rate / self.base_rate * self.weight_decay * p, state
+        decay = self.learning_rate / self.base_rate * self.weight_decay
+        if self.decay_form == "factor":
+            return (1 - decay) * p, step, state
+        if self.decay_form == "before":
+            return p - decay * p, step, state
+        return p, step + decay * p, state
 
 
 def always_decoupled(optimizer: str, options: dict[str, Any]) -> dict[str, Any]:

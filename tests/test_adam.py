@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import steps_taken
 
-from optimlib import Adam, AdamW, AMSGrad, trees
+from optimlib import SGD, Adam, AdamW, AMSGrad, trees
 
 GRADIENTS = st.floats(-1e3, 1e3).filter(lambda g: g == 0 or abs(g) > 1e-3)
 
@@ -245,6 +245,39 @@ def test_adam_with_decoupled_decay_by_hand():
     adam.step(np.array([3.0]))
     assert theta[0] == pytest.approx(2 - 1 / 4 - 1 / 4, rel=1e-14)
     assert adam.state["m"] == (1 - 0.9) * 3.0
+
+
+@pytest.mark.parametrize("form", ["joint", "factor", "before"])
+def test_forms_of_decay_are_one_method(form):
+    theta = np.array([2.0])
+    options = {"weight_decay": 0.5, "decoupled": True, "decay_form": form}
+    SGD(theta, learning_rate=0.25, **options).step(np.array([4.0]))
+    assert theta.tolist() == [2 - 0.25 * 4 - 0.25 * 0.5 * 2]
+
+
+@pytest.mark.parametrize(
+    ("start", "decay", "step", "expected"),
+    [
+        # The numbers below 1 are 2**-24 apart, those above 2**-23. 1 - 0.6 of 2**-24 becomes 1 - 2**-24
+        # and 1.5 times that, 1.5 - 0.75 of 2**-23, becomes 1.5 - 2**-23. But 0.9 of 2**-24 is less
+        # than half of 2**-23, so 1.5 - 0.9 of 2**-24 is 1.5.
+        (1.5, 0.6, 0.0, {"joint": 0, "before": 0, "factor": 2}),
+        # Each alone is less than half of the distance, and both are more.
+        (1.0, 0.4, 0.4, {"joint": 1, "before": 0, "factor": 0}),
+    ],
+)
+@pytest.mark.parametrize("form", ["joint", "factor", "before"])
+def test_each_form_of_decay_rounds_where_it_says(start, decay, step, expected, form):
+    theta = np.array([start], np.float32)
+    options = {"weight_decay": decay * 2**-24, "decoupled": True, "decay_form": form}
+    SGD(theta, learning_rate=1.0, **options).step(np.array([step * 2**-24], np.float32))
+    assert theta.tolist() == [start - expected[form] * 2**-24]
+
+
+@pytest.mark.parametrize("form", ["sum", None, 1, ["factor"]])
+def test_a_form_of_decay_that_does_not_exist_is_refused(form):
+    with pytest.raises(ValueError, match=r"decay_form is .*; expected one of joint, factor, before"):
+        AdamW(np.ones(2), decay_form=form)
 
 
 def test_amsgrad_with_either_decay_by_hand():

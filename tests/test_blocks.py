@@ -48,9 +48,9 @@ def test_a_large_array_is_cut_and_not_copied():
 
 
 def test_small_arrays_share_blocks_until_they_are_full():
-    arrays = [np.zeros(100, np.float32) for _ in range(1000)]
-    sizes = [sum(arrays[k].size for k, _ in block) for block in pack(arrays, [0] * 1000)]
-    assert sizes == [81_900, 18_100]  # 819 times 100 is the most that fits into 81,920
+    arrays = [np.zeros(100, np.float32) for _ in range(2000)]
+    sizes = [sum(arrays[k].size for k, _ in block) for block in pack(arrays, [0] * 2000)]
+    assert sizes == [163_800, 36_200]  # 1,638 times 100 is the most that fits into 163,840
 
 
 def test_a_middling_array_keeps_its_own_block():

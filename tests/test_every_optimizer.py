@@ -37,7 +37,12 @@ EVERY = {
     "Adadelta": [{}],
     "Adam": [{}, {"eps_hat": True}, {"eps_root": 1e-6}, {"weight_decay": 0.1}],
     "AMSGrad": [{}, {"form": "raw"}, {"form": "corrected"}, {"form": "raw", "eps_hat": True}],
-    "AdamW": [{}, {"base_rate": 0.01}, {"eps_root": 1e-6}],
+    "AdamW": [
+        {},
+        {"base_rate": 0.01, "decay_form": "before"},
+        {"eps_root": 1e-6},
+        {"decay_form": "factor"},
+    ],
     "Nadam": [{}, {"momentum_decay": None}],
     "Adamax": [{}, {"eps_inside": True}],
     "RAdam": [{}, {"threshold": 5.0}, {"eps_hat": True}],

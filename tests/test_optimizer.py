@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from optimlib import SGD, Adam
+from optimlib import SGD, Adam, in_place
 from optimlib import trees as trees_module
 from optimlib.optimizer import Optimizer
 from optimlib.schedules import ReduceOnPlateau, warmup
@@ -680,11 +680,27 @@ def test_threads_really_share_the_blocks(monkeypatch):
 
     class Meeting(Optimizer):
         def rule(self, g):
+            size = g.size  # of which only an array knows
             together.wait()
-            return g, ()
+            return np.full(size, 1.0), ()
 
     params = np.zeros(3 * 256 // 8)
     Meeting(params, 1.0, threads=3).step(np.ones_like(params))
+    assert (params == -1).all()
+
+
+def test_threads_share_the_blocks_of_a_step_in_place(monkeypatch):
+    monkeypatch.setattr(trees_module, "BLOCK_BYTES", 256)
+    together = threading.Barrier(3, timeout=20)
+    prepare = in_place.prepare
+
+    def meeting(*program):
+        step = prepare(*program)
+        return lambda *arrays: (together.wait(), step(*arrays))
+
+    monkeypatch.setattr(in_place, "prepare", meeting)
+    params = np.zeros(3 * 256 // 8)
+    SGD(params, 1.0, threads=3).step(np.ones_like(params))
     assert (params == -1).all()
 
 
