@@ -103,8 +103,8 @@ def keep_old_arrays(program: Program) -> Program:
 def assign_places(program: Program) -> tuple[dict[str, str], int]:
     """The array in which each value lies, by name, and how many rows of scratch there are.
 
-    A result goes to the array that it replaces, if what lies there is no longer read, and else to a row
-    of scratch, from where it is copied at the end. Any other value takes the first place that is free.
+    A result goes to the array that it replaces, if what lies there is no longer read, and else to a new
+    row of scratch, from where it is copied at the end. Any other value takes the first free place.
     """
     last_read = {name: k for k, line in enumerate(program.lines) for name in line.arguments}
     last_read |= dict.fromkeys(program.results, len(program.lines))
@@ -118,13 +118,9 @@ def assign_places(program: Program) -> tuple[dict[str, str], int]:
         if line.is_comparison:
             continue
         wanted = home.get(line.result)
-        fitting = [place for place in free if place == wanted] or [
-            place for place in free if not (wanted and place in program.changed)
-        ]
-        if fitting:
-            place = fitting[0]
-            free.remove(place)
-        else:
-            place, rows = f"s{rows}", rows + 1
+        fitting = [place for place in free if wanted in (None, place)]
+        place = (fitting or [f"s{rows}"])[0]
+        rows += place not in free
+        free = [other for other in free if other != place]
         places[line.result] = place
     return places, rows

@@ -72,7 +72,8 @@ class Optimizer:
     t : int
         The number of steps taken; inside `rule` the number of the step being taken, from 1.
     learning_rate : float
-        The step size of the latest step, or of the first one while there is none.
+        The step size of the latest step, or of the first one while there is none. Without a schedule
+        another one may be assigned between two steps.
     gradient_norm : float or None
         The norm of the latest gradient that `clip_norm` limits, before it does; `None` without
         `clip_norm` and before the first step.
@@ -211,8 +212,8 @@ class Optimizer:
         if self.clip_value is not None or self.clip_norm is not None:
             clip, norm = clipper(gradients, self.clip_value, self.clip_norm, self.clip_eps)
         before = self.t, self.learning_rate, self.gradient_norm
-        if self.schedule is not None:
-            self.learning_rate = hyperparameter("learning_rate", self.schedule(self.t))
+        rate = self.learning_rate if self.schedule is None else self.schedule(self.t)
+        self.learning_rate = hyperparameter("learning_rate", rate)
         self._clip, self.gradient_norm = clip, norm
         # The gradient of x * y is (y, x): what lies in a parameter's memory would change under way.
         gradients = [g.copy() if self._memory.overlaps(g) else g for g in gradients]

@@ -51,6 +51,8 @@ TESTS = {  # of each module, the nearest first
     "weight_decay": ("test_descent", "test_adam", "test_adam_family", *RULES),
     "schedules": ("test_schedules", "test_rules_by_hand"),
     "clipping": ("test_clipping", "test_rules_by_hand"),
+    "tracing": ("test_tracing", "test_in_place_and_compiled"),
+    "in_place": ("test_in_place_and_compiled",),
     "hyperparameters": ("test_adam", "test_schedules", "test_clipping", "test_rules_by_hand"),
 }
 
@@ -75,6 +77,8 @@ EQUIVALENT = {  # the mistakes that compute the same, and why
     "RMSProp.rule:17 'initial_accumulator' -> 't' in: if self.initial_accumulator:": ZERO,
     ":20 '64' -> '65'" + CACHE: "another number of results remembered",
     ":20 '64' -> '63'" + CACHE: "another number of results remembered",
+    ":20 '64' -> '65' in: @lru_cache(maxsize=64)": "another number of programs remembered",
+    ":20 '64' -> '63' in: @lru_cache(maxsize=64)": "another number of programs remembered",
     "growing_momentum:12 'product' -> 'i'" + BREAK: SOONER,
     "growing_momentum:12 'product' -> 't'" + BREAK: SOONER,
     "growing_momentum:20 '<' -> '<='" + BREAK: SOONER,

@@ -244,6 +244,7 @@ def test_adam_in_place_needs_two_arrays_beside_its_state():
     program, _ = trace(lambda p, g, state: (p, *adam.rule(g, *state)), adam.slots)
     text, rows = in_place.source(program)
     assert rows == 2
+    assert "np.multiply(c0, state_m, out=state_m)" in text
     assert text.count("\n") == 2 + 14  # a line for each operation, and none to copy a result
 
 

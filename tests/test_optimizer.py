@@ -720,3 +720,17 @@ def test_what_a_thread_raises_reaches_the_caller(monkeypatch):
 def test_a_nonsensical_number_of_threads_is_refused(threads):
     with pytest.raises(ValueError, match=r"threads is .*; expected a whole number from 1 on"):
         Countdown(np.zeros(2), 0.1, threads=threads)
+
+
+def test_a_learning_rate_may_be_assigned_and_is_checked():
+    theta = np.array([1.0])
+    optimizer = SGD(theta, 1.0)
+    optimizer.learning_rate = 0.25
+    optimizer.step(np.array([2.0]))
+    assert theta == 0.5
+    for wrong, error in ((-1.0, ValueError), (np.nan, ValueError), ("1", TypeError), (None, TypeError)):
+        optimizer.learning_rate = wrong
+        with pytest.raises(error, match="learning_rate is"):
+            optimizer.step(np.array([2.0]))
+        assert theta == 0.5
+        assert optimizer.t == 1
