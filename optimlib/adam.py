@@ -47,7 +47,8 @@ class Adam(WeightDecay):
         squared gradient. It keeps the derivative of a step finite where a gradient is zero, for
         those who differentiate through the steps.
     **options
-        `weight_decay`, `mask`, `decoupled` as for `WeightDecay`, and the keywords of `Optimizer`.
+        `weight_decay`, `mask`, `decoupled`, `decay_form` as for `WeightDecay`, and the keywords of
+        `Optimizer`.
 
     Raises
     ------
@@ -221,7 +222,7 @@ class AdamW(Adam):
     mask
         Which arrays decay, as for `WeightDecay`.
     **options
-        The keywords of `Optimizer`.
+        `decay_form` as for `WeightDecay`, and the keywords of `Optimizer`.
 
     Raises
     ------

@@ -34,7 +34,8 @@ class Nadam(WeightDecay):
         How fast :math:`\mu_t` grows from :math:`\beta_1 / 2` to :math:`\beta_1`: the number
         :math:`\psi`, from 0 on. With None it does not grow: :math:`\mu_t = \beta_1`.
     **options
-        `weight_decay`, `mask`, `decoupled` as for `WeightDecay`, and the keywords of `Optimizer`.
+        `weight_decay`, `mask`, `decoupled`, `decay_form` as for `WeightDecay`, and the keywords of
+        `Optimizer`.
 
     Raises
     ------
@@ -132,7 +133,8 @@ class Adamax(WeightDecay):
         Put epsilon into the maximum, :math:`u_t = \max(\beta_2 u_{t-1}, |g_t| + \varepsilon)`, and
         leave it out of the denominator.
     **options
-        `weight_decay`, `mask`, `decoupled` as for `WeightDecay`, and the keywords of `Optimizer`.
+        `weight_decay`, `mask`, `decoupled`, `decay_form` as for `WeightDecay`, and the keywords of
+        `Optimizer`.
 
     Raises
     ------
@@ -204,7 +206,8 @@ class RAdam(WeightDecay):
         The number :math:`\tau` of gradients, in effect, from which a second mean is trusted: at
         least 4, below which its variance is infinite.
     **options
-        `weight_decay`, `mask`, `decoupled` as for `WeightDecay`, and the keywords of `Optimizer`.
+        `weight_decay`, `mask`, `decoupled`, `decay_form` as for `WeightDecay`, and the keywords of
+        `Optimizer`.
 
     Raises
     ------
@@ -283,7 +286,8 @@ class AdaBelief(WeightDecay):
         gradient. It adds up: after a long time there is :math:`\varepsilon' / (1 - \beta_2)` of it.
         That of `Adam` is added for one step only.
     **options
-        `weight_decay`, `mask`, `decoupled` as for `WeightDecay`, and the keywords of `Optimizer`.
+        `weight_decay`, `mask`, `decoupled`, `decay_form` as for `WeightDecay`, and the keywords of
+        `Optimizer`.
 
     Raises
     ------
@@ -350,8 +354,8 @@ class Lion(WeightDecay):
     beta1, beta2
         The decay rates of the mean that is used and of the one that is kept, in [0, 1).
     **options
-        `weight_decay` (decoupled, :math:`\lambda`) and `mask` as for `WeightDecay`, and the
-        keywords of `Optimizer`.
+        `weight_decay` (decoupled, :math:`\lambda`), `mask` and `decay_form` as for `WeightDecay`, and
+        the keywords of `Optimizer`.
 
     Raises
     ------

@@ -38,7 +38,8 @@ class AdaGrad(WeightDecay):
     lr_decay
         The rate :math:`\kappa` of a decay beside that of the sum, from 0 on.
     **options
-        `weight_decay`, `mask`, `decoupled` as for `WeightDecay`, and the keywords of `Optimizer`.
+        `weight_decay`, `mask`, `decoupled`, `decay_form` as for `WeightDecay`, and the keywords of
+        `Optimizer`.
 
     Raises
     ------
@@ -124,7 +125,8 @@ class RMSProp(WeightDecay):
         The constant :math:`v_0` to start the mean from, in the units of a squared gradient: there is
         :math:`\rho^t v_0` of it in :math:`v_t`. It shortens the first steps.
     **options
-        `weight_decay`, `mask`, `decoupled` as for `WeightDecay`, and the keywords of `Optimizer`.
+        `weight_decay`, `mask`, `decoupled`, `decay_form` as for `WeightDecay`, and the keywords of
+        `Optimizer`.
 
     Raises
     ------
@@ -208,7 +210,8 @@ class Adadelta(WeightDecay):
         Added under both roots. In the upper one it is what the very first steps are made of: with 0
         nothing ever moves, and a gradient of zero divides zero by zero.
     **options
-        `weight_decay`, `mask`, `decoupled` as for `WeightDecay`, and the keywords of `Optimizer`.
+        `weight_decay`, `mask`, `decoupled`, `decay_form` as for `WeightDecay`, and the keywords of
+        `Optimizer`.
 
     Raises
     ------

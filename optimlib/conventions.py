@@ -101,14 +101,14 @@ CONVENTIONS: dict[str, dict[str, Convention]] = {
             {"learning_rate": 1e-2, "rho": 0.99, "eps": 1e-8, "momentum": 0.0, "centered": False}
             | _DECAY,
         ),
-        "Adadelta": Convention(_COUPLED, {"learning_rate": 1.0, "rho": 0.9, "eps": 1e-6} | _DECAY),
+        "Adadelta": Convention({} | _COUPLED, {"learning_rate": 1.0, "rho": 0.9, "eps": 1e-6} | _DECAY),
         "Adam": Convention({"eps_hat": False, "eps_root": 0.0} | _FACTOR, _adam() | _DECAY | _COUPLED),
         "AMSGrad": Convention({"form": "raw", "eps_hat": False} | _FACTOR, _adam() | _DECAY | _COUPLED),
         "AdamW": Convention(
             {"eps_hat": False, "eps_root": 0.0, "base_rate": 1.0} | _FACTOR,
             _adam(weight_decay=1e-2, mask=None),
         ),
-        "Nadam": Convention(_FACTOR, _adam(2e-3, momentum_decay=4e-3) | _DECAY | _COUPLED),
+        "Nadam": Convention({} | _FACTOR, _adam(2e-3, momentum_decay=4e-3) | _DECAY | _COUPLED),
         "Adamax": Convention({"eps_inside": True} | _COUPLED, _adam(2e-3) | _DECAY),
         "RAdam": Convention({"threshold": 5.0, "eps_hat": True} | _FACTOR, _adam() | _DECAY | _COUPLED),
     },
@@ -133,7 +133,9 @@ CONVENTIONS: dict[str, dict[str, Convention]] = {
                 "momentum": 0.0,
             },
         ),
-        "Adadelta": Convention(_COUPLED, {"learning_rate": REQUIRED, "rho": 0.9, "eps": 1e-6} | _DECAY),
+        "Adadelta": Convention(
+            {} | _COUPLED, {"learning_rate": REQUIRED, "rho": 0.9, "eps": 1e-6} | _DECAY
+        ),
         "Adam": Convention({"eps_hat": False}, _adam(REQUIRED, eps_root=0.0)),
         "AMSGrad": Convention({"eps_hat": False}, _adam(REQUIRED, form="corrected")),
         "AdamW": Convention(
@@ -160,7 +162,7 @@ CONVENTIONS: dict[str, dict[str, Convention]] = {
             {"learning_rate": 1e-3, "rho": 0.9, "eps": 1e-7, "momentum": 0.0, "centered": False}
             | _DECAY,
         ),
-        "Adadelta": Convention(_BEFORE, {"learning_rate": 1e-3, "rho": 0.95, "eps": 1e-7} | _DECAY),
+        "Adadelta": Convention({} | _BEFORE, {"learning_rate": 1e-3, "rho": 0.95, "eps": 1e-7} | _DECAY),
         "Adam": Convention({"eps_hat": True, "eps_root": 0.0} | _BEFORE, _adam(eps=1e-7) | _DECAY),
         "AMSGrad": Convention({"form": "raw", "eps_hat": True} | _BEFORE, _adam(eps=1e-7) | _DECAY),
         "AdamW": Convention(

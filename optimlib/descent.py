@@ -39,7 +39,8 @@ class SGD(WeightDecay):
         :math:`\eta_t g_t`, and :math:`\eta_t` is gone from the last line. It makes a difference
         once the rate changes: then the velocity remembers the old one.
     **options
-        `weight_decay`, `mask`, `decoupled` as for `WeightDecay`, and the keywords of `Optimizer`.
+        `weight_decay`, `mask`, `decoupled`, `decay_form` as for `WeightDecay`, and the keywords of
+        `Optimizer`.
 
     Raises
     ------

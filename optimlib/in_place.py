@@ -38,7 +38,7 @@ def in_place(program: Program) -> tuple[Callable[..., None], int]:
     """The function whose text `source` gives, and the rows of `scratch`."""
     text, rows = source(program)
     names: dict[str, Any] = {"np": np}
-    exec(text, names)
+    exec(compile(text, "<a rule in place>", "exec"), names)
     return names["update"], rows
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextvars
 import os
+import unicodedata
 from collections.abc import Hashable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -147,6 +148,7 @@ class Optimizer:
         self._states = [
             tuple(np.zeros_like(gather(rows, block)) for _ in self.slots) for block in self._blocks
         ]
+        self._borrowed: set[int] = set()  # the blocks whose state is arrays that a rule may hold, too
 
     @property
     def state(self) -> dict[str, Tree]:
@@ -173,7 +175,9 @@ class Optimizer:
     def rule(self, g: np.ndarray, *state: np.ndarray) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
         """The step to subtract from the parameters, and the new state: its arguments stay unchanged.
 
-        All that it returns are arrays of the gradient's shape and dtype.
+        All that it returns are arrays of the gradient's shape and dtype. It may be called once for
+        every block, or once in a step with objects that stand for arrays and write down what is done
+        to them (`optimlib.tracing`). So it should do nothing but compute.
 
         Parameters
         ----------
@@ -189,7 +193,8 @@ class Optimizer:
 
         Everything is checked before anything is changed: after an error the parameters, the state
         and `t` are what they were. Only what a rule itself raises, such as the FloatingPointError
-        that ``np.errstate`` can ask for, may come half-way through the parameters and the state.
+        that ``np.errstate`` can ask for, may come when some blocks are already updated, and whoever
+        interrupts a step with the keyboard interrupts it anywhere.
 
         Parameters
         ----------
@@ -238,7 +243,7 @@ class Optimizer:
         programs: Programs,
         numbers: Sequence[int],
     ) -> None:
-        """Apply `rule` to some blocks, one by one: its temporaries stay in the cache.
+        """Take the step with some blocks, one by one, so that what `rule` computes stays in the cache.
 
         The last block comes first: the check has just read the gradient to its end.
         """
@@ -248,6 +253,9 @@ class Optimizer:
             block, state = self._blocks[number], self._states[number]
             p, g = gather(p_rows, block), self._clipped(gather(g_rows, block))
             if self._kinds[number] in updates:
+                if number in self._borrowed:
+                    state = self._states[number] = tuple(s.copy() for s in state)
+                    self._borrowed.remove(number)
                 updates[self._kinds[number]](p, g, *state)
             else:
                 g = g.view()  # of the caller's array, where a rule may look and not write
@@ -256,6 +264,7 @@ class Optimizer:
                 self._check_result(step, state, p)
                 # A state that is the gradient, or a part of it, would change with the caller's array.
                 self._states[number] = tuple(s if s.base is None else s.copy() for s in state)
+                self._borrowed.add(number)
                 np.subtract(start, step, out=p)
             if p.base is None:  # then it is a copy
                 spread(p, p_rows, block)
@@ -286,8 +295,11 @@ class Optimizer:
 
     def _programs(self) -> Programs:
         """By kind of arrays the program of this step with a block of them, where that is better."""
-        if not self.compiled and sum(leaf.nbytes for leaf in self._leaves) <= trees.BLOCK_BYTES:
-            return {}  # it would take longer to find out
+        if not self.compiled:
+            if sum(leaf.nbytes for leaf in self._leaves) <= trees.BLOCK_BYTES:
+                return {}  # it would take longer to find out
+            if {"raise", "call"} & set(np.geterr().values()):
+                return {}  # an error in the middle must not leave a block half-way
         programs = {}
         for kind, block in dict(zip(self._kinds, self._blocks, strict=True)).items():
             try:
@@ -468,6 +480,7 @@ class Optimizer:
         loaded = iter([flat(matched[place]) for place in state])
         slots = [[next(loaded) for _ in self._leaves] for _ in self.slots]
         self._states = [tuple(np.array(gather(rows, block)) for rows in slots) for block in self._blocks]
+        self._borrowed = set()
         if self.schedule is not None:
             self.learning_rate = learning_rate
         self.t = t
@@ -493,7 +506,8 @@ def check_slots(slots: Sequence[str]) -> None:
     """
     if isinstance(slots, str) or not all(map(str.isidentifier, slots)):
         raise TypeError(f"slots is {slots!r}; expected a tuple of names, such as ('m',)")
-    if len(set(slots)) < len(slots) or set(slots) & SAVED_BESIDE:
+    names = {unicodedata.normalize("NFKC", slot) for slot in slots}  # as Python reads them
+    if len(names) < len(slots) or names & SAVED_BESIDE:
         raise ValueError(
             f"slots is {slots!r}; expected different names, none of them of what is saved beside them"
         )

@@ -4,7 +4,8 @@ A rule says what happens to whole arrays, and whoever runs it may want to do the
 (`optimlib.in_place`) or element by element (`optimlib.compiled`). So the rule is called once with arrays
 that hold no numbers and write down what is done to them. It may use what is rounded the same way
 everywhere, so all bits stay the same: sums, products, quotients, roots, ``g**2``, signs, maxima and
-comparisons. Exponentials and logarithms are refused: two libraries differ in their last bit.
+comparisons. Exponentials and logarithms are refused: two libraries differ in their last bit. (Where the
+result is zero, they may differ in its sign for signs and maxima.)
 """
 
 from __future__ import annotations
@@ -17,19 +18,19 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 
 Rule = Callable[..., tuple[Any, tuple[Any, ...]]]
 
-COMPARISONS = {
+OF_BITS = {np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.invert}
+COMPARISONS = OF_BITS | {
     *(np.greater, np.greater_equal, np.less, np.less_equal, np.equal, np.not_equal),
-    *(np.isfinite, np.isnan, np.isinf),
-    *(np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.invert, np.logical_and, np.logical_or),
+    *(np.isfinite, np.isnan, np.isinf, np.logical_and, np.logical_or),
 }
 """The functions among `EXACT` whose results are true or false."""
 
 EXACT = COMPARISONS | {
     *(np.add, np.subtract, np.multiply, np.divide, np.negative, np.positive, np.reciprocal),
-    *(np.square, np.sqrt, np.absolute, np.sign, np.copysign, np.maximum, np.minimum, np.fmax, np.fmin),
+    *(np.square, np.sqrt, np.absolute, np.sign, np.copysign, np.maximum, np.minimum),
     *(np.floor, np.ceil, np.trunc, np.rint),
 }
-"""The functions with one right result, which every library gives."""
+"""The functions with one right result, which every library gives, but for the sign of a zero."""
 
 POWERS = {2: np.square, 0.5: np.sqrt, -1: np.reciprocal}
 """What NumPy's arrays call for these exponents behind ``**``."""
@@ -73,11 +74,20 @@ class Program(NamedTuple):
         return [name for line in self.lines for name in line.arguments if name.startswith("c")]
 
 
+class Record:
+    """What a rule does in one call: the lines of a program and their numbers."""
+
+    def __init__(self) -> None:
+        self.lines: list[Line] = []
+        self.numbers: list[float] = []
+        self.errors = np.geterr()
+
+
 class Traced(NDArrayOperatorsMixin):
     """Stands for an array, and writes down what is done to it."""
 
-    def __init__(self, name: str, lines: list[Line], numbers: list[float]) -> None:
-        self.name, self.lines, self.numbers = name, lines, numbers
+    def __init__(self, name: str, record: Record) -> None:
+        self.name, self.record = name, record
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Traced:
         """Write down a line of the program, and stand for its result."""
@@ -85,17 +95,23 @@ class Traced(NDArrayOperatorsMixin):
             call = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
             how = f"{call} with {', '.join(options)}" if options else call
             raise TypeError(f"a rule calls {how}; {EXPECTED}")
-        line = Line(f"x{len(self.lines)}", ufunc.__name__, tuple(map(self._name, inputs)))
-        self.lines.append(line)
-        return Traced(line.result, self.lines, self.numbers)
+        if np.geterr() != self.record.errors:
+            raise TypeError("a rule sets np.errstate; expected its caller to do that")
+        lines = self.record.lines
+        line = Line(f"x{len(lines)}", ufunc.__name__, tuple(map(self._name, inputs)))
+        lines.append(line)
+        return Traced(line.result, self.record)
 
     def _name(self, value: Any) -> str:
         if isinstance(value, Traced):
+            if value.record is not self.record:
+                raise TypeError(f"a rule uses {value!r} of another call; expected its arguments")
             return value.name
         if type(value) not in (int, float):
             raise TypeError(f"a rule uses {value!r}; expected numbers of Python")
-        self.numbers.append(value)
-        return f"c{len(self.numbers) - 1}"
+        numbers = self.record.numbers
+        numbers.append(value)
+        return f"c{len(numbers) - 1}"
 
     def __pow__(self, exponent: Any) -> Traced:
         if type(exponent) not in (int, float) or exponent not in POWERS:
@@ -107,6 +123,9 @@ class Traced(NDArrayOperatorsMixin):
 
     def __array__(self, *_: Any, **__: Any) -> None:
         raise TypeError(f"a rule makes an array of {self!r}; {EXPECTED}")
+
+    def __getattr__(self, name: str) -> None:
+        raise AttributeError(f"a rule asks an array for {name}; {EXPECTED}")
 
     def __repr__(self) -> str:
         return f"an element of {self.name}"
@@ -144,26 +163,27 @@ def trace(rule: Rule, slots: Sequence[str]) -> tuple[Program, tuple[float, ...]]
     >>> program.changed, program.results, numbers
     (('p', 'state_u'), ('x2', 'x1'), (0.1,))
     """
-    lines: list[Line] = []
-    numbers: list[float] = []
+    record = Record()
     changed = ("p", *(f"state_{slot}" for slot in slots))
-    p, *old = (Traced(name, lines, numbers) for name in changed)
-    start, step, state = rule(p, Traced("g", lines, numbers), tuple(old))
+    p, *old = (Traced(name, record) for name in changed)
+    start, step, state = rule(p, Traced("g", record), tuple(old))
     if not isinstance(state, tuple | list) or len(state) != len(slots):
         raise ValueError(f"a rule returned {state!r} as the new state; expected {len(slots)} arrays")
-    check_numbers(lines)
-    comparisons = {line.result for line in lines if line.is_comparison}
+    check_comparisons(record.lines)
+    comparisons = {line.result for line in record.lines if line.is_comparison}
     for result in (start, step, *state):
-        if not isinstance(result, Traced) or result.name in comparisons:
+        if not isinstance(result, Traced) or result.record is not record or result.name in comparisons:
             raise TypeError(f"a rule returned {result!r}; expected numbers that it computed")
     results = tuple(result.name for result in (start - step, *state))
-    return Program(changed, tuple(lines), results), tuple(numbers)
+    return Program(changed, tuple(record.lines), results), tuple(record.numbers)
 
 
-def check_numbers(lines: Sequence[Line]) -> None:
-    """Refuse to compute with nothing but true and false: NumPy's result would have another dtype.
+def check_comparisons(lines: Sequence[Line]) -> None:
+    """Refuse to compute with true and false where NumPy's result would be of another kind.
 
-    >>> check_numbers([Line("x0", "greater", ("g", "c0")), Line("x1", "multiply", ("x0", "c1"))])
+    Beside them alone, a number of Python is one of float64 or a whole one, whatever the parameters are.
+
+    >>> check_comparisons([Line("x0", "greater", ("g", "c0")), Line("x1", "multiply", ("x0", "c1"))])
     Traceback (most recent call last):
         ...
     TypeError: a rule calls multiply with comparisons only; expected an array of numbers
@@ -171,7 +191,10 @@ def check_numbers(lines: Sequence[Line]) -> None:
     comparisons = {line.result for line in lines if line.is_comparison}
     for line in lines:
         arrays = {name for name in line.arguments if not name.startswith("c")}
-        if arrays <= comparisons and not line.is_comparison:
+        only_comparisons = arrays <= comparisons
+        if only_comparisons and (not line.is_comparison or len(arrays) < len(set(line.arguments))):
             raise TypeError(
                 f"a rule calls {line.function} with comparisons only; expected an array of numbers"
             )
+        if getattr(np, line.function) in OF_BITS and not only_comparisons:
+            raise TypeError(f"a rule calls {line.function} with numbers; expected comparisons")

@@ -263,7 +263,7 @@ def check_all_finite(pairs: list[tuple[str, np.ndarray]]) -> None:
     """The same for many pairs of a place and an array."""
     # A finite sum of products proves all factors finite, in one pass and without a temporary array.
     # It may also overflow: then the exact question follows.
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
         doubtful = [pair for pair in pairs if not math.isfinite(_sum_of_products(pair[1]))]
     for place, array in doubtful:
         row = flat(array)

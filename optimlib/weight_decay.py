@@ -48,7 +48,7 @@ class WeightDecay(Conventions, Optimizer):
         Where decoupled decay is rounded: it is a sum with the step before it is subtracted
         (``"joint"``), a factor :math:`1 - \eta_t \lambda / \alpha` of the parameters
         (``"factor"``), or subtracted before the step (``"before"``). The three are equal but for their
-        roundings, of which that of the factor is the same in every step.
+        roundings. Coupled decay takes no notice of it.
     **options
         As for `Optimizer`.
 

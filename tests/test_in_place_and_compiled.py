@@ -125,7 +125,9 @@ def test_every_function_that_is_allowed_gives_the_same_bits(monkeypatch, dtype, 
         plain, fast = np.zeros_like(g), np.zeros_like(g)
         with np.errstate(all="ignore"):
             with_arrays(Rule(plain, 1.0)).step(g)
-            Rule(fast, 1.0, **options).step(g)
+            optimizer = Rule(fast, 1.0, **options)
+            optimizer.step(g)
+            assert optimizer._programs(), name
         assert plain.tobytes() == fast.tobytes(), name
 
 
@@ -145,6 +147,7 @@ def test_a_slot_may_have_any_name(monkeypatch, slot, way):
     optimizer = Momentum(theta, 1.0, **options)
     for _ in range(2):
         optimizer.step(np.ones(5))
+    assert optimizer._programs()
     assert theta.tolist() == [-2.5] * 5
     assert optimizer.state[slot].tolist() == [1.5] * 5
 
@@ -281,3 +284,80 @@ def test_without_numba_one_is_told_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "numba", None)
     with pytest.raises(ImportError, match=r"compiled=True needs Numba: pip install numba"):
         optimlib.Adam(np.ones(2), compiled=True)
+
+
+# What a rule may do when it is called with arrays, and must not notice later
+
+
+def alternating(direct_at_1):
+    """A rule that cannot be written down at its first step, and can be from then on."""
+
+    class Alternating(Optimizer):
+        slots = ("a", "b")
+
+        def rule(self, g, a, b):
+            if self.t == 1:
+                return direct_at_1(np.array(g))
+            return 0.5 * a + b, (0.5 * a + g, 0.25 * b + g)
+
+    return Alternating
+
+
+ONES = np.ones(50)
+
+
+@pytest.mark.parametrize(
+    "first",
+    [lambda g: (g, (g, g)), lambda g: (g, (ONES, g)), lambda g: (g, (np.broadcast_to(1.0, 50), ONES))],
+    ids=["one array twice", "an array of its own", "one that is read-only"],
+)
+def test_arrays_that_a_rule_returned_are_not_written_to(monkeypatch, first):
+    monkeypatch.setattr(optimlib.trees, "BLOCK_BYTES", 100 * 8)  # one block of a tree larger than that
+
+    def run(make):
+        params = [np.zeros(50), np.zeros(60)]
+        optimizer = make(
+            alternating(lambda g: first(g) if g.size == 50 else (g, (g, 2 * g)))(params, 1.0)
+        )
+        for seed in range(4):
+            rng = np.random.default_rng(seed)
+            optimizer.step([rng.standard_normal(50), rng.standard_normal(60)])
+        return bits(optimizer)
+
+    assert run(lambda optimizer: optimizer) == run(with_arrays)
+    assert (ONES == 1).all()
+
+
+def test_an_error_that_was_asked_for_leaves_blocks_whole(monkeypatch):
+    step_in_place(monkeypatch)
+    theta = np.ones(12)
+    adam = optimlib.Adam(theta, 0.1)
+    for _ in range(3):
+        adam.step(np.ones(12))
+    before = bits(adam)
+    g = np.ones(12)
+    g[-1] = 1e200  # whose square is too large: in the block that comes first
+    with np.errstate(over="raise"), pytest.raises(FloatingPointError):
+        adam.step(g)
+    assert bits(adam) == before
+    assert adam.t == 3
+
+
+def test_a_rule_keeps_its_setting_for_errors(monkeypatch):
+    step_in_place(monkeypatch)
+
+    class Quiet(Optimizer):
+        slots = ("m",)
+
+        def rule(self, g, m):
+            with np.errstate(divide="ignore", invalid="ignore"):
+                ratio = g / m
+            return np.minimum(ratio, 1.0), (np.maximum(m, np.abs(g)),)
+
+    Quiet(np.zeros(20), 1.0).step(np.ones(20))  # a warning would be an error here
+
+
+@pytest.mark.parametrize("size", [1e-200, 1e-160])
+def test_small_gradients_are_no_underflow(size):
+    with np.errstate(all="raise"):
+        optimlib.SGD(np.ones(3), 0.1).step(np.full(3, size))

@@ -1,5 +1,7 @@
 """Rules written down as programs: what they may do, and what is refused with a reason."""
 
+import copy
+
 import numpy as np
 import pytest
 
@@ -34,7 +36,7 @@ def test_what_changes_from_step_to_step_is_no_part_of_the_source():
         (lambda g: (np.add.reduce(g), ()), "calls add.reduce; expected only sums, products"),
         (lambda g: (np.add(g, 1, where=True), ()), "calls add with where; expected only"),
         (lambda g: (np.modf(g)[0], ()), "calls modf; expected only"),
-        (lambda g: (g / g.mean(), ()), "mean"),
+        (lambda g: (g / g.mean(), ()), "asks an array for mean; expected only"),
         (lambda g: (g / np.linalg.norm(g), ()), "calls norm; expected only"),
         (lambda g: (g * np.dot(g, g), ()), "calls dot; expected only"),
         (lambda g: (np.asarray(g), ()), "makes an array of an element of g; expected only"),
@@ -87,6 +89,9 @@ def test_what_is_no_result_is_refused(returned, error, message):
         (lambda g: (g > 0) * 0.5 * g, "calls multiply with comparisons only"),  # 0.5 is of float64 there
         (lambda g: np.maximum(g > 0, g < 1) * g, "calls maximum with comparisons only"),
         (lambda g: g > 0, "returned an element of x0; expected numbers that it computed"),
+        (lambda g: ((g > 0) & 1) * g, "calls bitwise_and with comparisons only"),
+        (lambda g: ((g > 0) < 1 + 1e-9) * g, "calls less with comparisons only"),  # of float64, too
+        (lambda g: (g & g) * g, "calls bitwise_and with numbers; expected comparisons"),
     ],
 )
 def test_truth_values_are_no_numbers(rule, message):
@@ -97,3 +102,30 @@ def test_truth_values_are_no_numbers(rule, message):
 def test_a_start_that_is_no_array_is_refused():
     with pytest.raises(TypeError, match=r"returned 1\.0; expected numbers that it computed"):
         trace(lambda p, g, state: (1.0, g, ()), [])
+
+
+def test_what_was_written_down_for_another_call_is_refused():
+    kept = []
+
+    def previous(g):
+        kept.append(g)
+        return g - kept[0], ()
+
+    traced(previous)
+    with pytest.raises(TypeError, match="uses an element of g of another call; expected its arguments"):
+        traced(previous)
+    with pytest.raises(TypeError, match="of another call; expected its arguments"):
+        traced(lambda g, m: (g + copy.deepcopy(m), (m,)), ["m"])
+    with pytest.raises(TypeError, match="returned an element of g; expected numbers that it computed"):
+        traced(lambda g: (kept[0], ()))
+
+
+def test_a_setting_for_errors_is_not_lost():
+    def quiet(g):
+        with np.errstate(divide="ignore"):
+            return 1 / g, ()
+
+    with pytest.raises(TypeError, match=r"sets np\.errstate; expected its caller to do that"):
+        traced(quiet)
+    with np.errstate(divide="ignore"):
+        traced(quiet)

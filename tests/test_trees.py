@@ -384,7 +384,7 @@ def test_one_bad_number_is_found_in_arrays_of_any_length(size):
 
 
 def test_infinities_that_meet_are_found():
-    """Their product may be finite nowhere, nor cancel: inf times 0 and inf - inf are NaN."""
+    """Whatever they are multiplied by, and even if their products cancel: the sum is not finite."""
     for array in ([np.inf, 0.0], [np.inf, np.inf, -np.inf, np.inf], [0.0, np.nan]):
         with pytest.raises(ValueError, match="expected finite numbers"):
             check_finite(np.array(array), "x")
