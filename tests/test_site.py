@@ -160,6 +160,11 @@ def test_no_markup_is_left_in_the_text(pages):
     assert found == []
 
 
+def test_fields_of_named_tuples_are_not_described_by_their_numbers(pages):
+    (api,) = (page for path, page in pages.items() if path.name == "api.html")
+    assert "field number" not in api.get_text()
+
+
 def test_every_label_is_used_once():
     labels = [
         label
