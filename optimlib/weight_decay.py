@@ -119,7 +119,7 @@ class WeightDecay(Conventions, Optimizer):
         """What `rule` says, and the decay where the arrays of the block decay."""
         if self.weight_decay and self._decays[block[0].array]:
             return self.decayed_step(p, g, state)
-        return super()._block_step(block, p, g, state)
+        return p, *self.rule(g, *state)
 
     def decayed_step(
         self, p: np.ndarray, g: np.ndarray, state: tuple[np.ndarray, ...]
