@@ -104,17 +104,19 @@ def assign_places(program: Program) -> tuple[dict[str, str], int]:
     """The array in which each value lies, by name, and how many rows of scratch there are.
 
     A result goes to the array that it replaces, if what lies there is no longer read, and else to a new
-    row of scratch, from where it is copied at the end. Any other value takes the first free place.
+    row of scratch, from where it is copied at the end. It borrows no other result's array, which may be
+    written to before that copy is made. Any other value takes the first free place.
     """
     last_read = {name: k for k, line in enumerate(program.lines) for name in line.arguments}
     last_read |= dict.fromkeys(program.results, len(program.lines))
+    # A value that replaces two arrays goes to the first of them: what is entered last stays.
     home = dict(zip(reversed(program.results), reversed(program.changed), strict=True))
     places = {name: name for name in program.inputs}
     free = [array for array in program.changed if array not in last_read]
     rows = 0
     for k, line in enumerate(program.lines):
-        over = [name for name in dict.fromkeys(line.arguments) if last_read[name] == k]
-        free = [places[name] for name in over if name in places and name != "g"] + free
+        read_no_more = [name for name in dict.fromkeys(line.arguments) if last_read[name] == k]
+        free = [places[name] for name in read_no_more if name in places and name != "g"] + free
         if line.is_comparison:
             continue
         wanted = home.get(line.result)
