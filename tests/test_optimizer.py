@@ -734,3 +734,11 @@ def test_a_learning_rate_may_be_assigned_and_is_checked():
             optimizer.step(np.array([2.0]))
         assert theta == 0.5
         assert optimizer.t == 1
+
+
+def test_slots_that_python_reads_as_one_name_are_refused():
+    class Same(Countdown):
+        slots = ("\N{MICRO SIGN}", "\N{GREEK SMALL LETTER MU}")
+
+    with pytest.raises(ValueError, match="expected different names"):
+        Same(np.zeros(2), 0.1)
