@@ -12,11 +12,10 @@ import importlib
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from types import ModuleType
-from typing import Any
 
 import numpy as np
 
-from optimlib.tracing import Program
+from optimlib.tracing import Program, as_function
 
 
 def prepare(program: Program, numbers: Sequence[float], dtype: np.dtype) -> Callable[..., None]:
@@ -72,9 +71,7 @@ def as_python(program: Program) -> Callable[..., None]:
     >>> p
     array([-0.5,  0. ])
     """
-    names: dict[str, Any] = {"np": np}
-    exec(source(program), names)
-    return names["kernel"]
+    return as_function(source(program))
 
 
 @lru_cache(maxsize=64)

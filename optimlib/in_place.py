@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 
 from optimlib import trees
-from optimlib.tracing import Line, Program
+from optimlib.tracing import Line, Program, as_function
 
 
 def prepare(program: Program, numbers: Sequence[float], dtype: np.dtype) -> Callable[..., None]:
@@ -37,9 +36,7 @@ def prepare(program: Program, numbers: Sequence[float], dtype: np.dtype) -> Call
 def in_place(program: Program) -> tuple[Callable[..., None], int]:
     """The function whose text `source` gives, and the rows of `scratch`."""
     text, rows = source(program)
-    names: dict[str, Any] = {"np": np}
-    exec(compile(text, "<a rule in place>", "exec"), names)
-    return names["update"], rows
+    return as_function(text), rows
 
 
 def source(program: Program) -> tuple[str, int]:

@@ -143,6 +143,7 @@ class Optimizer:
         kinds = [self._kind(number) for number in range(len(leaves))]
         self._blocks = pack(self._leaves, kinds, LARGE_BYTES if self.compiled else None)
         self._kinds = [kinds[block[0].array] for block in self._blocks]
+        self._is_large = sum(leaf.nbytes for leaf in self._leaves) > trees.BLOCK_BYTES
         keep_freed_memory()
         rows = [flat(leaf) for leaf in self._leaves]
         self._states = [
@@ -296,7 +297,7 @@ class Optimizer:
     def _programs(self) -> Programs:
         """By kind of arrays the program of this step with a block of them, where that is better."""
         if not self.compiled:
-            if sum(leaf.nbytes for leaf in self._leaves) <= trees.BLOCK_BYTES:
+            if not self._is_large:
                 return {}  # it would take longer to find out
             if {"raise", "call"} & set(np.geterr().values()):
                 return {}  # an error in the middle must not leave a block half-way
