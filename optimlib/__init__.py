@@ -14,14 +14,14 @@
 True
 """
 
-from optimlib.adam import Adam, AdamW, AMSGrad
-from optimlib.adam_family import AdaBelief, Adamax, Lion, Nadam, RAdam
-from optimlib.adaptive import Adadelta, AdaGrad, RMSProp
 from optimlib.clipping import clip_by_global_norm, clip_by_leaf_norm, clip_by_value, global_norm
-from optimlib.descent import SGD
-from optimlib.gradient_check import assert_gradient, check_gradient
-from optimlib.gradient_report import GradientReport
-from optimlib.jacobian_products import check_adjoint, check_hvp, check_jvp, check_vjp
+from optimlib.gradcheck.check import assert_gradient, check_gradient
+from optimlib.gradcheck.products import check_adjoint, check_hvp, check_jvp, check_vjp
+from optimlib.gradcheck.report import GradientReport
+from optimlib.optimizers.adam import Adam, AdamW, AMSGrad
+from optimlib.optimizers.adam_family import AdaBelief, Adamax, Lion, Nadam, RAdam
+from optimlib.optimizers.adaptive import Adadelta, AdaGrad, RMSProp
+from optimlib.optimizers.sgd import SGD
 from optimlib.schedules import (
     ReduceOnPlateau,
     constant,

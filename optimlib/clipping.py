@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
-from optimlib.hyperparameters import hyperparameter, positive
+from optimlib.arguments import hyperparameter, positive
 from optimlib.trees import Tree, check_dtype, check_finite, cut, flat, flatten, map_tree
 
 Clip = Callable[[np.ndarray], np.ndarray]

@@ -19,7 +19,7 @@ from numbers import Real
 
 import numpy as np
 
-from optimlib.hyperparameters import hyperparameter, positive, whole_number
+from optimlib.arguments import hyperparameter, positive, whole_number
 
 Schedule = Callable[[int], float]
 """A function from the number of finished steps (0 first) to a learning rate."""

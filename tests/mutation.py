@@ -42,18 +42,22 @@ PYTEST = [
 ]
 SECONDS = 20  # of processor time: more than the tests of a module take
 
-RULES = ("test_rules_by_hand", "test_every_optimizer")
+RULES = ("optimizers/test_rules_by_hand", "optimizers/test_every_optimizer")
+SGD, ADAM, RELATIVES = (f"optimizers/test_{name}" for name in ("sgd", "adam", "adam_family"))
 TESTS = {  # of each module, the nearest first
-    "descent": ("test_descent", *RULES),
-    "adaptive": ("test_adaptive", *RULES),
-    "adam": ("test_adam", *RULES),
-    "adam_family": ("test_adam_family", *RULES),
-    "weight_decay": ("test_descent", "test_adam", "test_adam_family", *RULES),
-    "schedules": ("test_schedules", "test_rules_by_hand"),
-    "clipping": ("test_clipping", "test_rules_by_hand"),
-    "tracing": ("test_tracing", "test_in_place_and_compiled"),
-    "in_place": ("test_in_place_and_compiled",),
-    "hyperparameters": ("test_adam", "test_schedules", "test_clipping", "test_rules_by_hand"),
+    "optimizers/sgd": (SGD, *RULES),
+    "optimizers/adaptive": ("optimizers/test_adaptive", *RULES),
+    "optimizers/adam": (ADAM, *RULES),
+    "optimizers/adam_family": (RELATIVES, *RULES),
+    "optimizers/weight_decay": (SGD, ADAM, RELATIVES, *RULES),
+    "schedules": ("test_schedules", RULES[0]),
+    "clipping": ("test_clipping", RULES[0]),
+    "optimizers/engine/tracing": (
+        "optimizers/engine/test_tracing",
+        "optimizers/engine/test_in_place_and_compiled",
+    ),
+    "optimizers/engine/in_place": ("optimizers/engine/test_in_place_and_compiled",),
+    "arguments": (ADAM, "test_schedules", "test_clipping", RULES[0]),
 }
 
 MISTAKEN = {  # a token, and what it may be mistaken for; after a dot it may be another

@@ -11,6 +11,8 @@ import numpy as np
 
 from optimlib.trees import flatten
 
+GOLDEN = Path(__file__).with_name("golden")
+
 
 def bits(tree: Any) -> list[tuple]:
     """All that can be seen of a tree's arrays, and which objects they are."""
@@ -38,7 +40,7 @@ def same(a: Any, b: Any) -> bool:
 
 def recorded_layer(name: str) -> SimpleNamespace:
     """What PyTorch returned: `inputs`, `others` that have no gradient, `y`, `dy` and `gradients`."""
-    path = Path(__file__).with_name("golden") / "layers.json"
+    path = GOLDEN / "layers.json"
     case = json.loads(path.read_text(encoding="utf8"))["cases"][name]
 
     def arrays(tree):

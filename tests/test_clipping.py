@@ -3,14 +3,13 @@
 import json
 import math
 import tracemalloc
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from support import unchanged
+from support import GOLDEN, unchanged
 
 import optimlib
 from optimlib import SGD, Adam
@@ -22,13 +21,13 @@ from optimlib.clipping import (
     clipper,
     global_norm,
 )
-from optimlib.optimizer import Optimizer
+from optimlib.optimizers.base import Optimizer
 from optimlib.trees import copy_tree, flatten
 
-GOLDEN = json.loads((Path(__file__).with_name("golden") / "clipping.json").read_text(encoding="utf8"))
+RECORDED = json.loads((GOLDEN / "clipping.json").read_text(encoding="utf8"))
 CASES = {
     f"{case['library']} {case['dtype']} limit {case['limit']:g} {number // 12 % 4}": case
-    for number, case in enumerate(GOLDEN["cases"])
+    for number, case in enumerate(RECORDED["cases"])
 }
 
 
@@ -63,7 +62,7 @@ def test_a_library_clips_to_the_same_numbers(name):
 
 
 def test_there_are_as_many_cases_as_were_recorded():
-    assert len(CASES) == len(GOLDEN["cases"]) == 2 * 4 * 4 * 3
+    assert len(CASES) == len(RECORDED["cases"]) == 2 * 4 * 4 * 3
 
 
 def test_an_installed_keras_still_clips_to_the_same_numbers(monkeypatch):
@@ -433,7 +432,7 @@ def test_without_limits_nothing_is_called_for_clipping(monkeypatch):
     def forbidden(*_):
         raise AssertionError("nothing was to be clipped")
 
-    monkeypatch.setattr("optimlib.optimizer.clipper", forbidden)
+    monkeypatch.setattr("optimlib.optimizers.base.clipper", forbidden)
     SGD(np.zeros(2), 0.1).step(np.ones(2))
     with pytest.raises(AssertionError):
         SGD(np.zeros(2), 0.1, clip_norm=1.0).step(np.ones(2))

@@ -83,11 +83,11 @@ PROGRAM = f"""
 import tempfile
 import mutation
 
-mutation.TESTS, mutation.SECONDS = {{"descent": ["test_a_step"]}}, 3
+mutation.TESTS, mutation.SECONDS = {{"optimizers/sgd": ["test_a_step"]}}, 3
 with tempfile.TemporaryDirectory() as folder:
     copy = mutation.copied(mutation.ROOT, folder)
     (copy / "tests" / "test_a_step.py").write_text({TEST!r})
-    right = (copy / "optimlib" / "descent.py").read_text(encoding="utf8")
+    right = (copy / "optimlib" / "optimizers" / "sgd.py").read_text(encoding="utf8")
     for text in (
         right + "# a comment",
         right.replace("self.learning_rate * g", "self.learning_rate / g"),
@@ -95,7 +95,7 @@ with tempfile.TemporaryDirectory() as folder:
         right + "while True:\\n    pass",
         right,
     ):
-        print(mutation.caught("descent", text, copy))
+        print(mutation.caught("optimizers/sgd", text, copy))
 """
 
 

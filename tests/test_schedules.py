@@ -4,12 +4,12 @@ import json
 import math
 import warnings
 from fractions import Fraction
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support import GOLDEN
 
 from optimlib import SGD, Adam, schedules
 from optimlib.schedules import (
@@ -26,7 +26,7 @@ from optimlib.schedules import (
     warmup,
 )
 
-GOLDEN = json.loads((Path(__file__).with_name("golden") / "schedules.json").read_text(encoding="utf8"))
+RECORDED = json.loads((GOLDEN / "schedules.json").read_text(encoding="utf8"))
 
 
 def rates(schedule, count: int) -> list[float]:
@@ -44,9 +44,9 @@ def built(call):
 # The libraries
 
 
-@pytest.mark.parametrize("name", GOLDEN["schedules"])
+@pytest.mark.parametrize("name", RECORDED["schedules"])
 def test_a_library_gives_the_same_learning_rates(name):
-    case = GOLDEN["schedules"][name]
+    case = RECORDED["schedules"][name]
     ours = rates(built(case["call"]), len(case["rates"]))
     # A difference of roundings near an end at zero is measured by the largest rate. Keras takes its
     # cosines in float32, whatever the precision of the rest.
@@ -54,18 +54,18 @@ def test_a_library_gives_the_same_learning_rates(name):
     np.testing.assert_allclose(ours, case["rates"], rtol=1e-12, atol=of_largest * max(case["rates"]))
 
 
-@pytest.mark.parametrize("name", GOLDEN["plateaus"])
+@pytest.mark.parametrize("name", RECORDED["plateaus"])
 def test_a_library_reduces_on_the_same_plateaus(name):
-    case = GOLDEN["plateaus"][name]
+    case = RECORDED["plateaus"][name]
     schedule, ours = ReduceOnPlateau(0.2, **case["settings"]), []
-    for loss in case.get("losses", GOLDEN["losses"]):
+    for loss in case.get("losses", RECORDED["losses"]):
         schedule.observe(loss)
         ours.append(schedule(0))
     np.testing.assert_allclose(ours, case["rates"], rtol=1e-12)
 
 
 def test_the_recorded_plateaus_are_worth_comparing():
-    counts = {name: len(set(case["rates"])) for name, case in GOLDEN["plateaus"].items()}
+    counts = {name: len(set(case["rates"])) for name, case in RECORDED["plateaus"].items()}
     assert counts.pop("torch: default") == counts.pop("optax: default") == 1
     assert min(counts.values()) > 1
     assert max(counts.values()) > 4

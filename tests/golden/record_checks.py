@@ -1,4 +1,4 @@
-"""Record what four libraries say of every case of `optimlib.gradient_corpus`, as checks.json.
+"""Record what four libraries say of every case of `optimlib.lab.corpus`, as checks.json.
 
 Needs torch, scipy and jax besides optimlib, and a copy of the CS231n assignments:
 
@@ -20,7 +20,7 @@ import scipy.optimize
 import torch
 from jax.test_util import check_jvp, check_vjp
 
-from optimlib.gradient_corpus import Case, cases
+from optimlib.lab.corpus import Case, cases
 from optimlib.trees import copy_tree, flatten, map_tree
 
 sys.path.insert(0, sys.argv[1])

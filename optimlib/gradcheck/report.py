@@ -1,0 +1,298 @@
+"""What a gradient check found, and how it reads (chapter 3)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from html import escape
+from math import inf, isfinite, nan
+from statistics import NormalDist
+from textwrap import wrap
+from typing import NamedTuple
+
+import numpy as np
+
+from optimlib.trees import format_index
+
+VERDICTS = ("fail", "inconclusive", "kink", "pass")  # the gravest first
+MISS = 1e-3  # the probability for which a report says how large an error would be missed
+COLUMNS = 100  # of a terminal; no line of a report is longer
+LONGEST = 300  # letters of a sentence: three lines
+
+
+@dataclass(frozen=True)
+class Probe:
+    """One number of the claimed gradient, and what the loss says about it.
+
+    Attributes
+    ----------
+    place : str
+        ``theta``, tree path and index, such as ``theta['W'][3, 2]``, or ``direction 5``.
+    path : str
+        The tree path alone, such as ``['W']``; empty for a direction.
+    index : tuple of int or None
+        The place in that leaf; None for a direction.
+    analytic, numeric : float
+        The slope according to the gradient, and according to the loss.
+    error : float
+        The estimated error of `numeric`.
+    tolerance : float
+        How far `analytic` may be from `numeric`: four times that, and the rounding of `analytic`.
+    jump : float
+        The slope on the right less the slope on the left where the loss has a kink, else 0.
+    verdict : str
+        "pass", "fail", "kink" or "inconclusive".
+    leaves : tuple of str
+        For a direction, the paths of the leaves that it moves.
+    """
+
+    place: str
+    path: str
+    index: tuple[int, ...] | None
+    analytic: float
+    numeric: float
+    error: float
+    tolerance: float
+    jump: float
+    verdict: str
+    leaves: tuple[str, ...] = ()
+
+    @property
+    def ratio(self) -> float:
+        """`analytic` over `numeric`: a constant ratio over many probes is a missing factor."""
+        return self.analytic / self.numeric if self.numeric else nan
+
+    @property
+    def excess(self) -> float:
+        """The disagreement in tolerances: up to 1 is agreement."""
+        difference = abs(self.analytic - self.numeric)
+        return difference / self.tolerance if self.tolerance else (inf if difference else 0.0)
+
+
+class Curve(NamedTuple):
+    """Central differences of the loss in one coordinate, and how far the gradient is from each."""
+
+    steps: np.ndarray  #: the steps h, shape (n,)
+    numeric: np.ndarray  #: the central differences D(h), NaN where there is none
+    difference: np.ndarray  #: ``abs(analytic - numeric)``
+
+
+@dataclass(frozen=True, repr=False)
+class GradientReport:
+    """What a gradient check found.
+
+    Attributes
+    ----------
+    probes : tuple of Probe
+        Every comparison that was made.
+    parameters : int
+        How many numbers the gradient has.
+    norm : float
+        The Euclidean norm of the claimed gradient.
+    evaluations : int
+        How often the loss was called.
+    problem : str
+        Why nothing could be compared, or "".
+    hints : tuple of str
+        What is probably wrong, one sentence each (`optimlib.gradcheck.diagnosis`).
+    gradient : tuple of (str, numpy.ndarray)
+        The claimed gradient, as ``(path, leaf)`` pairs.
+    central : callable or None
+        ``central(path, index, h)`` is the central difference of the loss at that coordinate with step
+        `h`; NaN where the loss has no value, or the step is lost in the rounding of the parameter.
+
+    Examples
+    --------
+    >>> from optimlib import check_gradient
+    >>> report = check_gradient(lambda x: (x**3).sum(), lambda x: 3 * x**2, np.array([1.0, 2.0]))
+    >>> report.passed, [probe.place for probe in report.probes]
+    (True, ['theta[0]', 'theta[1]'])
+    """
+
+    probes: tuple[Probe, ...]
+    parameters: int
+    norm: float
+    evaluations: int
+    problem: str = ""
+    hints: tuple[str, ...] = ()
+    gradient: tuple[tuple[str, np.ndarray], ...] = field(default=(), compare=False)
+    central: Callable[[str, tuple[int, ...], float], float] | None = field(default=None, compare=False)
+
+    @property
+    def verdict(self) -> str:
+        """The gravest of the probes' verdicts; "inconclusive" if there are none."""
+        verdicts = [probe.verdict for probe in self.probes] or ["inconclusive"]
+        return min(verdicts, key=VERDICTS.index)
+
+    @property
+    def passed(self) -> bool:
+        """Whether the verdict is "pass"."""
+        return self.verdict == "pass"
+
+    def worst(self, count: int = 5) -> list[Probe]:
+        """The gravest probes, and among them those that disagree by the most tolerances."""
+        return sorted(self.probes, key=lambda p: (VERDICTS.index(p.verdict), -p.excess))[:count]
+
+    def detectable(self) -> float:
+        """The norm of an error in one leaf that all random directions miss with probability `MISS`.
+
+        Along a random direction, an error of norm e changes the slope by a normal random number of
+        standard deviation e (chapter 3). The leaf is the one where least can be seen. Infinite if some
+        leaf was moved along no direction.
+        """
+        directions = [probe for probe in self.probes if probe.index is None]
+        paths = {path for probe in directions for path in probe.leaves}
+        if not paths.issuperset(path for path, g in self.gradient if g.size) or not paths:
+            return inf
+        moving = [[p.tolerance for p in directions if path in p.leaves] for path in paths]
+        return max(
+            max(tolerances) / NormalDist().inv_cdf((1 + MISS ** (1 / len(tolerances))) / 2)
+            for tolerances in moving
+        )
+
+    def curve(
+        self, path: str, index: tuple[int, ...], steps: Sequence[float] | np.ndarray | None = None
+    ) -> Curve:
+        r"""The gradient against central differences with many steps: :math:`|g_i - D_i(h)|`.
+
+        Of a right gradient the curve is the V of chapter 2. Of a wrong one it is level where the
+        differences are good: what is left there is the gradient's error.
+
+        Parameters
+        ----------
+        path, index
+            The coordinate, as a probe names it: ``report.curve(probe.path, probe.index)``.
+        steps
+            The steps, above 0. Unless given: powers of two from 1 down to about :math:`u^{0.85}`,
+            :math:`u` being the unit roundoff of the parameter's dtype.
+
+        Raises
+        ------
+        ValueError
+            If there is no such coordinate, a step is not above 0, or the report has no loss to
+            evaluate.
+
+        Examples
+        --------
+        >>> report = GradientReport((), parameters=1, norm=3.0, evaluations=0,
+        ...     gradient=(("", np.array([3.0])),), central=lambda path, index, h: 3 + h**2)
+        >>> report.curve("", (0,), steps=[0.5, 0.25]).difference
+        array([0.25  , 0.0625])
+        """
+        if self.central is None:
+            raise ValueError("the report has no loss to evaluate; expected one that check_gradient made")
+        leaves = dict(self.gradient)
+        if path not in leaves:
+            raise ValueError(f"path is {path!r}; expected one of {', '.join(map(repr, leaves))}")
+        leaf = leaves[path]
+        whole = isinstance(index, tuple) and len(index) == leaf.ndim
+        if not whole or any(i not in range(n) for i, n in zip(index, leaf.shape, strict=True)):
+            raise ValueError(f"index is {index}; expected one within theta{path}, of shape {leaf.shape}")
+        if steps is None:
+            least = round(0.85 * np.log2(np.finfo(leaf.dtype).eps / 2))
+            steps = 2.0 ** np.arange(least, 1)
+        steps = np.asarray(steps, dtype=np.float64)
+        if steps.ndim != 1 or not (steps > 0).all():
+            raise ValueError(f"steps are {steps}; expected a row of numbers above 0")
+        numeric = np.array([self.central(path, index, float(h)) for h in steps])
+        return Curve(steps, numeric, np.abs(float(leaf[index]) - numeric))
+
+    @property
+    def headline(self) -> str:
+        """The verdict, and what it rests on."""
+        count = Counter(probe.verdict for probe in self.probes)
+        named = ", ".join(f"{count[v]} {v}" for v in VERDICTS[:-1] if count[v])
+        return (
+            f"gradient check: {self.verdict.upper()}"
+            f" ({len(self.probes)} probes{': ' if named else ''}{named};"
+            f" {self.parameters} parameters, {self.evaluations} loss evaluations)"
+        )
+
+    def remarks(self) -> list[str]:
+        """What a reader should know beside the numbers, a sentence each; the hints not included."""
+        remarks = []
+        if isfinite(self.detectable()):
+            remarks.append(
+                f"an error of norm {self.detectable():.0e} (the gradient's is {self.norm:.0e})"
+                f" would be missed with probability {MISS:g}"
+            )
+        if any(probe.verdict == "inconclusive" for probe in self.probes):
+            remarks.append(
+                "inconclusive: too coarse to tell. Check in float64, and without large constants in"
+                " the loss."
+            )
+        return remarks
+
+    def __str__(self) -> str:
+        lines = wrap(self.headline, COLUMNS)
+        lines += wrap(shorten(self.problem, LONGEST), COLUMNS)
+        if self.probes:
+            lines += _table(self.worst(1 if self.passed else 5))
+        for hint in self.hints:
+            lines += wrap(f"hint: {shorten(hint, LONGEST)}", COLUMNS, subsequent_indent="      ")
+        for remark in self.remarks():
+            lines += wrap(remark, COLUMNS)
+        return "\n".join(lines)
+
+    __repr__ = __str__  # all attributes would be screens of numbers
+
+    def _repr_html_(self) -> str:
+        """The same as a table, for notebooks. It has no colours of its own.
+
+        Themes know the class "dataframe" of pandas, and give such tables colours for light and dark.
+        """
+        parts = []
+        if self.probes:
+            head, *rows = _rows(self.worst(1 if self.passed else 5), place_width=COLUMNS // 3)
+            parts.append(f'<table class="dataframe">\n<caption>{escape(self.headline)}</caption>')
+            cells = "".join(f'<th scope="col">{escape(name)}</th>' for name in head)
+            parts.append(f"<thead><tr>{cells}</tr></thead>\n<tbody>")
+            for place, *numbers in rows:
+                cells = "".join(f"<td>{escape(number)}</td>" for number in numbers)
+                parts.append(f'<tr><th scope="row"><code>{escape(place)}</code></th>{cells}</tr>')
+            parts.append("</tbody>\n</table>")
+        else:
+            parts.append(f"<p>{escape(self.headline)}</p>")
+        if self.problem:
+            parts.append(f"<p>{escape(self.problem)}</p>")
+        if self.hints:
+            items = "".join(f"<li>{escape(hint)}</li>" for hint in self.hints)
+            parts.append(f"<p>Hints:</p>\n<ul>{items}</ul>")
+        parts += [f"<p>{escape(remark)}</p>" for remark in self.remarks()]
+        return '<div class="gradient-report">\n' + "\n".join(parts) + "\n</div>"
+
+
+def shorten(text: str, width: int, end: int = 0) -> str:
+    """A text of at most `width` letters, cut in its middle; its last `end` letters stay if they can.
+
+    >>> shorten("theta['encoder']['attention']['W'][12, 7]", 30, end=len("[12, 7]"))
+    "theta['encoder...]['W'][12, 7]"
+    """
+    if len(text) <= width:
+        return text
+    last = min(width - 3, max(end, (width - 3) // 2))
+    first = width - 3 - last
+    return f"{text[:first]}...{text[len(text) - last :]}"
+
+
+def _rows(probes: list[Probe], place_width: int) -> list[list[str]]:
+    """A row of cells for every probe, under a row of headings."""
+    rows = [["worst", "analytic", "numeric", "+-", "ratio", "verdict"]]
+    for p in probes:
+        numbers = [f"{p.analytic:.6e}", f"{p.numeric:.6e}", f"{p.error:.0e}", f"{p.ratio:.6g}"]
+        place = shorten(p.place, place_width, end=len(format_index(p.index or ())))
+        rows.append([place, *numbers, p.verdict])
+    return rows
+
+
+def _table(probes: list[Probe]) -> list[str]:
+    """One line a probe, in columns, under a heading; the places get the room that is left."""
+    widths = [max(map(len, column)) for column in zip(*_rows(probes, COLUMNS), strict=True)]
+    rows = _rows(probes, COLUMNS - sum(widths[1:]) - 2 * len(widths[1:]))
+    widths[0] = max(len(place) for place, *_ in rows)
+    lines = []
+    for place, *numbers, verdict in rows:
+        aligned = [number.rjust(width) for number, width in zip(numbers, widths[1:5], strict=True)]
+        lines.append("  ".join([place.ljust(widths[0]), *aligned, verdict]))
+    return lines

@@ -1,0 +1,1 @@
+"""What only the book and the tests use: data, test functions, figures, a corpus of gradients."""

@@ -1,0 +1,220 @@
+"""The book's figures: one shared style, and one function for each kind of figure.
+
+Needs Matplotlib, which ``pip install .[figures]`` brings. A chapter calls `use_style` in its
+first cell.
+
+The colours are told apart by readers with any common colour-blindness, each has a contrast of at
+least 3 to 1 with white, and a line differs from the next by its dashes too, so a figure never
+speaks by colour alone. Figures are opaque white PNGs; the book's style sheet inverts their
+lightness in dark mode.
+"""
+
+from collections.abc import Container, Mapping
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+from cycler import cycler
+from matplotlib.axes import Axes
+
+from optimlib.gradcheck.report import Curve
+
+BLUE = "#0072B2"
+VERMILLION = "#D55E00"
+GREEN = "#008F68"
+PURPLE = "#AA3377"
+BLACK = "#222222"
+GREY = "#767676"  # for what stands behind the message: guides, theory, the old curve
+
+STYLE = {
+    "figure.figsize": (5.6, 3.6),  # 840 pixels: as wide as the page, and legible on a phone
+    "figure.dpi": 150,
+    "figure.facecolor": "white",
+    "figure.constrained_layout.use": True,
+    "savefig.facecolor": "white",
+    "font.family": "DejaVu Sans",  # comes with Matplotlib, so every machine has it
+    "font.size": 10.5,
+    "axes.titlesize": "medium",
+    "axes.labelsize": "medium",
+    "legend.fontsize": "small",
+    "xtick.labelsize": "small",
+    "ytick.labelsize": "small",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.prop_cycle": cycler(color=[BLUE, VERMILLION, GREEN, PURPLE, BLACK])
+    + cycler(linestyle=["-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1))]),
+    "grid.color": "#E3E3E3",
+    "grid.linewidth": 0.7,
+    "lines.linewidth": 1.9,
+    "lines.markersize": 6,
+    "legend.frameon": False,
+    "image.cmap": "cividis",  # even in lightness, the same to every kind of colour vision
+}
+
+
+def use_style() -> None:
+    """Give every figure drawn from now on the book's style.
+
+    Examples
+    --------
+    >>> import matplotlib.pyplot as plt
+    >>> use_style()
+    >>> plt.rcParams["figure.dpi"]
+    150.0
+    """
+    plt.rcParams.update(STYLE)
+
+
+def error_curves(
+    curves: Mapping[str, tuple[Any, Any]], optima: Mapping[str, tuple[Any, Any]] | None = None
+) -> Axes:
+    """Draw errors against the step, on logarithmic axes, one labelled curve each.
+
+    Parameters
+    ----------
+    curves
+        ``{label: (steps, errors)}``.
+    optima
+        ``{label: optimum}`` for the curves whose best step is predicted: an
+        `optimlib.differences.Optimum`, drawn as a star in the curve's colour.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        For what a chapter adds to it.
+
+    Examples
+    --------
+    >>> axes = error_curves({"forward": ([1e-8, 1e-4], [1e-8, 5e-5])})
+    >>> len(axes.lines)
+    1
+    >>> plt.close(axes.figure)
+    """
+    optima = optima or {}
+    _, ax = plt.subplots()
+    for label, (steps, errors) in curves.items():
+        (line,) = ax.loglog(steps, errors, label=label)
+        if label in optima:
+            optimum = optima[label]
+            star = {"marker": "*", "markersize": 15, "markeredgecolor": BLACK, "linestyle": "none"}
+            ax.plot(optimum.step, optimum.error, color=line.get_color(), zorder=3, **star)
+    ax.set(xlabel="step h", ylabel="relative error")
+    ax.legend()
+    return ax
+
+
+def check_curves(curves: Mapping[str, Curve], ax: Axes | None = None) -> Axes:
+    """Draw how far gradients are from central differences, against the step, on logarithmic axes.
+
+    A right gradient makes a V. A wrong one makes a curve that is level at the size of its error.
+
+    Parameters
+    ----------
+    curves
+        ``{label: curve}``, as `optimlib.gradcheck.report.GradientReport.curve` makes them. A
+        difference of exactly 0, which has no logarithm, is a triangle at the lower end. Steps whose
+        difference is not finite are left out.
+    ax
+        The axes to draw on; a new figure's if none are given.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        For what a chapter adds to it.
+
+    Examples
+    --------
+    >>> curve = Curve(np.array([0.5, 1.0]), np.array([3.25, 4.0]), np.array([0.25, 1.0]))
+    >>> axes = check_curves({"W[0, 0]": curve})
+    >>> axes.lines[0].get_ydata()
+    array([0.25, 1.  ])
+    >>> plt.close(axes.figure)
+    """
+    if ax is None:
+        _, ax = plt.subplots()
+    every = np.concatenate([curve.difference for curve in curves.values()])
+    floor = every[(every > 0) & np.isfinite(every)].min(initial=1.0) / 10
+    for label, curve in curves.items():
+        above = (curve.difference > 0) & np.isfinite(curve.difference)
+        (line,) = ax.loglog(curve.steps[above], curve.difference[above], label=label)
+        exact = curve.steps[curve.difference == 0]
+        if exact.size:
+            ax.plot(exact, np.full(exact.shape, floor), "v", color=line.get_color())
+    ax.set(xlabel="step h", ylabel="|gradient − central difference|")
+    ax.legend()
+    return ax
+
+
+def bands(runs: Mapping[str, tuple[Any, Any]], ax: Axes | None = None) -> Axes:
+    """Draw repeated runs: the mean of each method, and the range between its lowest and highest run.
+
+    Parameters
+    ----------
+    runs
+        ``{label: (x, values)}``, `values` of shape (runs, points).
+    ax
+        The axes to draw on; a new figure's if none are given.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        For labels, scales and the legend.
+
+    Examples
+    --------
+    >>> axes = bands({"descent": ([1, 2, 3], [[3.0, 2.0, 1.0], [3.5, 2.5, 1.5]])})
+    >>> float(axes.lines[0].get_ydata()[0])
+    3.25
+    >>> plt.close(axes.figure)
+    """
+    if ax is None:
+        _, ax = plt.subplots()
+    for label, (x, values) in runs.items():
+        values = np.asarray(values)
+        (line,) = ax.plot(x, values.mean(axis=0), label=label)
+        lowest, highest = values.min(axis=0), values.max(axis=0)
+        ax.fill_between(x, lowest, highest, color=line.get_color(), alpha=0.2, linewidth=0)
+    return ax
+
+
+def separation(
+    scores: Mapping[str, tuple[Mapping[str, float], float | None]], right: Container[str]
+) -> np.ndarray:
+    """Draw what each of several scores makes of right and of wrong cases, one panel a score.
+
+    Parameters
+    ----------
+    scores
+        ``{label: ({case: score}, threshold)}``; a threshold of None draws no line. Scores are drawn on
+        a logarithmic axis, those that are not finite at its right end, those of 0 at its left end.
+    right
+        The names of the cases that are right: circles, in the upper row. The others are crosses.
+
+    Returns
+    -------
+    numpy.ndarray
+        The axes, one for each score.
+
+    Examples
+    --------
+    >>> axes = separation({"score": ({"a": 1e-3, "b": 10.0}, 1)}, right=["a"])
+    >>> len(axes)
+    1
+    >>> plt.close(axes[0].figure)
+    """
+    _, axes = plt.subplots(len(scores), squeeze=False)
+    for ax, (label, (cases, threshold)) in zip(axes[:, 0], scores.items(), strict=True):
+        sizes = [score for score in cases.values() if 0 < score < float("inf")]
+        least, most = min(sizes) / 10, max(sizes) * 10
+        for row, name, marker, color in ((1, "right", "o", BLUE), (0, "wrong", "X", VERMILLION)):
+            drawn = [score for case, score in cases.items() if (case in right) == (name == "right")]
+            drawn = [min(max(least, score), most) if score == score else most for score in drawn]
+            ax.plot(drawn, [row] * len(drawn), marker, color=color, markersize=9, alpha=0.75)
+        if threshold is not None:
+            ax.axvline(threshold, color=BLACK, linestyle=":")
+        ax.set(
+            xscale="log", xlabel=label, ylim=(-0.6, 1.6), yticks=[0, 1], yticklabels=["wrong", "right"]
+        )
+    return axes[:, 0]

@@ -1,0 +1,1 @@
+"""What does this method do with a gradient? One idea a file."""

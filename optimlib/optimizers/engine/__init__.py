@@ -1,0 +1,1 @@
+"""How a step runs: blocks of a few hundred kilobytes, and the same rule compiled."""

@@ -1,0 +1,517 @@
+"""Every equation that defines a method is evaluated from its LaTeX and compared with optimlib."""
+
+import math
+from itertools import combinations
+from statistics import NormalDist
+
+import numpy as np
+import pytest
+from latex import Matrix, Series, evaluate, labelled_equations
+
+from optimlib import SGD, AdaBelief, Adam, Adamax, AdamW, Lion, Nadam, RAdam, check_gradient, differences
+from optimlib.gradcheck.report import MISS
+from optimlib.nn import initializers, layers, losses, normalization, recurrent
+from optimlib.nn.recurrent import gru, gru_backward, lstm, lstm_backward
+
+EQUATIONS = labelled_equations()
+
+TESTED: set[str] = set()
+
+
+def defines(*labels: str):
+    """Mark a test as the one of these labels."""
+
+    def mark(test):
+        TESTED.update(labels)
+        return test
+
+    return mark
+
+
+def test_every_labelled_equation_is_tested():
+    """A step of a derivation that needs a number is written as $$ ... $$ (label) instead."""
+    assert set(EQUATIONS) == TESTED
+
+
+# The evaluator itself
+
+
+def test_the_evaluator_reads_latex_as_a_reader_does():
+    values = {"a": 2.0, r"\beta_1": 0.5, "t": 3, "m_{t-1}": 7.0, "g_t": np.array([1.0, 4.0])}
+    block = r"""
+    \begin{aligned}
+    m_t &= \beta_1 m_{t-1} + (1 - \beta_1) g_t^2 \\
+    \hat m_t &= \frac{m_t}{1 - \beta_1^t} + a (t + 1) + \sqrt{a^2} + |{-a}|
+    \end{aligned}
+    """
+    found = evaluate(block, values)
+    np.testing.assert_allclose(found["m _ t"], [4.0, 11.5])
+    np.testing.assert_allclose(found[r"\hat m _ t"], np.array([4.0, 11.5]) / 0.875 + 8 + 2 + 2)
+
+
+def test_a_symbol_without_a_value_is_an_error():
+    with pytest.raises(KeyError):
+        evaluate("y = a + b", {"a": 1.0})
+
+
+def test_only_products_with_a_matrix_are_matrix_products():
+    rows, M = np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[0.0, 1.0], [10.0, 0.0]])
+    values = {"v_i": Series("i", {1: rows, 2: 2 * rows}), "a": rows, "M": Matrix(M)}
+    found = evaluate(r"y = a \odot a + \sum_{i=1}^{2} v_i M", values)["y"]
+    np.testing.assert_array_equal(found, [[1 + 60, 4 + 3], [9 + 120, 16 + 9]])
+
+
+# Chapter 1
+
+
+@defines("eq-01-descent")
+def test_gradient_descent():
+    theta = np.array([2.0, -1.0])
+    values = {r"\theta_{t-1}": theta.copy(), r"\eta_t": 0.25, "g_t": np.array([3.0, 4.0])}
+    found = evaluate(EQUATIONS["eq-01-descent"], values)[r"\theta _ t"]
+    SGD(theta, learning_rate=0.25).step(values["g_t"])
+    np.testing.assert_allclose(theta, found, rtol=1e-15)
+    np.testing.assert_allclose(found, [1.25, -2.0])
+
+
+@defines("eq-01-tanh")
+def test_the_slope_of_tanh():
+    dy, z = np.array([2.0, -3.0]), np.array([0.5, -1.5])
+    h = layers.tanh(z)
+    values = {r"\frac{\partial L}{\partial h}": dy, "h": h}
+    *_, found = evaluate(EQUATIONS["eq-01-tanh"], values).values()
+    np.testing.assert_allclose(layers.tanh_backward(dy, h), found, rtol=1e-14)
+    np.testing.assert_allclose(found, dy * differences.complex_step(np.tanh, z), rtol=1e-14)
+
+
+# Chapter 2
+
+
+def f(x):
+    return x**3 + 2 / x
+
+
+@defines("eq-02-forward", "eq-02-central", "eq-02-richardson")
+def test_differences():
+    x, h = 1.5, 0.25
+    for label, scheme in [
+        ("eq-02-forward", differences.forward),
+        ("eq-02-central", differences.central),
+        ("eq-02-richardson", differences.richardson),
+    ]:
+        values = {"x": x, "h": h, "f": f, "D": lambda step: differences.central(f, x, step)}
+        *_, found = evaluate(EQUATIONS[label], values).values()
+        assert found == pytest.approx(scheme(f, x, h), rel=1e-14)
+
+
+@defines("eq-02-forward-optimum")
+def test_forward_optimum():
+    found = evaluate(EQUATIONS["eq-02-forward-optimum"], {"f": -3.0, "f''": 5.0, r"\eta": 1e-3})
+    optimum = differences.forward_optimum(-3.0, 5.0, 1e-3)
+    assert (found[r"h ^ \ast"], found[r"E ^ \ast"]) == pytest.approx(tuple(optimum), rel=1e-14)
+
+
+@defines("eq-02-central-optimum")
+def test_central_optimum():
+    found = evaluate(EQUATIONS["eq-02-central-optimum"], {"f": 3.0, "f'''": -5.0, r"\eta": 1e-3})
+    optimum = differences.central_optimum(3.0, -5.0, 1e-3)
+    assert (found[r"h ^ \ast"], found[r"E ^ \ast"]) == pytest.approx(tuple(optimum), rel=1e-14)
+
+
+@defines("eq-02-default-step")
+@pytest.mark.parametrize("scheme", differences.ORDERS)
+@pytest.mark.parametrize("x", [0.3, -1e4])
+def test_default_step(scheme, x):
+    values = {"u": 2.0**-53, "p": float(differences.ORDERS[scheme]), "x": x}
+    h = evaluate(EQUATIONS["eq-02-default-step"], values)["h"]
+    assert differences.default_step(scheme, x) == 2.0 ** round(math.log2(h))
+
+
+@defines("eq-02-estimate")
+@pytest.mark.parametrize(("roundoff", "noise"), [(1e-2, 0.0), (1e-9, 1e-2)])
+def test_estimate(roundoff, noise):
+    x, h = 1.5, 0.25
+    values = {"h": h, "u": roundoff, r"\nu": noise, "D": lambda step: differences.central(f, x, step)}
+    values |= {"f_+": f(x + h / 4), "f_-": f(x - h / 4)}
+    found = evaluate(EQUATIONS["eq-02-estimate"], values)
+    first = next(differences.estimates(f, x, h, roundoff=roundoff, noise=noise))
+    assert (found["R _ 2"], found["E"]) == pytest.approx((first.value, first.error), rel=1e-12)
+
+
+@defines("eq-02-complex-step")
+def test_complex_step():
+    values = {"x": 1.5, "h": 1e-200, "i": 1j, "f": f, r"\operatorname{Im}": np.imag}
+    *_, found = evaluate(EQUATIONS["eq-02-complex-step"], values).values()
+    assert found == pytest.approx(differences.complex_step(f, 1.5), rel=1e-14)
+
+
+# Chapter 3
+
+
+@defines("eq-03-tolerance")
+def test_the_tolerance_of_a_probe():
+    """Beside the minimum of a parabola far from zero, the loss is small and all terms count."""
+    x = np.array([1000.5, 1003.5])
+    slopes = [1.0, 7.0]
+    root_mean_square = 5.0
+    report = check_gradient(lambda x: ((x - 1000) ** 2).sum(), lambda x: 2 * (x - 1000), x)
+    for probe, at, slope in zip(report.probes, x, slopes, strict=True):
+        terms = slope + 4 * root_mean_square
+        values = {"E": probe.error, "S": terms, "u": 2.0**-53, "f''": 2.0, "x": at}
+        found = evaluate(EQUATIONS["eq-03-tolerance"], values)[r"\tau"]
+        assert found == pytest.approx(probe.tolerance, rel=1e-9)
+        assert found > 1.1 * (4 * probe.error + 4 * 2.0**-53 * terms)
+
+
+@defines("eq-03-tolerance")
+def test_the_tolerance_of_a_direction_is_made_of_its_terms():
+    """A linear loss has no curvature, and the slope along a direction of one number has one term."""
+    x = np.array([1.0])
+    (probe,) = check_gradient(
+        lambda x: 3 * x.sum(), lambda x: 3 + 0 * x, x, coordinates=0, directions=1
+    ).probes
+    values = {"E": 0.0, "S": abs(probe.analytic), "u": 2.0**-53, "f''": 0.0, "x": x[0]}
+    beyond_the_error = evaluate(EQUATIONS["eq-03-tolerance"], values)[r"\tau"]
+    assert probe.tolerance - 4 * probe.error == pytest.approx(beyond_the_error, rel=1e-3)
+
+
+@defines("eq-03-gap")
+def test_the_gap_from_which_jumps_are_extrapolated():
+    def kinked(x):
+        return f(x) + 3 * abs(x - 1.5)
+
+    def gap(h):
+        return evaluate(EQUATIONS["eq-03-gap"], {"x": 1.5, "h": h, "f": kinked})["G ( h )"]
+
+    first = next(differences.estimates(kinked, 1.5, 0.25))
+    assert first.jump == pytest.approx(2 * gap(0.25 / 4) - gap(0.25 / 2), rel=1e-12)
+
+
+@defines("eq-03-miss-coordinates")
+def test_the_probability_that_a_sample_misses_by_counting_all_samples():
+    n, b, m = 7, 2, 3
+    samples = list(combinations(range(n), m))
+    missed = sum(min(sample) >= b for sample in samples) / len(samples)
+    found = evaluate(EQUATIONS["eq-03-miss-coordinates"], {"n": n, "b": b, "m": m})
+    assert missed == pytest.approx(*list(found.values())[-1:])
+
+
+@defines("eq-03-miss-directions", "eq-03-detectable")
+def test_an_error_of_the_detectable_size_is_missed_as_often_as_the_report_says():
+    report = check_gradient(
+        lambda x: (x**3).sum(), lambda x: 3 * x**2, np.arange(1.0, 6.0), directions=4
+    )
+    tolerance = max(probe.tolerance for probe in report.probes if probe.index is None)
+    values = {r"\tau": tolerance, "k": 4, "p": MISS, r"\Phi^{-1}": NormalDist().inv_cdf}
+    least = evaluate(EQUATIONS["eq-03-detectable"], values)[r"e _ { \min }"]
+    assert least == pytest.approx(report.detectable(), rel=1e-12)
+    values |= {r"\lVert e \rVert": least, r"\operatorname{erf}": math.erf}
+    missed = list(evaluate(EQUATIONS["eq-03-miss-directions"], values).values())[-1]
+    assert missed == pytest.approx(MISS, rel=1e-9)
+
+
+# Chapter 4
+
+SUM, MEAN = r"\operatorname{sum}", r"\operatorname{mean}"
+
+
+@defines("eq-04-softmax")
+def test_the_softmax_and_its_gradient():
+    z, labels = np.random.default_rng(0).standard_normal((5, 3)), np.array([2, 0, 1, 1, 2])
+    values = {"z": z, "t": np.eye(3)[labels], "n": 5, "e": math.e}
+    values[SUM] = lambda a: a.sum(axis=1, keepdims=True)
+    found = evaluate(EQUATIONS["eq-04-softmax"], values)
+    loss, gradient = losses.softmax_cross_entropy(z, labels)
+    np.testing.assert_allclose(found["d z"], gradient, rtol=1e-13)
+    assert -np.log(found["p"][range(5), labels]).mean() == pytest.approx(loss, rel=1e-13)
+
+
+@defines("eq-04-dense")
+def test_the_dense_layer():
+    rng = np.random.default_rng(0)
+    x, W, b, dy = (rng.standard_normal(shape) for shape in ((5, 4), (4, 3), 3, (5, 3)))
+    values = {"x": x, "W": Matrix(W), "b": b, "dy": dy}
+    values |= {r"W^\top": Matrix(W.T), r"x^\top": Matrix(x.T), r"\mathbf{1}^\top": Matrix(np.ones(5))}
+    found = evaluate(EQUATIONS["eq-04-dense"], values)
+    np.testing.assert_allclose(found["y"], layers.dense(x, W, b), rtol=1e-13)
+    gradients = layers.dense_backward(dy, x, W)
+    for name, gradient in zip(("d x", "d W", "d b"), gradients, strict=True):
+        np.testing.assert_allclose(found[name], gradient, rtol=1e-12, atol=1e-14)
+
+
+@defines("eq-04-batch-norm")
+def test_batch_normalization():
+    rng = np.random.default_rng(0)
+    x, gamma, beta, dy = (rng.standard_normal(shape) for shape in ((5, 4), 4, 4, (5, 4)))
+    values = {"x": x, r"\gamma": gamma, r"\beta": beta, "dy": dy, r"\varepsilon": 0.125}
+    values |= {SUM: lambda a: a.sum(axis=0), MEAN: lambda a: a.mean(axis=0)}
+    found = evaluate(EQUATIONS["eq-04-batch-norm"], values)
+    y, cache = normalization.batch_norm(x, gamma, beta, eps=0.125)
+    np.testing.assert_allclose(found["y"], y, rtol=1e-12)
+    gradients = normalization.batch_norm_backward(dy, cache)
+    for name, gradient in zip(("d x", r"d \gamma", r"d \beta"), gradients, strict=True):
+        np.testing.assert_allclose(found[name], gradient, rtol=1e-11, atol=1e-14)
+
+
+@defines("eq-04-rnn-step", "eq-04-rnn-sums")
+def test_backpropagation_through_time():
+    rng, T = np.random.default_rng(0), 4
+    shapes = ((5, T, 2), (5, 3), (2, 3), (3, 3), 3, (5, T, 3))
+    x, h0, Wx, Wh, b, dh = (rng.standard_normal(shape) for shape in shapes)
+    h, cache = recurrent.rnn(x, h0, Wx, Wh, b)
+    transposed = {r"W_x^\top": Matrix(Wx.T), r"W_h^\top": Matrix(Wh.T)}
+    dx, dz = {}, {T + 1: np.zeros((5, 3))}
+    for t in range(T, 0, -1):
+        values = {"dh_t": dh[:, t - 1], "h_t": h[:, t - 1], "dz_{t+1}": dz[t + 1]} | transposed
+        found = evaluate(EQUATIONS["eq-04-rnn-step"], values)
+        dz[t], dx[t] = found["d z _ t"], found["d x _ t"]
+    before = [h0, *h.transpose(1, 0, 2)]
+    values = {"T": T, "dz_1": dz[1], "dz_t": Series("t", dz)} | transposed
+    values[r"\mathbf{1}^\top"] = Matrix(np.ones(5))
+    values[r"x_t^\top"] = Series("t", {t: Matrix(x[:, t - 1].T) for t in dx})
+    values[r"h_{t-1}^\top"] = Series("t", {t: Matrix(before[t - 1].T) for t in dx})
+    found = evaluate(EQUATIONS["eq-04-rnn-sums"], values)
+    found["d x"] = np.stack([dx[t] for t in sorted(dx)], axis=1)
+    gradients = recurrent.rnn_backward(dh, cache)
+    for name, gradient in zip(("d x", "d h _ 0", "d W _ x", "d W _ h", "d b"), gradients, strict=True):
+        np.testing.assert_allclose(found[name], gradient, rtol=1e-11, atol=1e-13)
+
+
+# Chapter 5
+
+
+@defines("eq-05-glorot", "eq-05-he")
+@pytest.mark.parametrize(
+    ("label", "normal", "uniform"),
+    [
+        ("eq-05-glorot", initializers.glorot_normal, initializers.glorot_uniform),
+        ("eq-05-he", initializers.he_normal, initializers.he_uniform),
+    ],
+)
+def test_initializers(label, normal, uniform):
+    """Standard normal numbers are scaled by sigma; the largest of many uniform ones is close to a."""
+    values = {r"n_{\text{in}}": 300.0, r"n_{\text{out}}": 20.0}
+    found = evaluate(EQUATIONS[label], values)
+    W = normal((300, 20), np.random.default_rng(0))
+    np.testing.assert_allclose(
+        W / found[r"\sigma"], np.random.default_rng(0).standard_normal((300, 20)), rtol=1e-13
+    )
+    largest = np.abs(uniform((300, 20), np.random.default_rng(0))).max()
+    assert 0.999 * found["a"] < largest <= found["a"]
+
+
+def sigma(a):
+    return 1 / (1 + np.exp(-a))
+
+
+RECURRENT = {r"\sigma": sigma, r"\tanh": np.tanh}
+
+
+def by_gate(gates: str, **arrays: np.ndarray) -> dict[str, np.ndarray]:
+    """The columns of each gate, as its equation calls them: ``W_x^i`` for those of i in ``W_x``."""
+    return {
+        f"{name}^{gate}": Matrix(part) if name[0] == "W" else part
+        for name, array in arrays.items()
+        for gate, part in zip(gates, np.split(array, len(gates), axis=-1), strict=True)
+    }
+
+
+@defines("eq-05-lstm", "eq-05-lstm-backward")
+def test_lstm():
+    rng, T = np.random.default_rng(0), 3
+    shapes = ((5, T, 2), (5, 3), (5, 3), (2, 12), (3, 12), 12, (5, T, 3))
+    x, h0, c0, Wx, Wh, b, dh = (rng.standard_normal(shape) for shape in shapes)
+    h, cache = lstm(x, h0, c0, Wx, Wh, b)
+    steps, before = [], {"h_{t-1}": h0, "c_{t-1}": c0}
+    for t in range(T):
+        values = RECURRENT | by_gate("ifgo", W_x=Wx, W_h=Wh, b=b) | before | {"x_t": x[:, t]}
+        steps.append(evaluate(EQUATIONS["eq-05-lstm"], values))
+        before = {"h_{t-1}": steps[t]["h _ t"], "c_{t-1}": steps[t]["c _ t"]}
+        np.testing.assert_allclose(steps[t]["h _ t"], h[:, t], rtol=1e-12)
+        np.testing.assert_allclose(steps[t]["c _ t"], cache.c[:, t], rtol=1e-12)
+
+    db, after = np.zeros(12), {"da_{t+1}": np.zeros((5, 12)), "dc_{t+1}": 0.0, "f_{t+1}": 0.0}
+    for t in reversed(range(T)):
+        values = steps[t] | after | {"dh_t": dh[:, t], r"W_h^\top": Matrix(Wh.T)}
+        found = evaluate(EQUATIONS["eq-05-lstm-backward"], values)
+        da = np.hstack([found[f"d a ^ {gate} _ t"] for gate in "ifgo"])
+        db += da.sum(axis=0)
+        after = {"da_{t+1}": da, "dc_{t+1}": found["d c _ t"], "f_{t+1}": steps[t]["f _ t"]}
+    _, dh0, dc0, _, _, theirs = lstm_backward(dh, cache)
+    np.testing.assert_allclose(db, theirs, rtol=1e-11)
+    np.testing.assert_allclose(after["da_{t+1}"] @ Wh.T, dh0, rtol=1e-11)
+    np.testing.assert_allclose(after["dc_{t+1}"] * after["f_{t+1}"], dc0, rtol=1e-11)
+
+
+@defines("eq-05-gru", "eq-05-gru-backward")
+def test_gru():
+    rng = np.random.default_rng(0)
+    shapes = ((5, 1, 2), (5, 3), (2, 9), (3, 9), 9, 9, (5, 1, 3))
+    x, h0, Wx, Wh, bx, bh, dh = (rng.standard_normal(shape) for shape in shapes)
+    h, cache = gru(x, h0, Wx, Wh, bx, bh)
+    values = RECURRENT | by_gate("rzn", W_x=Wx, W_h=Wh, b_x=bx, b_h=bh)
+    values |= {"x_t": x[:, 0], "h_{t-1}": h0, r"\delta_t": dh[:, 0]}
+    found = evaluate(EQUATIONS["eq-05-gru"], values)
+    np.testing.assert_allclose(found["h _ t"], h[:, 0], rtol=1e-12)
+    back = evaluate(EQUATIONS["eq-05-gru-backward"], found)
+    dbx = np.hstack([back[f"d p ^ {gate} _ t"] for gate in "rzn"]).sum(axis=0)
+    np.testing.assert_allclose(dbx, gru_backward(dh, cache)[4], rtol=1e-11)
+
+
+# Chapter 9
+
+BETA1, BETA2 = 0.9, 0.999
+DECAY = {r"\beta_1": BETA1, r"\beta_2": BETA2}
+
+
+@defines("eq-09-m", "eq-09-v", "eq-09-m-hat", "eq-09-v-hat", "eq-09-update")
+def test_adam():
+    rng = np.random.default_rng(0)
+    theta = rng.standard_normal(3)
+    adam = Adam(theta, learning_rate=0.25, eps=0.125)
+    latex = r"\\".join(EQUATIONS[f"eq-09-{name}"] for name in ("m", "v", "m-hat", "v-hat", "update"))
+    m, v, by_hand = np.zeros(3), np.zeros(3), theta.copy()
+    for t in range(1, 5):
+        g = rng.standard_normal(3)
+        values = {"m_{t-1}": m, "v_{t-1}": v, r"\theta_{t-1}": by_hand, "g_t": g, "t": t}
+        values |= DECAY | {r"\eta_t": 0.25, r"\varepsilon": 0.125}
+        found = evaluate(latex, values)
+        m, v, by_hand = found["m _ t"], found["v _ t"], found[r"\theta _ t"]
+        adam.step(g)
+        np.testing.assert_allclose(theta, by_hand, rtol=1e-13)
+
+
+@defines("eq-09-eps-hat")
+def test_adam_in_the_form_with_eps_hat():
+    theta, eps, t = np.array([2.0]), 0.125, 2
+    adam = Adam(theta, learning_rate=0.25, eps=eps)
+    adam.step(np.array([3.0]))
+    before = theta.copy()
+    adam.step(np.array([-1.0]))
+    values = {r"\theta_{t-1}": before, "m_t": adam.state["m"], "v_t": adam.state["v"], "t": t}
+    values |= DECAY | {r"\eta_t": 0.25, r"\hat\varepsilon": eps * (1 - BETA2**t) ** 0.5}
+    found = evaluate(EQUATIONS["eq-09-eps-hat"], values)
+    np.testing.assert_allclose(found[r"\theta _ t"], theta, rtol=1e-13)
+
+
+@defines("eq-09-bound")
+@pytest.mark.parametrize("t", [1, 2, 10])
+def test_the_bound_on_adams_step_is_attained_where_cauchy_and_schwarz_are_equal(t):
+    bound = evaluate(EQUATIONS["eq-09-bound"], DECAY | {"t": t})["B _ t"]
+    theta = np.zeros(1)
+    adam = Adam(theta, learning_rate=1.0, eps=0.0)
+    for i in range(1, t + 1):
+        before = theta.copy()
+        adam.step(np.array([(BETA1 / BETA2) ** (t - i)]))
+    assert before - theta == pytest.approx(bound, rel=1e-10)
+
+
+# Chapter 11
+
+
+def run_optimizer(optimizer, evaluate_step, state, steps=3, size=3):
+    """Whether an equation, carried from step to step, takes the optimizer's steps.
+
+    `evaluate_step(values)` evaluates the equations; `state` maps the symbols they carry to what stands
+    for them in the next step, `{"m _ t": "m_{t-1}"}`.
+    """
+    rng = np.random.default_rng(11)
+    theta = rng.standard_normal(size)
+    opt = optimizer(theta)
+    by_hand, carried = theta.copy(), {before: np.zeros(size) for before in state.values()}
+    for t in range(1, steps + 1):
+        g = rng.standard_normal(size)
+        found = evaluate_step(carried | {"g_t": g, "t": t, r"\theta_{t-1}": by_hand})
+        opt.step(g)
+        by_hand, carried = found[r"\theta _ t"], {state[now]: found[now] for now in state}
+        np.testing.assert_allclose(theta, by_hand, rtol=1e-12)
+
+
+ADAMS_MEANS = r"\\".join(EQUATIONS[f"eq-09-{name}"] for name in ("m", "v", "m-hat", "v-hat"))
+MOMENTS = {"m _ t": "m_{t-1}", "v _ t": "v_{t-1}"}
+RATES = DECAY | {r"\eta_t": 0.25, r"\varepsilon": 0.125, r"\lambda": 0.5}
+
+
+@defines("eq-11-coupled")
+def test_a_penalty_is_adam_with_another_gradient():
+    latex = ADAMS_MEANS + r"\\" + EQUATIONS["eq-09-update"]
+
+    def step(values):
+        changed = evaluate(EQUATIONS["eq-11-coupled"], RATES | values)[r"\tilde g _ t"]
+        return evaluate(latex, RATES | values | {"g_t": changed})
+
+    run_optimizer(lambda p: Adam(p, 0.25, eps=0.125, weight_decay=0.5), step, MOMENTS)
+
+
+@defines("eq-11-adamw")
+@pytest.mark.parametrize("alpha", [1.0, 0.125])
+def test_adamw(alpha):
+    latex = ADAMS_MEANS + r"\\" + EQUATIONS["eq-11-adamw"]
+    run_optimizer(
+        lambda p: AdamW(p, 0.25, eps=0.125, weight_decay=0.5, base_rate=alpha),
+        lambda values: evaluate(latex, RATES | {r"\alpha": alpha} | values),
+        MOMENTS,
+    )
+
+
+@defines("eq-11-nadam")
+@pytest.mark.parametrize("psi", [0.004, 1.0])
+def test_nadam(psi):
+    latex = ADAMS_MEANS + r"\\" + EQUATIONS["eq-11-nadam"]
+    products = {0: 1.0}
+
+    def step(values):
+        t = values["t"]
+        found = evaluate(latex, RATES | values | {r"\psi": psi, "P_{t-1}": products[t - 1]})
+        products[t] = found["P _ t"]
+        return found
+
+    run_optimizer(lambda p: Nadam(p, 0.25, eps=0.125, momentum_decay=psi), step, MOMENTS)
+
+
+@defines("eq-11-adamax")
+def test_adamax():
+    latex = EQUATIONS["eq-09-m"] + r"\\" + EQUATIONS["eq-11-adamax"]
+    run_optimizer(
+        lambda p: Adamax(p, 0.25, eps=0.125),
+        lambda values: evaluate(latex, RATES | values),
+        {"m _ t": "m_{t-1}", "u _ t": "u_{t-1}"},
+        steps=5,
+        size=1,  # the maximum here is one of numbers
+    )
+
+
+@defines("eq-11-radam")
+def test_radam():
+    latex = ADAMS_MEANS + r"\\" + EQUATIONS["eq-11-radam"]
+
+    def step(values):
+        if values["t"] > 4:
+            found = evaluate(latex, RATES | values)
+            assert found[r"\rho _ t"] > 4
+        else:  # up to the threshold it does not divide
+            found = evaluate(ADAMS_MEANS, RATES | values)
+            found[r"\theta _ t"] = values[r"\theta_{t-1}"] - 0.25 * found[r"\hat m _ t"]
+        return found
+
+    run_optimizer(lambda p: RAdam(p, 0.25, eps=0.125), step, MOMENTS, steps=6)
+
+
+@defines("eq-11-adabelief")
+def test_adabelief():
+    latex = r"\\".join(EQUATIONS[name] for name in ("eq-09-m", "eq-09-m-hat", "eq-11-adabelief"))
+    run_optimizer(
+        lambda p: AdaBelief(p, 0.25, eps=0.125, eps_root=0.0625),
+        lambda values: evaluate(latex, RATES | {r"\varepsilon'": 0.0625} | values),
+        {"m _ t": "m_{t-1}", "s _ t": "s_{t-1}"},
+    )
+
+
+@defines("eq-11-lion")
+def test_lion():
+    sign = {r"\operatorname{sign}": np.sign}
+    run_optimizer(
+        lambda p: Lion(p, 0.25, beta1=BETA1, beta2=BETA2, weight_decay=0.5),
+        lambda values: evaluate(EQUATIONS["eq-11-lion"], RATES | sign | values),
+        {"m _ t": "m_{t-1}"},
+    )

@@ -1,0 +1,247 @@
+"""The built pages: no warning, nothing from the network, every link and citation in place."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+import yaml
+from bs4 import BeautifulSoup
+from notebook_rules import ROOT
+from pybtex.database import parse_file
+
+BOOK = ROOT / "book"
+SOURCES = sorted([*BOOK.glob("*.md"), *BOOK.glob("text/*.md")])
+
+
+def build(source: Path, output: Path) -> subprocess.CompletedProcess:
+    jupyter_book = shutil.which("jupyter-book", path=Path(sys.executable).parent)
+    return subprocess.run(
+        [jupyter_book, "build", source, "--path-output", output, "-n", "-W", "--keep-going"],
+        capture_output=True,
+        text=True,
+        encoding="utf8",
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory) -> Path:
+    """The folder of the built pages."""
+    output = tmp_path_factory.mktemp("site")
+    run = build(ROOT, output)
+    assert run.returncode == 0, run.stdout + run.stderr
+    return output / "_build" / "html"
+
+
+@pytest.fixture(scope="module")
+def pages(site) -> dict[Path, BeautifulSoup]:
+    found = {
+        path: BeautifulSoup(path.read_text(encoding="utf8"), "html.parser")
+        for path in sorted(site.rglob("*.html"))
+    }
+    assert found
+    return found
+
+
+def toc_files() -> set[str]:
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf8"))
+    return {entry["file"] for part in toc["parts"] for entry in part["chapters"]} | {toc["root"]}
+
+
+def test_contents_list_every_page_that_exists():
+    written = {*BOOK.glob("*.md"), *BOOK.glob("*.ipynb")}
+    assert toc_files() == {path.relative_to(ROOT).with_suffix("").as_posix() for path in written}
+
+
+def test_every_listed_page_is_built(site, pages):
+    assert {site / f"{name}.html" for name in toc_files()} <= set(pages)
+
+
+# The network
+
+
+def external(address: str) -> bool:
+    return bool(urlsplit(address).netloc)
+
+
+def test_pages_load_nothing_from_the_network(pages):
+    loading = {"script": "src", "link": "href", "img": "src", "iframe": "src", "source": "src"}
+    found = [
+        f"{path.name}: {address}"
+        for path, page in pages.items()
+        for tag, attribute in loading.items()
+        for element in page.find_all(tag)
+        if external(address := element.get(attribute, ""))
+        and not {"canonical", "license"} & set(element.get("rel", []))
+    ]
+    assert found == []
+
+
+def test_scripts_in_pages_name_no_content_network(pages):
+    hosts = re.compile(r"unpkg|jsdelivr|cdnjs|googleapis|cloudflare|https?://[^\s\"']+\.(?:m?js|css)")
+    found = [
+        f"{path.name}: {hit}"
+        for path, page in pages.items()
+        for script in page.find_all("script")
+        for hit in hosts.findall(script.get_text())
+    ]
+    assert found == []
+
+
+def test_style_sheets_load_nothing_from_the_network(site):
+    loads = re.compile(r"(?:url\(|@import)\s*[\"']?((?:https?:)?//[^\"')\s]+)")
+    found = [
+        f"{sheet.name}: {address}"
+        for sheet in site.rglob("*.css")
+        for address in loads.findall(sheet.read_text(encoding="utf8"))
+    ]
+    assert found == []
+
+
+def test_mathematics_is_set_by_files_of_the_book(site, pages):
+    config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf8"))["sphinx"]["config"]
+    mathjax = site / "_static" / Path(config["mathjax_path"]).parent
+    needed = ["core", *config["mathjax3_config"]["loader"]["load"], "output/chtml/fonts/tex"]
+    assert [name for name in needed if not (mathjax / f"{name}.js").is_file()] == []
+    assert len(list((mathjax / "output" / "chtml" / "fonts" / "woff-v2").glob("*.woff"))) == 23
+    with_mathematics = [path for path, page in pages.items() if page.find(class_="math")]
+    assert with_mathematics
+    for path in with_mathematics:
+        sources = [script.get("src", "") for script in pages[path].find_all("script")]
+        assert any(config["mathjax_path"] in source for source in sources), path
+
+
+# What readers meet
+
+
+def test_every_picture_has_a_description(pages):
+    found = [
+        f"{path.name}: {image.get('src')}"
+        for path, page in pages.items()
+        for image in page.find_all("img")
+        if not image.get("alt", "").strip()
+    ]
+    assert found == []
+
+
+def test_every_link_within_the_book_leads_somewhere(site, pages):
+    anchors = {
+        path: {element["id"] for element in page.find_all(id=True)} for path, page in pages.items()
+    }
+    broken = []
+    for path, page in pages.items():
+        for link in page.find_all("a", href=True):
+            address = urlsplit(link["href"])
+            if address.scheme or address.netloc:
+                continue
+            target = path
+            if address.path:
+                target = (path.parent / unquote(address.path)).resolve()
+            anchor = unquote(address.fragment)
+            if not target.is_file() or (anchor and anchor not in anchors.get(target, {anchor})):
+                broken.append(f"{path.relative_to(site)}: {link['href']}")
+    assert broken == []
+
+
+def test_no_markup_is_left_in_the_text(pages):
+    markup = re.compile(r"\{[a-z:]+\}`|:::|\{(?:glue|cite|numref|ref|eq|doc|term)\b|\\begin\{|\$\$")
+    found = []
+    for path, page in pages.items():
+        article = page.find("article")
+        if article is None:
+            continue
+        for element in article.select("pre, code, script, .math"):
+            element.extract()
+        found += [f"{path.name}: {hit}" for hit in markup.findall(article.get_text())]
+    assert found == []
+
+
+def test_fields_of_named_tuples_are_not_described_by_their_numbers(pages):
+    (api,) = (page for path, page in pages.items() if path.name == "api.html")
+    assert "field number" not in api.get_text()
+
+
+def test_every_label_is_used_once():
+    labels = [
+        label
+        for source in SOURCES
+        for label in re.findall(
+            r"^:label: (\S+)|^\$\$ \(([\w-]+)\)|^ +name: (fig-\S+)|^\(([\w-]+)\)=",
+            source.read_text(encoding="utf8"),
+            flags=re.M,
+        )
+        for label in filter(None, label)
+    ]
+    assert sorted(labels) == sorted(set(labels))
+
+
+# Sources
+
+
+def test_bibliography_and_citations_agree():
+    entries = set(parse_file(str(BOOK / "references.bib")).entries)
+    cited = {
+        key.strip()
+        for source in SOURCES
+        for keys in re.findall(r"\{cite(?::\w+)?\}`([^`]+)`", source.read_text(encoding="utf8"))
+        for key in keys.split(",")
+    }
+    assert cited == entries
+
+
+# The API page
+
+
+def test_every_module_is_documented():
+    modules = {
+        path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".")
+        for path in (ROOT / "optimlib").rglob("[!_]*.py")
+    }
+    page = (BOOK / "api.md").read_text(encoding="utf8")
+    assert set(re.findall(r"automodule:: (optimlib[.\w]+)", page)) == modules
+
+
+def test_no_example_is_taken_for_a_list_of_parameters(site, pages):
+    """An example after a section of a docstring needs a section `Examples` of its own."""
+    api = BeautifulSoup(str(pages[site / "book" / "api.html"]), "html.parser")
+    for example in api.select("pre"):
+        example.extract()
+    swallowed = [entry.get_text() for entry in api.select("dl.field-list li, dl.field-list dd")]
+    assert [entry for entry in swallowed if ">>>" in entry] == []
+
+
+# The line in _config.yml that turns the buttons on
+
+
+def test_one_line_turns_on_the_buttons(tmp_path):
+    config = (ROOT / "_config.yml").read_text(encoding="utf8")
+    assert config.count('book_repository: ""') == 1
+    config = config.replace(
+        'book_repository: ""', "book_repository: https://github.com/OWNER/REPOSITORY"
+    )
+    source = tmp_path / "source"
+    (source / "book" / "text").mkdir(parents=True)
+    (source / "_config.yml").write_text(config, encoding="utf8")
+    (source / "_toc.yml").write_text("format: jb-book\nroot: book/01-page\n", encoding="utf8")
+    shutil.copytree(BOOK / "_ext", source / "book" / "_ext")
+    shutil.copytree(BOOK / "_static", source / "book" / "_static")
+    shutil.copy(BOOK / "references.bib", source / "book")
+    (source / "book" / "01-page.ipynb").write_text(
+        '{"cells": [{"cell_type": "markdown", "id": "a", "metadata": {}, "source": ["# Page"]}],'
+        '"metadata": {"kernelspec": {"name": "python3", "display_name": "Python 3"}},'
+        '"nbformat": 4, "nbformat_minor": 5}',
+        encoding="utf8",
+    )
+    run = build(source, tmp_path)
+    assert run.returncode == 0, run.stdout + run.stderr
+    page = (tmp_path / "_build" / "html" / "book" / "01-page.html").read_text(encoding="utf8")
+    links = [link["href"] for link in BeautifulSoup(page, "html.parser").find_all("a", href=True)]
+    repository = "https://github.com/OWNER/REPOSITORY"
+    assert repository in links
+    assert f"{repository}/edit/main/book/text/01-page.md" in links
+    for place in ("https://colab.research.google.com/github", "https://mybinder.org/v2/gh"):
+        assert any(link.startswith(f"{place}/OWNER/REPOSITORY/") for link in links)

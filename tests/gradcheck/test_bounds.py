@@ -1,0 +1,80 @@
+"""Bounds: how much room there is, and steps that stay within it."""
+
+import re
+
+import numpy as np
+import pytest
+
+from optimlib.gradcheck.bounds import Room
+
+THETA = {"a": np.array([0.0, 0.5, 1.0]), "b": np.array(2.0)}
+
+
+def test_without_bounds_nothing_changes():
+    room = Room(THETA, (-np.inf, np.inf))
+    direction = [np.array([-1.0, 1.0, 2.0]), None]
+    inwards, step, near = room.inwards(direction, 5.0)
+    assert inwards is direction
+    assert (step, near) == (5.0, False)
+    assert room.step(0, (0,), 7.0) == (7.0, False)
+
+
+@pytest.mark.parametrize(
+    ("index", "h", "expected"),
+    [
+        ((0,), 0.1, (0.1, True)),  # at the lower bound: to the right only
+        ((2,), 0.1, (-0.1, True)),  # at the upper one: to the left only
+        ((1,), 0.1, (0.1, False)),  # far from both
+        ((1,), 0.8, (0.495, False)),  # a shorter step fits to both sides
+        ((0,), 2.0, (0.99, True)),  # no further than the other bound
+    ],
+)
+def test_the_step_of_a_coordinate(index, h, expected):
+    step, one_sided = Room(THETA["a"], (0.0, 1.0)).step(0, index, h)
+    assert (round(step, 12), one_sided) == expected
+
+
+def test_a_direction_turns_away_from_near_bounds_and_stays_inside():
+    theta = np.array([0.0, 0.5, 1.0])
+    room = Room(theta, (0, 1))
+    d = np.array([-1.0, -1.0, 1.0])
+    (turned,), step, near = room.inwards([d], 0.25)
+    assert near
+    np.testing.assert_array_equal(turned, [1.0, -1.0, -1.0])
+    for distance in (step, step / 2):
+        moved = theta + distance * turned
+        assert ((moved >= 0) & (moved <= 1)).all()
+
+
+def test_the_step_shrinks_where_a_parameter_has_little_room():
+    (_,), step, _ = Room(np.array([0.0, 0.0]), (np.zeros(2), np.array([1.0, 1e-3]))).inwards(
+        [np.ones(2)], 0.5
+    )
+    assert step == pytest.approx(0.99e-3)
+
+
+@pytest.mark.parametrize(
+    ("bounds", "error", "message"),
+    [
+        ((0.0,), ValueError, "bounds is (0.0,); expected two: (low, high)"),
+        (3.0, ValueError, "bounds is 3.0; expected two"),
+        (("0", 1.0), TypeError, "bounds[0] is '0'; expected a number, or a tree like theta"),
+        ((0.0, {"a": np.ones(3)}), ValueError, "bounds[1] is not built like theta"),
+        (
+            ({"a": np.zeros(2), "b": np.array(0.0)}, 3.0),
+            ValueError,
+            "bounds[0]['a'] has shape (2,); expected (3,), the shape of theta['a']",
+        ),
+        ((0.2, 3.0), ValueError, "theta['a'][0] is 0.0 with bounds 0.2 and 3.0; expected a"),
+        ((0.0, 1.5), ValueError, "theta['b'] is 2.0 with bounds 0.0 and 1.5"),
+        ((np.nan, 3.0), ValueError, "theta['a'][0] is 0.0 with bounds nan and 3.0"),
+        (
+            ({"a": np.zeros(3), "b": np.array(2.0)}, {"a": np.ones(3), "b": np.array(2.0)}),
+            ValueError,
+            "low below high",
+        ),
+    ],
+)
+def test_bounds_that_make_no_sense_are_refused(bounds, error, message):
+    with pytest.raises(error, match=re.escape(message)):
+        Room(THETA, bounds)

@@ -1,0 +1,445 @@
+"""The report of a gradient check: its verdict, its order, its words and its numbers."""
+
+import math
+import os
+import re
+import subprocess
+import sys
+from dataclasses import FrozenInstanceError
+
+import numpy as np
+import pytest
+from bs4 import BeautifulSoup
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from optimlib.differences import central
+from optimlib.gradcheck.report import MISS, VERDICTS, GradientReport, Probe, shorten
+
+
+def probe(place="theta[0]", *, analytic=1.0, numeric=1.0, error=0.25, verdict="pass", index=(0,)):
+    return Probe(
+        place=place,
+        path="",
+        index=index,
+        analytic=analytic,
+        numeric=numeric,
+        error=error,
+        tolerance=4 * error,
+        jump=0.0,
+        verdict=verdict,
+        leaves=() if index else ("",),
+    )
+
+
+def report(*probes, problem=""):
+    return GradientReport(probes, parameters=12, norm=3.0, evaluations=345, problem=problem)
+
+
+@pytest.mark.parametrize(
+    ("analytic", "numeric", "ratio", "excess"),
+    [(4.0, 2.0, 2.0, 2.0), (-1.0, 2.0, -0.5, 3.0), (1.0, 1.0, 1.0, 0.0), (0.0, 0.5, 0.0, 0.5)],
+)
+def test_ratio_and_excess_by_hand(analytic, numeric, ratio, excess):
+    p = probe(analytic=analytic, numeric=numeric)  # the tolerance is 1
+    assert p.ratio == ratio
+    assert p.excess == excess
+
+
+def test_ratio_to_zero_is_undefined():
+    assert math.isnan(probe(numeric=0.0).ratio)
+
+
+@pytest.mark.parametrize(("analytic", "excess"), [(1.0, 0.0), (1.5, math.inf), (-2.0, math.inf)])
+def test_excess_without_tolerance(analytic, excess):
+    assert probe(analytic=analytic, error=0.0).excess == excess
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "expected"),
+    [
+        (["pass"], "pass"),
+        (["pass", "kink", "pass"], "kink"),
+        (["kink", "inconclusive", "pass"], "inconclusive"),
+        (["pass", "kink", "inconclusive", "fail"], "fail"),
+        ([], "inconclusive"),
+    ],
+)
+def test_the_gravest_verdict_counts(verdicts, expected):
+    r = report(*(probe(verdict=v) for v in verdicts))
+    assert r.verdict == expected
+    assert r.passed is (expected == "pass")
+    assert str(r).startswith(f"gradient check: {expected.upper()} ")
+
+
+def test_the_worst_come_first():
+    probes = {
+        "slightly wrong": probe("slightly wrong", analytic=3.0, verdict="fail"),
+        "very wrong": probe("very wrong", analytic=-9.0, verdict="fail"),
+        "coarse": probe("coarse", analytic=50.0, error=100.0, verdict="inconclusive"),
+        "kinked": probe("kinked", analytic=8.0, verdict="kink"),
+        "near": probe("near", analytic=1.9),
+        "exact": probe("exact"),
+    }
+    order = ["very wrong", "slightly wrong", "coarse", "kinked", "near", "exact"]
+    for arrangement in (order, order[::-1], sorted(order)):
+        r = report(*(probes[name] for name in arrangement))
+        assert [p.place for p in r.worst(6)] == order
+        assert [p.place for p in r.worst()] == order[:5]
+        assert [p.place for p in r.worst(1)] == order[:1]
+
+
+def test_a_failing_report_shows_the_five_worst_in_columns():
+    r = report(
+        *(probe(f"theta['W'][{i}]", analytic=2.0 + i, verdict="fail", index=(i,)) for i in range(9)),
+        probe("theta['b'][10, 200]", analytic=-1.25e-3, numeric=2.5e-3, verdict="kink"),
+    )
+    head, columns, *rows = str(r).splitlines()
+    assert head == (
+        "gradient check: FAIL (10 probes: 9 fail, 1 kink; 12 parameters, 345 loss evaluations)"
+    )
+    assert columns.split() == ["worst", "analytic", "numeric", "+-", "ratio", "verdict"]
+    assert [row.split()[0] for row in rows] == [f"theta['W'][{i}]" for i in (8, 7, 6, 5, 4)]
+    assert rows[0].split()[1:] == ["1.000000e+01", "1.000000e+00", "2e-01", "10", "fail"]
+    assert len({row.index("fail") for row in rows} | {columns.index("verdict")}) == 1
+
+
+def test_places_with_spaces_stay_in_their_column():
+    r = report(
+        probe("theta['b'][10, 200]", analytic=-1.25, numeric=2.5, verdict="fail"),
+        probe("direction 3", analytic=2.0, verdict="fail", index=None),
+    )
+    rows = [line for line in str(r).splitlines() if line.endswith("fail")]
+    assert re.split(r" {2,}", rows[0])[0] == "theta['b'][10, 200]"
+    assert re.split(r" {2,}", rows[1])[0] == "direction 3"
+    assert "-0.5" in rows[0]
+
+
+def test_a_passing_report_is_short():
+    lines = str(report(*[probe()] * 7)).splitlines()
+    assert lines[0] == "gradient check: PASS (7 probes; 12 parameters, 345 loss evaluations)"
+    assert len(lines) == 3
+
+
+def test_a_problem_is_reported_without_probes():
+    r = report(problem="loss(theta) is 1 and then 2")
+    assert r.verdict == "inconclusive"
+    assert str(r).splitlines() == [
+        "gradient check: INCONCLUSIVE (0 probes; 12 parameters, 345 loss evaluations)",
+        "loss(theta) is 1 and then 2",
+    ]
+    assert r.worst() == []
+
+
+def test_only_an_inconclusive_probe_brings_the_advice():
+    advice = (
+        "inconclusive: too coarse to tell. Check in float64, and without large constants in the loss."
+    )
+    assert advice in str(report(probe(verdict="inconclusive"), probe(verdict="fail")))
+    assert advice not in str(report(probe(verdict="fail"), probe(verdict="kink")))
+
+
+def test_a_report_cannot_be_changed():
+    with pytest.raises(FrozenInstanceError):
+        report(probe()).norm = 0.0
+    with pytest.raises(FrozenInstanceError):
+        probe().verdict = "pass"
+
+
+def test_verdicts_from_the_gravest_on():
+    assert VERDICTS == ("fail", "inconclusive", "kink", "pass")
+
+
+# What would be missed
+
+
+def directions(*tolerances):
+    return [probe(f"direction {i}", error=t / 4, index=None) for i, t in enumerate(tolerances, 1)]
+
+
+@pytest.mark.parametrize("count", [1, 2, 8])
+def test_the_detectable_error_is_missed_as_often_as_stated(count):
+    norm = report(*directions(*[0.5] * count)).detectable()
+    # Along each direction the error is normal with that standard deviation.
+    rng = np.random.default_rng(0)
+    trials = 400_000
+    slopes = norm * rng.standard_normal((trials, count))
+    missed = np.mean((np.abs(slopes) <= 0.5).all(axis=1))
+    assert missed == pytest.approx(MISS, abs=5 * math.sqrt(MISS / trials))
+
+
+def test_the_coarsest_direction_is_the_one_that_counts():
+    one = report(*directions(0.5, 0.5, 0.5)).detectable()
+    assert report(*directions(0.1, 0.5, 0.2)).detectable() == pytest.approx(one)
+    assert report(*directions(0.5, 1.0, 0.2)).detectable() == pytest.approx(2 * one)
+
+
+def test_coordinates_alone_promise_nothing():
+    r = report(probe(), probe())
+    assert r.detectable() == math.inf
+    assert "missed" not in str(r)
+
+
+def test_what_would_be_missed_is_said_beside_the_size_of_the_gradient():
+    r = report(probe(), *directions(0.5, 0.5))
+    expected = f"an error of norm {r.detectable():.0e} (the gradient's is 3e+00) would be missed"
+    assert f"{expected} with probability 0.001" in str(r)
+
+
+# What fits a terminal, and a page
+
+
+LONG = "['encoder']['layers'][11]['attention']['projection of the values']['a name without end']['W']"
+
+
+def long_report(verdict, hints=()):
+    probes = [
+        Probe(
+            f"theta{LONG}[{i}, 4096]", LONG, (i, 4096), -1.25e-100, 2.5e100, 1e-120, 1e-119, 0.0, verdict
+        )
+        for i in range(7)
+    ]
+    return GradientReport((*probes, *directions(0.5)), 10**9, 3.0, 10**8, hints=hints)
+
+
+@pytest.mark.parametrize("verdict", VERDICTS)
+def test_a_report_fits_a_terminal_whatever_the_paths_are(verdict):
+    hints = tuple(f"theta{LONG * count}: analytic is 2 times numeric." for count in (1, 3, 20))
+    lines = str(long_report(verdict, hints if verdict == "fail" else ())).splitlines()
+    assert max(map(len, lines)) <= 100
+    assert len(lines) <= 20
+    rows = [line for line in lines if line.startswith("theta")]
+    assert len(rows) == (1 if verdict == "pass" else 5)
+    for number, row in enumerate(rows):
+        assert re.match(rf"theta\['\w.*\.\.\..*\]\[{number}, 4096\]  ", row)
+
+
+def test_a_problem_fits_a_terminal_and_keeps_its_end():
+    advice = "differs between two calls: it is not a function of theta."
+    lines = str(report(problem=f"grad(theta){LONG * 9} {advice}")).splitlines()
+    assert max(map(len, lines)) <= 100
+    assert len(lines) <= 5
+    assert advice in " ".join(lines)
+
+
+def test_a_place_that_fits_is_not_shortened():
+    place = "theta['layer'][3]['W'][10, 200]"
+    assert f"{place}  " in str(report(probe(place, analytic=2.0, verdict="fail")))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.text("abc[]", max_size=60), st.integers(4, 60), st.integers(0, 70))
+def test_a_shortened_text_keeps_its_ends(text, width, end):
+    short = shorten(text, width, end)
+    if len(text) <= width:
+        assert short == text
+    else:
+        first, last = short.split("...")
+        assert len(short) == width
+        assert text.startswith(first)
+        assert text.endswith(last)
+        assert len(last) >= min(end, width - 3)
+
+
+def test_hints_are_printed_behind_the_table():
+    hints = ("theta['W']: transposed.", "theta['b']: analytic is -1 times numeric; usually a sign.")
+    wrong = probe(analytic=2.0, verdict="fail")
+    lines = str(GradientReport((wrong,), 1, 3.0, 9, hints=hints)).splitlines()
+    assert lines[3:] == [f"hint: {hint}" for hint in hints]
+    assert "hint" not in str(report(wrong))
+
+
+def test_what_a_notebook_shows_as_text_is_the_report_and_no_screens_of_numbers():
+    r = report(*[probe(analytic=2.0, verdict="fail")] * 100)
+    assert repr(r) == str(r)
+    assert len(repr(r).splitlines()) < 10
+
+
+GRADIENT = (("['W']", np.array([[1.0, 2.0], [3.0, 4.0]])),)
+
+
+def with_curves(central, gradient=GRADIENT):
+    wrong = probe("theta['W'][0, 0]", analytic=2.0, verdict="fail")
+    return GradientReport((wrong,), 4, 3.0, 9, gradient=gradient, central=central)
+
+
+def test_no_output_has_an_address_in_it():
+    r = with_curves(lambda path, index, h: h)
+    for text in (str(r), repr(r), r._repr_html_(), f"{[r]}"):
+        assert not re.search(r"0x[0-9a-f]|\bat 0x|lambda|function", text)
+
+
+def test_two_reports_are_equal_whatever_made_them():
+    assert with_curves(lambda path, index, h: h) == with_curves(None, gradient=())
+
+
+# HTML
+
+
+def page(r):
+    return BeautifulSoup(r._repr_html_(), "html.parser")
+
+
+def test_the_table_is_accessible_and_has_the_numbers_of_the_report():
+    r = report(
+        *(probe(f"theta['W'][{i}]", analytic=2.0 + i, verdict="fail", index=(i,)) for i in range(9)),
+        probe("theta['b'][1]", verdict="kink"),
+    )
+    table = page(r).table
+    assert table["class"] == ["dataframe"]  # which themes colour for dark mode
+    assert table.caption.get_text() == str(r).splitlines()[0]
+    head = [cell.get_text() for cell in table.thead.find_all("th", scope="col")]
+    assert head == ["worst", "analytic", "numeric", "+-", "ratio", "verdict"]
+    rows = table.tbody.find_all("tr")
+    assert [row.find("th", scope="row").get_text() for row in rows] == [
+        f"theta['W'][{i}]" for i in (8, 7, 6, 5, 4)
+    ]
+    cells = [cell.get_text() for cell in rows[0].find_all("td")]
+    assert cells == ["1.000000e+01", "1.000000e+00", "2e-01", "10", "fail"]
+    assert len(head) == 1 + len(cells)
+
+
+def test_html_lists_hints_and_says_the_same_as_the_text():
+    r = GradientReport(
+        (probe(analytic=2.0, verdict="fail"), probe(verdict="inconclusive"), *directions(0.5)),
+        12,
+        3.0,
+        9,
+        hints=("theta: one.", "theta: two."),
+    )
+    assert [item.get_text() for item in page(r).find_all("li")] == ["theta: one.", "theta: two."]
+    for sentence in ("would be missed with probability", "too coarse to tell. Check in float64"):
+        assert sentence in str(r)
+        assert sentence in page(r).get_text()
+
+
+def test_html_has_no_colours_and_no_scripts_of_its_own():
+    html = long_report("fail", hints=("one.",))._repr_html_()
+    assert "style=" not in html
+    assert "color" not in html
+    assert {tag.name for tag in BeautifulSoup(html, "html.parser").find_all()} <= {
+        *("div", "table", "caption", "thead", "tbody", "tr", "th", "td", "code", "p", "ul", "li")
+    }
+
+
+def test_html_of_odd_names_is_escaped():
+    place = "theta['<script>1</script> & \"']"
+    r = GradientReport(
+        (probe(place, verdict="fail", index=()),), 1, 3.0, 9, "a < b", (f"{place}: two.",)
+    )
+    assert "<script" not in r._repr_html_()
+    assert page(r).code.get_text() == place
+    assert page(r).li.get_text() == f"{place}: two."
+    assert "a < b" in page(r).get_text()
+
+
+def test_html_without_probes_is_the_problem():
+    soup = page(report(problem="loss(theta) is 1 and then 2"))
+    assert soup.table is None
+    assert [p.get_text() for p in soup.find_all("p")] == str(
+        report(problem="loss(theta) is 1 and then 2")
+    ).splitlines()
+
+
+# Curves
+
+
+def cube_curve(dtype=np.float64, claim=lambda x: 3 * x**2, **options):
+    theta = np.array([[0.5, 0.7], [1.1, -0.9]], dtype)
+
+    def difference(path, index, h):
+        assert path == "['W']"
+
+        def f(x):
+            return x**3
+
+        return float(central(f, theta[index], dtype(h)))
+
+    return with_curves(difference, (("['W']", claim(theta)),)).curve("['W']", (1, 0), **options)
+
+
+def test_a_curve_by_hand():
+    """For x**3, the central difference is 3 x**2 + h**2."""
+    curve = cube_curve(steps=[0.5, 0.25])
+    assert curve.steps.tolist() == [0.5, 0.25]
+    np.testing.assert_allclose(curve.numeric, [3 * 1.21 + 0.25, 3 * 1.21 + 0.0625], rtol=1e-14)
+    np.testing.assert_allclose(curve.difference, [0.25, 0.0625], rtol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_the_default_steps_show_the_whole_v(dtype):
+    curve = cube_curve(dtype)
+    u = float(np.finfo(dtype).eps) / 2
+    assert curve.steps[-1] == 1
+    assert set(np.frexp(curve.steps)[0]) == {0.5}
+    assert (np.diff(np.log2(curve.steps)) == 1).all()
+    lowest = curve.difference.min()
+    assert lowest < 100 * u ** (2 / 3)
+    assert curve.difference[:3].max() > 100 * lowest < curve.difference[-1]
+
+
+def test_of_a_wrong_gradient_the_curve_is_level_at_its_error():
+    curve = cube_curve(claim=lambda x: 3 * x**2 + 0.125)
+    middle = (curve.steps > 1e-8) & (curve.steps < 1e-3)
+    np.testing.assert_allclose(curve.difference[middle], 0.125, rtol=1e-4)
+
+
+def test_steps_without_a_difference_are_nan():
+    r = with_curves(lambda path, index, h: math.nan if h > 0.3 else 1.5)
+    curve = r.curve("['W']", (0, 1), steps=[0.5, 0.25])
+    np.testing.assert_array_equal(curve.difference, [math.nan, 0.5])
+
+
+@pytest.mark.parametrize(
+    ("path", "index", "steps", "message"),
+    [
+        ("['V']", (0, 0), None, "path is \"['V']\"; expected one of \"['W']\""),
+        ("['W']", (0,), None, "index is (0,); expected one within theta['W'], of shape (2, 2)"),
+        ("['W']", (0, 2), None, "index is (0, 2); expected one within theta['W'], of shape (2, 2)"),
+        ("['W']", (0, -1), None, "index is (0, -1); expected one within theta['W'], of shape (2, 2)"),
+        ("['W']", (0, 0.5), None, "index is (0, 0.5); expected one within theta['W'], of shape (2, 2)"),
+        ("['W']", None, None, "index is None; expected one within theta['W'], of shape (2, 2)"),
+        ("['W']", (0, 0), [0.5, 0.0], "steps are [0.5 0. ]; expected a row of numbers above 0"),
+        ("['W']", (0, 0), 0.5, "steps are 0.5; expected a row of numbers above 0"),
+    ],
+)
+def test_a_curve_of_nothing_is_refused(path, index, steps, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        with_curves(lambda path, index, h: h).curve(path, index, steps)
+
+
+def test_a_report_without_a_loss_has_no_curve():
+    with pytest.raises(ValueError, match="the report has no loss to evaluate"):
+        report(probe()).curve("", (0,))
+
+
+# Under pytest
+
+
+def test_pytest_shows_the_report_of_a_failed_assertion(tmp_path):
+    source = tmp_path / "test_wrong.py"
+    source.write_text(
+        "import numpy as np\n"
+        "from optimlib import assert_gradient\n\n"
+        "def test_gradient():\n"
+        "    theta = {'w': np.array([0.5, 2.0])}\n"
+        "    assert_gradient(lambda t: (t['w'] ** 3).sum(), lambda t: {'w': t['w'] ** 2}, theta)\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", source],
+        cwd=tmp_path,
+        env=os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": ""},
+        capture_output=True,
+        text=True,
+        encoding="utf8",
+        check=False,
+    )
+    assert run.returncode == 1, run.stdout + run.stderr
+    shown = [line.removeprefix("E").strip() for line in run.stdout.splitlines() if line[:1] == "E"]
+    assert shown[0].startswith("AssertionError:")
+    assert shown[1].startswith("gradient check: FAIL (2 probes: 2 fail; 2 parameters, ")
+    assert shown[2].split() == ["worst", "analytic", "numeric", "+-", "ratio", "verdict"]
+    rows = {line.split()[0]: line.split() for line in shown[3:5]}
+    assert float(rows["theta['w'][0]"][1]) == 0.25
+    assert float(rows["theta['w'][0]"][2]) == pytest.approx(0.75)
+    assert rows["theta['w'][1]"][-1] == "fail"

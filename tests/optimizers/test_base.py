@@ -1,0 +1,745 @@
+"""The base class: what is refused, what a refusal leaves behind, blocks, schedules, saving."""
+
+import threading
+from collections import namedtuple
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from optimlib import SGD, Adam
+from optimlib import trees as trees_module
+from optimlib.optimizers.base import Optimizer
+from optimlib.optimizers.engine import in_place
+from optimlib.schedules import ReduceOnPlateau, warmup
+from optimlib.trees import copy_tree, flatten, map_tree
+
+Pair = namedtuple("Pair", "left right")
+
+
+def a_tree(rng: np.random.Generator, dtype=np.float64):
+    """Nested dicts, lists and a namedtuple, with a leaf of every awkward shape."""
+
+    def leaf(*shape):
+        return rng.standard_normal(shape).astype(dtype)
+
+    return {
+        "layers": [{"W": leaf(3, 2), "b": leaf(2)}, (leaf(1, 4), leaf(2, 0))],
+        "pair": Pair(leaf(), leaf(5)),
+    }
+
+
+def like(tree, rng: np.random.Generator):
+    """A random tree of the same structure, shapes and dtypes."""
+    return map_tree(lambda leaf: rng.standard_normal(leaf.shape).astype(leaf.dtype), tree)
+
+
+def snapshot(optimizer: Optimizer) -> tuple:
+    """Everything that a step changes, as bytes."""
+    leaves = [leaf.tobytes() for _, leaf in flatten(optimizer.params)]
+    state = {key: array.tobytes() for key, array in optimizer.state_dict().items()}
+    return leaves, state, optimizer.t, optimizer.learning_rate
+
+
+class Countdown(Optimizer):
+    """Subtracts 1, 2, 3, ...: the number of the step, whatever the gradient."""
+
+    def rule(self, g, *state):
+        return np.full_like(g, self.t), state
+
+
+# A step
+
+
+def test_time_is_one_in_the_first_step_and_advances_once_a_step_whatever_the_number_of_leaves():
+    params = {"a": np.zeros(2), "b": [np.zeros(1), np.array(0.0)]}
+    optimizer = Countdown(params, learning_rate=1.0)
+    assert optimizer.t == 0
+    optimizer.step(map_tree(np.ones_like, params))
+    optimizer.step(map_tree(np.ones_like, params))
+    assert optimizer.t == 2
+    np.testing.assert_array_equal(params["a"], [-3.0, -3.0])
+    assert params["b"][1] == -3.0
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_arrays_keep_identity_and_dtype_and_gradients_are_only_read(dtype):
+    rng = np.random.default_rng(0)
+    params = a_tree(rng, dtype)
+    arrays = [leaf for _, leaf in flatten(params)]
+    grads = like(params, rng)
+    before = copy_tree(grads)
+    optimizer = Adam(params)
+    optimizer.step(grads)
+    assert all(now is was for (_, now), was in zip(flatten(params), arrays, strict=True))
+    assert {leaf.dtype for _, leaf in flatten(params)} == {np.dtype(dtype)}
+    assert {leaf.dtype for _, leaf in flatten(optimizer.state)} == {np.dtype(dtype)}
+    for (_, now), (_, was) in zip(flatten(grads), flatten(before), strict=True):
+        np.testing.assert_array_equal(now, was)
+
+
+def test_the_state_is_a_copy_shaped_like_the_parameters():
+    params = a_tree(np.random.default_rng(0))
+    optimizer = Adam(params)
+    optimizer.step(like(params, np.random.default_rng(1)))
+    state = optimizer.state
+    assert set(state) == {"m", "v"}
+    assert [path for path, _ in flatten(state["m"])] == [path for path, _ in flatten(params)]
+    assert state["m"]["pair"].left.shape == ()
+    before = snapshot(optimizer)
+    state["m"]["layers"][0]["W"][:] = 7
+    assert snapshot(optimizer) == before
+
+
+def test_dict_order_lists_for_tuples_and_numbers_for_arrays_without_axes_do_not_matter():
+    params = {"a": np.array([1.0, 2.0]), "b": (np.array(3.0), np.array([4.0]))}
+    same = copy_tree(params)
+    Adam(params).step({"a": np.array([1.0, -1.0]), "b": (np.array(2.0), np.array([-3.0]))})
+    Adam(same).step({"b": [2.0, np.array([-3.0])], "a": np.array([1.0, -1.0])})
+    np.testing.assert_array_equal(params["a"], same["a"])
+    np.testing.assert_array_equal(params["b"][0], same["b"][0])
+    np.testing.assert_array_equal(params["b"][1], same["b"][1])
+
+
+@pytest.mark.parametrize("block_bytes", [8, 24, 64, 10**6])
+def test_block_boundaries_make_no_difference(monkeypatch, block_bytes):
+    def train():
+        rng = np.random.default_rng(0)
+        params = a_tree(rng)
+        optimizer = Adam(params, learning_rate=0.1)
+        for _ in range(3):
+            optimizer.step(like(params, rng))
+        return snapshot(optimizer)
+
+    expected = train()
+    monkeypatch.setattr(trees_module, "BLOCK_BYTES", block_bytes)
+    assert train() == expected
+
+
+@pytest.mark.parametrize(
+    "layout",
+    [
+        lambda a: np.asfortranarray(a),
+        lambda a: np.repeat(a, 2, axis=1)[:, ::2],
+        lambda a: a[::-1].copy()[::-1],
+    ],
+    ids=["Fortran order", "every other column", "reversed"],
+)
+def test_memory_order_makes_no_difference(monkeypatch, layout):
+    monkeypatch.setattr(trees_module, "BLOCK_BYTES", 40)
+    rng = np.random.default_rng(0)
+    plain, grads = rng.standard_normal((4, 3)), rng.standard_normal((3, 4, 3))
+    ordered = layout(plain)
+    assert not ordered.flags.c_contiguous
+    first, second = Adam(plain, 0.1), Adam(ordered, 0.1)
+    for g in grads:
+        first.step(g)
+        second.step(layout(g))
+    np.testing.assert_array_equal(ordered, plain)
+    np.testing.assert_array_equal(second.state["m"], first.state["m"])
+    resumed = Adam(layout(plain), 0.1)
+    resumed.load_state_dict(second.state_dict())
+    np.testing.assert_array_equal(resumed.state["v"], first.state["v"])
+
+
+def test_a_gradient_that_lies_in_the_parameters_is_read_as_it_was_before_the_step():
+    """For x * y the gradient is (y, x): the very arrays that the step changes."""
+    x, y = np.array([1.0, 2.0]), np.array([10.0, 20.0])
+    SGD({"x": x, "y": y}, learning_rate=0.5).step({"x": y, "y": x})
+    np.testing.assert_array_equal(x, [1 - 5, 2 - 10])
+    np.testing.assert_array_equal(y, [10 - 0.5, 20 - 1])
+
+
+def test_a_reversed_view_of_the_parameters_is_a_gradient_like_any_other():
+    x = np.array([1.0, 2.0, 3.0])
+    SGD(x, learning_rate=1.0).step(x[::-1])
+    np.testing.assert_array_equal(x, [-2.0, 0.0, 2.0])
+
+
+# What is refused
+
+BAD_GRADIENTS = {
+    "a missing key": (
+        lambda g: g["layers"][0].pop("b"),
+        ValueError,
+        r"grads\['layers'\]\[0\].*missing.*'b'",
+    ),
+    "an unexpected key": (lambda g: g.update(c=np.ones(1)), ValueError, r"grads .*unexpected.*'c'"),
+    "a list too short": (lambda g: g["layers"].pop(), ValueError, r"grads\['layers'\].*missing"),
+    "an array for a dict": (
+        lambda g: g["layers"].__setitem__(0, np.ones(2)),
+        ValueError,
+        r"grads\['layers'\]\[0\] is a ndarray; expected a dict",
+    ),
+    "a list for an array": (
+        lambda g: g["layers"][0].update(b=[1.0, 2.0]),
+        ValueError,
+        r"grads\['layers'\]\[0\]\['b'\] is a list; expected an array",
+    ),
+    "None": (lambda g: g["layers"][0].update(b=None), TypeError, r"\['b'\] has dtype object"),
+    "a shape that would broadcast": (
+        lambda g: g["layers"][0].update(b=np.ones((1, 2))),
+        ValueError,
+        r"grads\['layers'\]\[0\]\['b'\] has shape \(1, 2\); expected \(2,\)",
+    ),
+    "integers": (
+        lambda g: g["layers"][0].update(b=np.array([1, 2])),
+        TypeError,
+        r"\['b'\] has dtype int64; expected float64",
+    ),
+    "another precision": (
+        lambda g: g["layers"][0].update(b=np.ones(2, np.float32)),
+        TypeError,
+        r"\['b'\] has dtype float32; expected float64",
+    ),
+    "masked": (
+        lambda g: g["layers"][0].update(b=np.ma.masked_array([1.0, 2.0], mask=[False, True])),
+        TypeError,
+        r"grads\['layers'\]\[0\]\['b'\] is a masked array; expected a plain one",
+    ),
+    "NaN": (
+        lambda g: g["layers"][0]["W"].__setitem__((2, 1), np.nan),
+        ValueError,
+        r"grads\['layers'\]\[0\]\['W'\]\[2, 1\] is nan",
+    ),
+    "infinity in the last leaf": (
+        lambda g: g["pair"].right.__setitem__(4, -np.inf),
+        ValueError,
+        r"grads\['pair'\]\[1\]\[4\] is -inf",
+    ),
+    "infinity without axes": (
+        lambda g: g["pair"].left.__setitem__((), np.inf),
+        ValueError,
+        r"grads\['pair'\]\[0\] is inf",
+    ),
+}
+
+
+@pytest.mark.parametrize(("spoil", "error", "message"), BAD_GRADIENTS.values(), ids=BAD_GRADIENTS)
+def test_a_bad_gradient_is_refused_and_nothing_has_changed(spoil, error, message):
+    rng = np.random.default_rng(0)
+    params = a_tree(rng)
+    optimizer = Adam(params)
+    optimizer.step(like(params, rng))
+    before = snapshot(optimizer)
+    grads = like(params, rng)
+    spoil(grads)
+    with pytest.raises(error, match=message):
+        optimizer.step(grads)
+    assert snapshot(optimizer) == before
+
+
+def overlapping():
+    w = np.zeros(6)
+    return {"a": w[:4], "b": w[3:]}
+
+
+BAD_PARAMETERS = {
+    "no array": ({}, ValueError, r"params is \{\}"),
+    "a list of numbers": ([1.0, 2.0], TypeError, r"params\[0\] is 1.0 of type float"),
+    "a NumPy number": ({"b": np.float64(1)}, TypeError, r"params\['b'\].*float64.*np.array"),
+    "integers": ({"b": np.arange(3)}, TypeError, r"params\['b'\] has dtype int64"),
+    "objects": ({"b": np.array([None])}, TypeError, r"params\['b'\] has dtype object"),
+    "complex numbers": (np.ones(2, complex), TypeError, "params has dtype complex128"),
+    "half precision": (np.ones(2, np.float16), TypeError, "params has dtype float16"),
+    "NaN": ([np.array([1.0, np.nan])], ValueError, r"params\[0\]\[1\] is nan"),
+    "the same array twice": ([np.ones(2)] * 2, ValueError, r"params\[0\] and params\[1\] share"),
+    "overlapping arrays": (overlapping(), ValueError, r"params\['a'\] and params\['b'\] share"),
+    "a read-only array": (np.broadcast_to(1.0, 3), ValueError, "params is read-only"),
+    "a masked array": ([np.ma.ones(2)], TypeError, r"params\[0\] is a MaskedArray; expected a plain"),
+    "a matrix": (np.ones((2, 2)).view(np.matrix), TypeError, "params is a matrix; expected a plain"),
+}
+
+
+@pytest.mark.parametrize(("params", "error", "message"), BAD_PARAMETERS.values(), ids=BAD_PARAMETERS)
+def test_bad_parameters_are_refused(params, error, message):
+    with pytest.raises(error, match=message):
+        SGD(params, learning_rate=0.1)
+
+
+def test_interleaved_views_share_no_element_and_are_fine():
+    w = np.zeros(6)
+    params = {"even": w[::2], "odd": w[1::2]}
+    SGD(params, learning_rate=1.0).step({"even": np.ones(3), "odd": -np.ones(3)})
+    np.testing.assert_array_equal(w, [-1, 1, -1, 1, -1, 1])
+
+
+@pytest.mark.parametrize(
+    ("rate", "error"),
+    [
+        *((rate, ValueError) for rate in (-0.1, np.nan, np.inf)),
+        *((rate, TypeError) for rate in ("0.1", None, True, 0.1j, np.array(0.1))),
+    ],
+)
+def test_a_learning_rate_that_is_none_is_refused(rate, error):
+    with pytest.raises(error, match="learning_rate is "):
+        SGD(np.zeros(1), learning_rate=rate)
+
+
+@pytest.mark.parametrize(("late", "error"), [(-1.0, ValueError), (np.nan, ValueError), ("x", TypeError)])
+def test_a_schedule_that_goes_wrong_later_is_refused_and_nothing_has_changed(late, error):
+    optimizer = Adam(np.ones(2), learning_rate=lambda finished: 0.1 if finished < 2 else late)
+    optimizer.step(np.ones(2))
+    optimizer.step(np.ones(2))
+    before = snapshot(optimizer)
+    with pytest.raises(error, match="learning_rate is "):
+        optimizer.step(np.ones(2))
+    assert snapshot(optimizer) == before
+
+
+def test_a_schedule_that_raises_leaves_everything_unchanged():
+    def schedule(finished):
+        return [0.1][finished]
+
+    optimizer = Adam(np.ones(2), schedule)
+    optimizer.step(np.ones(2))
+    before = snapshot(optimizer)
+    with pytest.raises(IndexError):
+        optimizer.step(np.ones(2))
+    assert snapshot(optimizer) == before
+
+
+def test_a_parameter_that_was_rebound_is_noticed():
+    """``params["W"] = params["W"] - step`` would leave the optimizer with an array nobody uses."""
+    params = {"W": np.ones(2), "b": np.ones(1)}
+    optimizer = Adam(params)
+    params["b"] = params["b"] + 0
+    with pytest.raises(ValueError, match=r"params\['b'\] was replaced"):
+        optimizer.step({"W": np.ones(2), "b": np.ones(1)})
+    assert optimizer.t == 0
+
+
+def test_a_parameter_that_was_made_read_only_is_noticed(tmp_path):
+    params = [np.ones(2), np.ones(2)]
+    optimizer = SGD(params, 0.1)
+    optimizer.save(tmp_path / "run.npz")
+    params[0].flags.writeable = False
+    for change in (
+        lambda: optimizer.step([np.ones(2), np.ones(2)]),
+        lambda: optimizer.load(tmp_path / "run.npz"),
+    ):
+        with pytest.raises(ValueError, match=r"params\[0\] is read-only; expected an array that can be"):
+            change()
+    optimizer.save(tmp_path / "again.npz")  # which changes nothing
+    assert optimizer.t == 0
+    assert params[1].tolist() == [1, 1]
+
+
+def test_a_parameter_that_was_added_is_noticed():
+    params = {"W": np.ones(2)}
+    optimizer = Adam(params)
+    params["b"] = np.ones(1)
+    with pytest.raises(ValueError, match="params has 2 arrays; expected the 1"):
+        optimizer.step({"W": np.ones(2), "b": np.ones(1)})
+
+
+def one_of(rule, slots=()):
+    """A class of optimizers with this rule."""
+    return type("Ours", (Optimizer,), {"slots": slots, "rule": rule})
+
+
+NO_RESULTS = {
+    "another precision": (
+        lambda self, g, m: (np.float64(0.5) * g, (m,)),
+        TypeError,
+        r"Ours.rule returned float64 of shape \(3,\) as the step; expected an array of float32",
+    ),
+    "a state of another precision": (
+        lambda self, g, m: (g, (m.astype(float),)),
+        TypeError,
+        "float64.* as m",
+    ),
+    "a number": (
+        lambda self, g, m: (0.5, (m,)),
+        TypeError,
+        "returned 0.5 as the step; expected an array",
+    ),
+    "another shape": (
+        lambda self, g, m: (g[:1], (m,)),
+        ValueError,
+        r"shape \(1,\) as the step; .*\(3,\)",
+    ),
+    "a state of another shape": (lambda self, g, m: (g, (m[1:],)), ValueError, r"shape \(2,\) as m"),
+    "no state": (
+        lambda self, g, m: (g, ()),
+        ValueError,
+        r"returned \(\) as the new state; expected 1 arr",
+    ),
+    "no tuple": (lambda self, g, m: (g, m), ValueError, "as the new state; expected 1 arrays"),
+}
+
+
+@pytest.mark.parametrize(("rule", "error", "message"), NO_RESULTS.values(), ids=NO_RESULTS)
+@pytest.mark.parametrize("threads", [1, 2])
+def test_what_a_rule_must_not_return_is_refused_and_nothing_has_changed(
+    monkeypatch, rule, error, message, threads
+):
+    monkeypatch.setattr(trees_module, "BLOCK_BYTES", 12)
+    params = [np.ones(3, np.float32), np.ones(3, np.float32)]
+    optimizer = one_of(rule, ("m",))(params, lambda n: 0.5 + n, clip_norm=9.0, threads=threads)
+    before = snapshot(optimizer)
+    with pytest.raises(error, match=message):
+        optimizer.step([np.ones(3, np.float32)] * 2)
+    assert snapshot(optimizer) == before
+    assert optimizer.gradient_norm is None
+
+
+@pytest.mark.parametrize("size", [3, 100_000])
+@pytest.mark.parametrize("last", [lambda g: g, lambda g: g[:]], ids=["itself", "a view"])
+def test_a_rule_may_keep_the_gradient_though_the_caller_writes_over_it(size, last):
+    Difference = one_of(lambda self, g, last_g: (g - last_g, (last(g),)), ("last_g",))
+    theta, g = np.zeros(size), np.full(size, 2.0)
+    optimizer = Difference(theta, 1.0)
+    optimizer.step(g)
+    g[:] = 5
+    assert (optimizer.state["last_g"] == 2).all()
+    optimizer.step(g)
+    assert (theta == -2 - 3).all()
+
+
+@pytest.mark.parametrize(
+    "slots", [("m", "m"), ("t",), ("m", "params"), ("learning_rate",), ("schedule",)]
+)
+def test_slots_that_would_not_stay_apart_in_a_saved_state_are_refused(slots):
+    with pytest.raises(ValueError, match=r"slots is .*; expected different names, none of them of what"):
+        one_of(lambda self, g, *state: (g, state), slots)(np.ones(2), 0.1)
+
+
+@pytest.mark.parametrize("slots", ["mv", ("a b",), ("",), (3,)])
+def test_slots_that_are_no_names_are_refused(slots):
+    with pytest.raises(TypeError):
+        one_of(lambda self, g, *state: (g, state), slots)(np.ones(2), 0.1)
+
+
+def test_a_rule_cannot_write_to_the_gradient():
+    def rule(self, g):
+        g *= self.learning_rate
+        return g, ()
+
+    theta, g = np.ones(3), np.ones(3)
+    with pytest.raises(ValueError, match="read-only"):
+        one_of(rule)(theta, 0.5).step(g)
+    assert g.tolist() == theta.tolist() == [1, 1, 1]
+
+
+def test_an_optimizer_without_a_rule_says_so():
+    with pytest.raises(NotImplementedError, match="Optimizer has to define rule"):
+        Optimizer(np.zeros(1), 0.1).step(np.ones(1))
+
+
+# Schedules
+
+
+def test_a_schedule_is_asked_for_zero_first():
+    asked = []
+
+    def schedule(finished):
+        asked.append(finished)
+        return 1 / (1 + finished)
+
+    params = np.zeros(1)
+    optimizer = SGD(params, schedule)
+    asked.clear()
+    for _ in range(3):
+        optimizer.step(np.ones(1))
+    assert asked == [0, 1, 2]
+    assert params[0] == -(1 + 1 / 2 + 1 / 3)
+    assert optimizer.learning_rate == 1 / 3
+
+
+def test_a_numpy_number_as_learning_rate_does_not_change_the_precision():
+    params = np.zeros(2, np.float32)
+    optimizer = Adam(params, learning_rate=lambda finished: np.float64(0.1))
+    optimizer.step(np.ones(2, np.float32))
+    assert type(optimizer.learning_rate) is float
+    assert optimizer.state["m"].dtype == np.float32
+
+
+# Saving
+
+
+def trained(steps: int, rng: np.random.Generator) -> Adam:
+    optimizer = Adam(a_tree(np.random.default_rng(0), np.float32), learning_rate=0.1)
+    for _ in range(steps):
+        optimizer.step(like(optimizer.params, rng))
+    return optimizer
+
+
+@settings(max_examples=10, derandomize=True, deadline=None)
+@given(before=st.integers(0, 5), after=st.integers(1, 5))
+def test_a_resumed_run_is_bit_for_bit_the_uninterrupted_one(tmp_path_factory, before, after):
+    file = tmp_path_factory.mktemp("saved") / "state.npz"
+    rng = np.random.default_rng(1)
+    first = trained(before, rng)
+    np.savez(file, **first.state_dict())
+    second = Adam(copy_tree(first.params), learning_rate=0.1)
+    with np.load(file) as saved:
+        second.load_state_dict(saved)
+    for _ in range(after):
+        grads = like(first.params, rng)
+        first.step(grads)
+        second.step(grads)
+    assert snapshot(second) == snapshot(first)
+
+
+def test_a_saved_state_is_a_copy():
+    optimizer = trained(2, np.random.default_rng(1))
+    saved = optimizer.state_dict()
+    before = {key: array.copy() for key, array in saved.items()}
+    optimizer.step(like(optimizer.params, np.random.default_rng(2)))
+    assert all(np.array_equal(saved[key], before[key]) for key in saved)
+    optimizer.load_state_dict(saved)
+    optimizer.step(like(optimizer.params, np.random.default_rng(2)))
+    assert all(np.array_equal(saved[key], before[key]) for key in saved)
+
+
+W = "m['layers'][0]['W']"
+BAD_STATES = {
+    "of another optimizer": (
+        {"optimizer": np.array("SGD")},
+        ValueError,
+        "optimizer 'SGD'; expected 'Adam'",
+    ),
+    "of another format": ({"format": np.array(1)}, ValueError, "format 1; expected 2"),
+    "with a broken time": ({"t": np.array(-1)}, ValueError, "t -1; expected a number of steps"),
+    "with a fractional time": ({"t": np.array(1.5)}, ValueError, "t 1.5; expected"),
+    "of another shape": (
+        {W: np.zeros((2, 3), np.float32)},
+        ValueError,
+        r"shape \(2, 3\); expected \(3, 2\)",
+    ),
+    "of another precision": ({W: np.zeros((3, 2))}, TypeError, "dtype float64; expected float32"),
+    "with a time that is none": ({"t": np.array(True)}, ValueError, "t True; expected"),
+    "with several times": ({"t": np.arange(2)}, ValueError, r"t \[0, 1\]; expected"),
+    "with a broken rate": ({"learning_rate": np.array(-1.0)}, ValueError, "learning_rate is -1.0"),
+    "of a schedule": ({"schedule['best']": np.array(1.0)}, ValueError, "unexpected keys"),
+    "with one array more": ({"m['x']": np.zeros(1, np.float32)}, ValueError, "unexpected keys"),
+}
+
+
+@pytest.mark.parametrize(("change", "error", "message"), BAD_STATES.values(), ids=BAD_STATES)
+def test_a_state_that_does_not_belong_is_refused_and_nothing_has_changed(change, error, message):
+    optimizer = trained(2, np.random.default_rng(1))
+    before = snapshot(optimizer)
+    with pytest.raises(error, match=message):
+        optimizer.load_state_dict(trained(3, np.random.default_rng(2)).state_dict() | change)
+    assert snapshot(optimizer) == before
+
+
+@pytest.mark.parametrize("key", ["format", "optimizer", "t", "learning_rate", W])
+def test_a_state_that_lacks_something_is_refused_and_nothing_has_changed(key):
+    optimizer = trained(2, np.random.default_rng(1))
+    before = snapshot(optimizer)
+    saved = trained(3, np.random.default_rng(2)).state_dict()
+    del saved[key]
+    with pytest.raises(ValueError, match="saved"):
+        optimizer.load_state_dict(saved)
+    assert snapshot(optimizer) == before
+
+
+def scheduled(rng_seed: int = 0) -> tuple[Adam, ReduceOnPlateau]:
+    """Everything at once: a warmup, a plateau, both limits, several arrays."""
+    plateau = ReduceOnPlateau(0.1, factor=0.5, patience=1, cooldown=1)
+    params = a_tree(np.random.default_rng(rng_seed), np.float32)
+    schedule = warmup(plateau, steps=4, start=0.01)
+    return Adam(params, schedule, clip_value=1.5, clip_norm=2.0), plateau
+
+
+LOSSES = (3.0, 2.0, 2.0, 2.0, 2.0, 1.0, 1.0, 1.0, 1.0, 1.0)
+
+
+def trained_on(optimizer: Adam, plateau: ReduceOnPlateau, steps: range) -> None:
+    for n in steps:
+        optimizer.step(like(optimizer.params, np.random.default_rng(n)))
+        plateau.observe(LOSSES[n])
+
+
+@pytest.mark.parametrize("interruption", range(len(LOSSES) + 1))
+@pytest.mark.parametrize("way", ["state_dict", "save"])
+def test_a_run_with_everything_is_resumed_bit_for_bit(tmp_path, interruption, way):
+    whole, plateau = scheduled()
+    trained_on(whole, plateau, range(len(LOSSES)))
+    assert plateau.learning_rate < 0.05  # it has been reduced more than once
+    first, first_plateau = scheduled()
+    trained_on(first, first_plateau, range(interruption))
+    if way == "save":
+        first.save(tmp_path / "run.npz")
+        second, second_plateau = scheduled(rng_seed=1)  # other parameters: they are in the file
+        second.load(tmp_path / "run.npz")
+    else:
+        np.savez(tmp_path / "state.npz", **first.state_dict())
+        second, second_plateau = scheduled()
+        for (_, leaf), (_, saved) in zip(flatten(second.params), flatten(first.params), strict=True):
+            leaf[...] = saved
+        with np.load(tmp_path / "state.npz") as saved:
+            second.load_state_dict(saved)
+    assert snapshot(second) == snapshot(first)
+    trained_on(second, second_plateau, range(interruption, len(LOSSES)))
+    assert snapshot(second) == snapshot(whole)
+
+
+def test_a_rate_that_is_a_number_stays_the_one_given_to_the_new_optimizer():
+    first = SGD(np.zeros(2), 0.5, momentum=0.9)
+    first.step(np.ones(2))
+    second = SGD(np.zeros(2), 0.25, momentum=0.9)
+    second.load_state_dict(first.state_dict())
+    assert second.learning_rate == 0.25
+    assert second.t == 1
+
+
+def test_the_state_of_a_schedule_may_be_plain_numbers():
+    class Halving:
+        rate = 1.0
+
+        def __call__(self, finished):
+            return self.rate
+
+        def state_dict(self):
+            return {"rate": self.rate}
+
+        def load_state_dict(self, saved):
+            self.rate = float(saved["rate"])
+
+    first, second = SGD(np.ones(2), Halving()), SGD(np.ones(2), Halving())
+    first.schedule.rate = 0.5
+    second.load_state_dict(first.state_dict())
+    assert second.schedule.rate == 0.5
+
+
+def test_a_plateau_and_a_plain_rate_do_not_take_each_others_states():
+    with_plateau, plateau = scheduled()
+    trained_on(with_plateau, plateau, range(3))
+    plain = Adam(a_tree(np.random.default_rng(0), np.float32), 0.1)
+    for saved, optimizer in ((with_plateau, plain), (plain, with_plateau)):
+        before = snapshot(optimizer)
+        with pytest.raises(ValueError, match=r"schedule\['best'\]"):
+            optimizer.load_state_dict(saved.state_dict())
+        assert snapshot(optimizer) == before
+
+
+def test_a_broken_plateau_is_refused_and_nothing_has_changed():
+    optimizer, plateau = scheduled()
+    trained_on(optimizer, plateau, range(3))
+    saved = optimizer.state_dict() | {"schedule['bad']": np.array(-1)}
+    trained_on(optimizer, plateau, range(3, 5))
+    before = snapshot(optimizer)
+    with pytest.raises(ValueError, match="bad is -1"):
+        optimizer.load_state_dict(saved)
+    assert snapshot(optimizer) == before
+
+
+def test_a_state_that_a_step_has_made_infinite_can_be_saved_and_loaded():
+    """The square of a large float32 gradient is infinite; training goes on all the same."""
+    first = Adam(np.ones(2, np.float32))
+    with np.errstate(over="ignore"):
+        first.step(np.array([1e30, 1.0], np.float32))
+    assert np.isinf(first.state["v"][0])
+    second = Adam(first.params.copy())
+    second.load_state_dict(first.state_dict())
+    assert snapshot(second) == snapshot(first)
+
+
+# Threads
+
+
+class Wobble(Optimizer):
+    """A rule whose numbers depend on the gradient, a state and the step."""
+
+    slots = ("m",)
+
+    def rule(self, g, m):
+        m = 0.9 * m + g
+        return self.learning_rate * np.sin(m + self.t), (m,)
+
+
+@pytest.mark.parametrize("threads", [2, 3, 7])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_threads_change_no_bit(threads, order, monkeypatch):
+    monkeypatch.setattr(trees_module, "BLOCK_BYTES", 256)
+    rng = np.random.default_rng(0)
+    start = {
+        "W": np.asarray(rng.standard_normal((40, 31)), order=order),
+        "b": rng.standard_normal(3),
+        "empty": np.zeros((0, 2)),
+        "float32": rng.standard_normal(1000).astype(np.float32),
+    }
+    gradients = [like(start, rng) for _ in range(5)]
+    results = []
+    for number in (1, threads):
+        params = copy_tree(start)
+        optimizer = Wobble(params, 0.1, threads=number)
+        for g in gradients:
+            optimizer.step(g)
+        results.append(snapshot(optimizer))
+    assert results[0] == results[1]
+
+
+def test_threads_really_share_the_blocks(monkeypatch):
+    monkeypatch.setattr(trees_module, "BLOCK_BYTES", 256)
+    together = threading.Barrier(3, timeout=20)  # breaks unless three threads arrive at it
+
+    class Meeting(Optimizer):
+        def rule(self, g):
+            size = g.size  # of which only an array knows
+            together.wait()
+            return np.full(size, 1.0), ()
+
+    params = np.zeros(3 * 256 // 8)
+    Meeting(params, 1.0, threads=3).step(np.ones_like(params))
+    assert (params == -1).all()
+
+
+def test_threads_share_the_blocks_of_a_step_in_place(monkeypatch):
+    monkeypatch.setattr(trees_module, "BLOCK_BYTES", 256)
+    together = threading.Barrier(3, timeout=20)
+    prepare = in_place.prepare
+
+    def meeting(*program):
+        step = prepare(*program)
+        return lambda *arrays: (together.wait(), step(*arrays))
+
+    monkeypatch.setattr(in_place, "prepare", meeting)
+    params = np.zeros(3 * 256 // 8)
+    SGD(params, 1.0, threads=3).step(np.ones_like(params))
+    assert (params == -1).all()
+
+
+def test_what_a_thread_raises_reaches_the_caller(monkeypatch):
+    monkeypatch.setattr(trees_module, "BLOCK_BYTES", 256)
+
+    class Broken(Optimizer):
+        def rule(self, g):
+            return 1 / g, ()
+
+    params = np.zeros(100)
+    with np.errstate(divide="raise"), pytest.raises(FloatingPointError):  # the caller's setting
+        Broken(params, 1.0, threads=2).step(np.zeros(100))
+
+
+@pytest.mark.parametrize("threads", [0, -1, 1.5, True, "2", None])
+def test_a_nonsensical_number_of_threads_is_refused(threads):
+    with pytest.raises(ValueError, match=r"threads is .*; expected a whole number from 1 on"):
+        Countdown(np.zeros(2), 0.1, threads=threads)
+
+
+def test_a_learning_rate_may_be_assigned_and_is_checked():
+    theta = np.array([1.0])
+    optimizer = SGD(theta, 1.0)
+    optimizer.learning_rate = 0.25
+    optimizer.step(np.array([2.0]))
+    assert theta == 0.5
+    for wrong, error in ((-1.0, ValueError), (np.nan, ValueError), ("1", TypeError), (None, TypeError)):
+        optimizer.learning_rate = wrong
+        with pytest.raises(error, match="learning_rate is"):
+            optimizer.step(np.array([2.0]))
+        assert theta == 0.5
+        assert optimizer.t == 1
+
+
+def test_slots_that_python_reads_as_one_name_are_refused():
+    class Same(Countdown):
+        slots = ("\N{MICRO SIGN}", "\N{GREEK SMALL LETTER MU}")
+
+    with pytest.raises(ValueError, match="expected different names"):
+        Same(np.zeros(2), 0.1)

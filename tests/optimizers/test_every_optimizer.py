@@ -1,0 +1,236 @@
+"""What holds for every optimizer of the family, with every one of its conventions."""
+
+import inspect
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from optimizer_cases import CASES, EVERY, IDS
+from support import steps_taken, unchanged
+
+import optimlib
+from optimlib import trees
+from optimlib.optimizers.base import Optimizer
+from optimlib.trees import flatten, map_tree
+
+every = pytest.mark.parametrize(("optimizer", "options"), CASES, ids=IDS)
+
+
+ALWAYS = ("AdamW", "Lion")  # decoupled, without a keyword for it
+
+
+def test_no_optimizer_is_left_out():
+    exported = [getattr(optimlib, name) for name in optimlib.__all__]
+    found = {c.__name__ for c in exported if isinstance(c, type) and issubclass(c, Optimizer)}
+    assert found == set(EVERY)
+
+
+OPTIMIZERS = [getattr(optimlib, name) for name in EVERY]
+SWITCHES = [
+    (optimizer, name)
+    for optimizer in OPTIMIZERS
+    for name, parameter in inspect.signature(optimizer).parameters.items()
+    if isinstance(parameter.default, bool)
+]
+SWITCHES += [
+    (optimizer, name)
+    for optimizer in OPTIMIZERS
+    for name in ("compiled", "decoupled")
+    if not (name == "decoupled" and optimizer.__name__ in ALWAYS)
+]
+DECAYS = [
+    (optimizer, name)
+    for optimizer in OPTIMIZERS
+    for name in ("momentum", "rho", "beta1", "beta2")
+    if name in inspect.signature(optimizer).parameters
+]
+
+
+@pytest.mark.parametrize(("optimizer", "name"), SWITCHES)
+@pytest.mark.parametrize("value", ["False", None, 1, 0.5, np.ones(2)], ids=repr)
+def test_a_switch_is_true_or_false(optimizer, name, value):
+    """The text "False" would count as True."""
+    with pytest.raises(TypeError, match=f"{name} is .*; expected True or False"):
+        optimizer(np.ones(2), 0.1, **{name: value})
+
+
+@pytest.mark.parametrize(("optimizer", "name"), DECAYS)
+@pytest.mark.parametrize("value", [10**400, Fraction(10**30 - 1, 10**30)], ids=["beyond", "almost 1"])
+def test_a_decay_rate_that_is_one_once_it_is_a_float_is_refused(optimizer, name, value):
+    with pytest.raises(ValueError, match=f"{name} is .*; expected 0.0 <= {name} < 1.0"):
+        optimizer(np.ones(2), 0.1, **{name: value})
+
+
+def test_a_whole_number_beyond_all_floats_is_refused():
+    with pytest.raises(ValueError, match="learning_rate is 1000"):
+        optimlib.SGD(np.ones(2), 10**400)
+
+
+def a_tree(rng):
+    return {"b": rng.standard_normal(5), "W": [rng.standard_normal((4, 3)), np.array(0.5)]}
+
+
+def train(optimizer, options, params, steps=4, **more):
+    """Train on the same gradients, leaf by leaf, whatever the order of the leaves."""
+    running = optimizer(params, learning_rate=lambda done: 0.1 / (1 + done), **options, **more)
+    rng = np.random.default_rng(1)
+    for _ in range(steps):
+        grads = a_tree(rng)
+        running.step({key: grads[key] for key in params})
+    return dict(flatten(params)) | dict(flatten(running.state))
+
+
+@every
+def test_the_rule_is_pure(optimizer, options):
+    """It changes none of its arguments, and gives the same twice."""
+    running = optimizer(np.zeros(3), learning_rate=0.1, **options)
+    running.t = 7
+    rng = np.random.default_rng(0)
+    g, *state = rng.uniform(0.5, 1.0, (1 + len(running.slots), 3))
+    attributes = dict(vars(running))
+    with unchanged({"g": g, "state": state}):
+        first, second = running.rule(g, *state), running.rule(g, *state)
+    assert vars(running) == attributes
+    for a, b in zip((first[0], *first[1]), (second[0], *second[1]), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert len(first[1]) == len(running.slots)
+    results = [first[0], *first[1]]
+    assert not any(np.shares_memory(new, old) for new in results for old in (g, *state))
+
+
+@every
+def test_neither_the_order_of_the_tree_nor_blocks_nor_threads_matter(monkeypatch, optimizer, options):
+    plain = a_tree(np.random.default_rng(0))
+    expected = train(optimizer, options, plain)
+    turned = a_tree(np.random.default_rng(0))
+    results = [train(optimizer, options, {"W": turned["W"], "b": turned["b"]})]
+    monkeypatch.setattr(trees, "BLOCK_BYTES", 16)
+    for threads in (1, 2):
+        params = a_tree(np.random.default_rng(0))
+        results.append(train(optimizer, options, params, threads=threads))
+    for found in results:
+        assert found.keys() == expected.keys()
+        for path, array in expected.items():
+            np.testing.assert_array_equal(found[path], array)
+
+
+@every
+def test_arrays_keep_their_precision(optimizer, options):
+    params = map_tree(lambda leaf: leaf.astype(np.float32), a_tree(np.random.default_rng(0)))
+    running = optimizer(params, learning_rate=np.float64(0.1), **options)
+    for _ in range(8):
+        running.step(map_tree(np.ones_like, params))
+    assert {leaf.dtype for _, leaf in flatten((params, running.state))} == {np.dtype(np.float32)}
+
+
+@every
+def test_a_gradient_that_is_always_zero_moves_nothing(optimizer, options):
+    """Unless the parameters decay, and they are 0 here."""
+    assert (steps_taken(optimizer, np.zeros((30, 2)), learning_rate=0.1, **options) == 0).all()
+
+
+@every
+def test_a_resumed_run_is_bit_for_bit_the_uninterrupted_one(optimizer, options):
+    def start(params):
+        return optimizer(params, learning_rate=0.1, **options)
+
+    gradients = np.random.default_rng(0).standard_normal((12, 3))
+    theta = np.ones(3)
+    running = start(theta)
+    for number, g in enumerate(gradients):
+        if number == 7:
+            later = theta.copy()
+            resumed = start(later)
+            resumed.load_state_dict(running.state_dict())
+        running.step(g)
+        if number >= 7:
+            resumed.step(g)
+    np.testing.assert_array_equal(later, theta)
+
+
+# Weight decay
+
+WITH_A_CHOICE = [getattr(optimlib, name) for name in EVERY if name not in ALWAYS]
+DECOUPLED = [(optimizer, {"decoupled": True}) for optimizer in WITH_A_CHOICE]
+DECOUPLED += [(getattr(optimlib, name), {}) for name in ALWAYS]
+
+
+@pytest.mark.parametrize(("optimizer", "options"), DECOUPLED, ids=lambda value: str(value))
+def test_decoupled_decay_without_a_gradient_by_hand(optimizer, options):
+    """lambda = 1/2, rates 1/4 and 1/2: from 2 to 2 (1 - 1/8) = 7/4, then to 7/4 (1 - 1/4) = 21/16."""
+    params = {"W": np.array([2.0]), "b": np.array([2.0])}
+    options = options | {"weight_decay": 0.5, "mask": {"W": True, "b": False}}
+    running = optimizer(params, lambda done: 0.25 * 2**done, **options)
+    zeros = {"W": np.zeros(1), "b": np.zeros(1)}
+    for expected in (7 / 4, 21 / 16):
+        running.step(zeros)
+        assert params == {"W": expected, "b": 2.0}
+
+
+@pytest.mark.parametrize("optimizer", WITH_A_CHOICE)
+def test_coupled_decay_is_part_of_the_gradient(optimizer):
+    """What the optimizer does with the decay is what it would do with the gradient of the penalty."""
+    gradients = np.random.default_rng(0).standard_normal((5, 3))
+    params, others = np.ones(3), np.ones(3)
+    decaying, plain = optimizer(params, 0.1, weight_decay=0.25), optimizer(others, 0.1)
+    for g in gradients:
+        decaying.step(g)
+        plain.step(g + 0.25 * others)
+    np.testing.assert_array_equal(params, others)
+
+
+@pytest.mark.parametrize("optimizer", WITH_A_CHOICE)
+def test_decoupled_decay_leaves_no_trace_in_the_state(optimizer):
+    gradients = np.random.default_rng(0).standard_normal((5, 3))
+    plain = optimizer(np.ones(3), 0.1)
+    decaying = optimizer(np.ones(3), 0.1, weight_decay=0.25, decoupled=True)
+    for g in gradients:
+        plain.step(g)
+        decaying.step(g)
+    for slot, array in plain.state.items():
+        np.testing.assert_array_equal(decaying.state[slot], array)
+    assert (plain.params != decaying.params).all()
+
+
+@pytest.mark.parametrize("name", ALWAYS)
+@pytest.mark.parametrize("value", [False, True])
+def test_where_decay_is_always_decoupled_there_is_nothing_to_choose(name, value):
+    with pytest.raises(TypeError, match=f"decoupled is {value}; expected no such keyword: {name}'s"):
+        getattr(optimlib, name)(np.zeros(1), 0.1, decoupled=value)
+
+
+UNITS = [
+    ("AdaGrad", {"eps": 0.0}),
+    ("RMSProp", {"eps": 0.0}),
+    ("RMSProp", {"eps": 0.0, "momentum": 0.9, "rate_in_velocity": True}),
+    ("Adam", {"eps": 0.0}),
+    ("Adam", {"eps": 0.0, "eps_hat": True}),
+    ("AMSGrad", {"eps": 0.0}),
+    ("AMSGrad", {"eps": 0.0, "form": "raw"}),
+    ("AMSGrad", {"eps": 0.0, "form": "corrected"}),
+    ("AdamW", {"eps": 0.0}),
+    ("Nadam", {"eps": 0.0}),
+    ("Adamax", {"eps": 0.0}),
+    ("AdaBelief", {"eps": 0.0, "eps_root": 0.0}),
+    ("Lion", {}),
+]
+
+
+@pytest.mark.parametrize(("name", "options"), UNITS, ids=lambda value: str(value))
+@given(
+    gradients=st.lists(
+        st.floats(-1e3, 1e3).filter(lambda g: g == 0 or abs(g) > 1e-3), min_size=1, max_size=8
+    ).filter(lambda g: g[0] != 0),
+    exponent=st.integers(-30, 30),
+)
+@settings(derandomize=True, deadline=None, max_examples=30)
+def test_without_epsilon_the_unit_of_the_gradient_does_not_matter(name, options, gradients, exponent):
+    """A power of two scales every intermediate number exactly, so the steps agree bit for bit."""
+    optimizer = getattr(optimlib, name)
+    scaled = np.array(gradients) * 2.0**exponent
+    options = {"learning_rate": 1e-3} | options
+    np.testing.assert_array_equal(
+        steps_taken(optimizer, scaled, **options), steps_taken(optimizer, gradients, **options)
+    )
