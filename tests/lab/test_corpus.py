@@ -7,8 +7,8 @@ import pytest
 from support import same, unchanged
 
 from optimlib.differences import complex_step
-from optimlib.lab import corpus
-from optimlib.lab.corpus import KINDS, MISTAKES, Case, Problem, cases, problems, tally, trust
+from optimlib.lab.corpus import KINDS, MISTAKES, Case, GradientProblem, cases, problems, tally, trust
+from optimlib.lab.corpus.mistakes import transposed
 from optimlib.trees import copy_tree, flatten, map_tree, match
 
 PROBLEMS = {problem.name: problem for problem in problems()}
@@ -123,7 +123,7 @@ OTHERS = [
 ]
 
 
-def one_sided_slopes(problem: Problem, path: str, index: tuple[int, ...]) -> list[float]:
+def one_sided_slopes(problem: GradientProblem, path: str, index: tuple[int, ...]) -> list[float]:
     """Left and right of a coordinate, over a billionth of it."""
     theta = copy_tree(problem.theta)
     leaf = dict(flatten(theta))[path]
@@ -234,7 +234,7 @@ def test_the_mistakes_are_those_of_their_names():
 
 def test_a_transposed_matrix_that_is_not_square_keeps_its_shape():
     g = np.arange(6.0).reshape(2, 3)
-    assert corpus.transposed(g).tolist() == [[0, 3, 1], [4, 2, 5]]
+    assert transposed(g).tolist() == [[0, 3, 1], [4, 2, 5]]
 
 
 def test_what_the_loss_cannot_show_is_no_case():
@@ -275,6 +275,12 @@ def test_a_tally_by_hand():
         ("beyond", 0, 0, 0, 1, 1, 0, 0),
         ("all", 3, 1, 1, 4, 2, 1, 2),
     ]
+
+
+@pytest.mark.parametrize("answer", ["pass", 1, np.ones(2)], ids=str)
+def test_a_checker_that_gives_no_answer_is_refused(answer):
+    with pytest.raises(TypeError, match=r"^the checker returned a \w+ for the case 'squares'; expec"):
+        tally(lambda loss, grad, theta: answer, cases()[:1])
 
 
 # Our own check
