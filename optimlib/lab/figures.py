@@ -17,6 +17,7 @@ import numpy as np
 from cycler import cycler
 from matplotlib.axes import Axes
 
+from optimlib.differences import Optimum
 from optimlib.gradcheck.report import Curve
 
 BLUE = "#0072B2"
@@ -26,7 +27,7 @@ PURPLE = "#AA3377"
 BLACK = "#222222"
 GREY = "#767676"  # for what stands behind the message: guides, theory, the old curve
 
-STYLE = {
+STYLE: dict[str, Any] = {
     "figure.figsize": (5.6, 3.6),  # 840 pixels: as wide as the page, and legible on a phone
     "figure.dpi": 150,
     "figure.facecolor": "white",
@@ -68,7 +69,7 @@ def use_style() -> None:
 
 
 def error_curves(
-    curves: Mapping[str, tuple[Any, Any]], optima: Mapping[str, tuple[Any, Any]] | None = None
+    curves: Mapping[str, tuple[Any, Any]], optima: Mapping[str, Optimum] | None = None
 ) -> Axes:
     """Draw errors against the step, on logarithmic axes, one labelled curve each.
 
@@ -98,7 +99,12 @@ def error_curves(
         (line,) = ax.loglog(steps, errors, label=label)
         if label in optima:
             optimum = optima[label]
-            star = {"marker": "*", "markersize": 15, "markeredgecolor": BLACK, "linestyle": "none"}
+            star: dict[str, Any] = {
+                "marker": "*",
+                "markersize": 15,
+                "markeredgecolor": BLACK,
+                "linestyle": "none",
+            }
             ax.plot(optimum.step, optimum.error, color=line.get_color(), zorder=3, **star)
     ax.set(xlabel="step h", ylabel="relative error")
     ax.legend()

@@ -1,4 +1,4 @@
-r"""Convolution of images with a hand-written backward pass (chapter 4 derives it).
+r"""The convolution of images: the kernel's weights are shared by all windows of the image.
 
 The kernel slides over the image without being flipped. Mathematics calls that a cross-correlation,
 deep learning a convolution.
@@ -6,10 +6,14 @@ deep learning a convolution.
 
 from __future__ import annotations
 
-from numbers import Integral
-
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
+
+from optimlib.arguments import whole_number
+from optimlib.nn.arguments import check_like_output, check_shapes
+
+IMAGES = "examples, channels, height, width"
+KERNELS = "outputs, channels, kernel height, kernel width"
 
 
 def conv2d(x: np.ndarray, W: np.ndarray, b: np.ndarray, stride: int = 1, padding: int = 0) -> np.ndarray:
@@ -43,9 +47,11 @@ def conv2d(x: np.ndarray, W: np.ndarray, b: np.ndarray, stride: int = 1, padding
 
     Raises
     ------
+    TypeError
+        If `x`, `W` or `b` is not a floating-point array.
     ValueError
         If the shapes don't belong together, the kernel is larger than the image with its border, or
-        `stride` or `padding` is no whole number of its range.
+        `stride` or `padding` is not a whole number of its range.
 
     Notes
     -----
@@ -59,9 +65,8 @@ def conv2d(x: np.ndarray, W: np.ndarray, b: np.ndarray, stride: int = 1, padding
     array([[ 8., 12.],
            [20., 24.]])
     """
-    _check(x, W, stride, padding)
-    if b.shape != W.shape[:1]:
-        raise ValueError(f"b has shape {b.shape}; expected {W.shape[:1]}, a number for each output")
+    check_shapes(x=(x, IMAGES), W=(W, KERNELS), b=(b, "outputs"))
+    _check_kernel(x, W, stride, padding)
     windows = _windows(x, W, stride, padding)
     y = np.einsum("ocpq,ncijpq->noij", W, windows, optimize=True)
     return y + b[:, None, None]
@@ -97,8 +102,12 @@ def conv2d_backward(
 
     Raises
     ------
+    TypeError
+        If `dy`, `x` or `W` is not a floating-point array.
     ValueError
-        As for `conv2d`, and if `dy` has not the shape of the output.
+        If the shapes of `x` and `W` don't belong together, `dy` does not have the shape of the output,
+        the kernel is larger than the image with its border, or `stride` or `padding` is not a whole
+        number of its range.
 
     Examples
     --------
@@ -111,13 +120,11 @@ def conv2d_backward(
     >>> db
     array([4.])
     """
-    _check(x, W, stride, padding)
+    check_shapes(x=(x, IMAGES), W=(W, KERNELS))
+    _check_kernel(x, W, stride, padding)
     windows = _windows(x, W, stride, padding)
     examples, channels, rows, columns, *kernel = windows.shape
-    if dy.shape != (examples, len(W), rows, columns):
-        raise ValueError(
-            f"dy has shape {dy.shape}; expected that of the output, {(examples, len(W), rows, columns)}"
-        )
+    check_like_output(dy, (examples, len(W), rows, columns))
     dW = np.einsum("noij,ncijpq->ocpq", dy, windows, optimize=True)
     db = dy.sum(axis=(0, 2, 3))
     height, width = x.shape[2:]
@@ -139,17 +146,12 @@ def _windows(x: np.ndarray, W: np.ndarray, stride: int, padding: int) -> np.ndar
     return sliding_window_view(padded, W.shape[2:], axis=(2, 3))[:, :, ::stride, ::stride]
 
 
-def _check(x: np.ndarray, W: np.ndarray, stride: int, padding: int) -> None:
-    """Refuse images and weights that don't belong together."""
-    for name, number, least in (("stride", stride, 1), ("padding", padding, 0)):
-        whole = isinstance(number, Integral) and not isinstance(number, bool)
-        if not (whole and number >= least):
-            raise ValueError(f"{name} is {number!r}; expected a whole number from {least} on")
-    if x.ndim != 4 or W.ndim != 4 or x.shape[1] != W.shape[1] or not W.size:
-        raise ValueError(
-            f"x and W have shapes {x.shape} and {W.shape}; expected (examples, channels, height, width)"
-            " and (outputs, channels, kernel height, kernel width), at least one of each"
-        )
+def _check_kernel(x: np.ndarray, W: np.ndarray, stride: int, padding: int) -> None:
+    """Refuse a kernel without weights, one that no window has room for, and strides that are none."""
+    whole_number("stride", stride, lowest=1)
+    whole_number("padding", padding)
+    if not W.size:
+        raise ValueError(f"W has shape {W.shape}; expected at least one of each of ({KERNELS})")
     height, width = x.shape[2] + 2 * padding, x.shape[3] + 2 * padding
     if W.shape[2] > height or W.shape[3] > width:
         raise ValueError(

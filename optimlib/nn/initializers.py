@@ -1,18 +1,22 @@
-r"""Random weights to start a network from (chapter 5 derives them).
+r"""Random weights to start a network from.
 
 Every function takes the shape of the weights, as the layers have it: (inputs, outputs) for a dense
 layer, (outputs, inputs, height, width) for a convolution. What matters is how many numbers meet in
 a sum: the *fan-in* :math:`n_\mathrm{in}`, terms in each output, and the *fan-out*
-:math:`n_\mathrm{out}`, outputs (before any stride) that each input is a term of.
+:math:`n_\mathrm{out}`, outputs (before any stride) that each input is a term of. All functions
+return float64 weights of the shape they are given, drawn from the generator `rng`, and raise a
+TypeError or a ValueError if `shape` is not that of weights, a TypeError if `rng` is not a generator.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from math import inf, prod, sqrt
-from numbers import Integral
+from numbers import Integral, Real
 
 import numpy as np
+
+from optimlib.nn.arguments import check_generator
 
 
 def fans(shape: Sequence[int]) -> tuple[int, int]:
@@ -27,7 +31,7 @@ def fans(shape: Sequence[int]) -> tuple[int, int]:
     Returns
     -------
     tuple
-        ``(fan_in, fan_out)``.
+        ``(fan_in, fan_out)``, as Python ints.
 
     Raises
     ------
@@ -54,9 +58,9 @@ def fans(shape: Sequence[int]) -> tuple[int, int]:
             " each at least 1"
         )
     if len(shape) == 2:
-        inputs, outputs = shape
+        inputs, outputs = map(int, shape)
         return inputs, outputs
-    outputs, inputs, *kernel = shape
+    outputs, inputs, *kernel = map(int, shape)
     return inputs * prod(kernel), outputs * prod(kernel)
 
 
@@ -74,7 +78,7 @@ def glorot_uniform(shape: Sequence[int], rng: np.random.Generator) -> np.ndarray
     Parameters
     ----------
     shape
-        As `fans` takes it.
+        Of the weights, as `fans` takes it.
     rng
         The random numbers come from it.
 
@@ -86,7 +90,7 @@ def glorot_uniform(shape: Sequence[int], rng: np.random.Generator) -> np.ndarray
     Raises
     ------
     TypeError, ValueError
-        If `shape` is none for weights (see `fans`), or `rng` is no generator.
+        If `shape` is not that of weights (see `fans`), or `rng` is not a generator.
 
     Notes
     -----
@@ -100,8 +104,9 @@ def glorot_uniform(shape: Sequence[int], rng: np.random.Generator) -> np.ndarray
     ((100, 50), True)
     """
     fan_in, fan_out = fans(shape)
+    check_generator("rng", rng)
     a = sqrt(6 / (fan_in + fan_out))
-    return _generator(rng).uniform(-a, a, shape)
+    return rng.uniform(-a, a, shape)
 
 
 def glorot_normal(shape: Sequence[int], rng: np.random.Generator) -> np.ndarray:
@@ -111,16 +116,41 @@ def glorot_normal(shape: Sequence[int], rng: np.random.Generator) -> np.ndarray:
 
         W \sim N(0, \sigma^2), \qquad \sigma^2 = \frac{2}{n_\mathrm{in} + n_\mathrm{out}}
 
-    Arguments, result, errors and source as for `glorot_uniform`. (Some libraries draw from a normal
-    distribution cut off at two standard deviations. This one is not cut off.)
+    Some libraries draw from a normal distribution that is cut off at two standard deviations; this one
+    is not cut off.
 
+    Parameters
+    ----------
+    shape
+        Of the weights, as `fans` takes it.
+    rng
+        The random numbers come from it.
+
+    Returns
+    -------
+    numpy.ndarray
+        float64, of that shape.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `shape` is not that of weights (see `fans`), or `rng` is not a generator.
+
+    Notes
+    -----
+    X. Glorot and Y. Bengio, *Understanding the difficulty of training deep feedforward neural
+    networks*, AISTATS 2010, where the weights are uniform.
+
+    Examples
+    --------
     >>> W = glorot_normal((100, 100), np.random.default_rng(0))
     >>> print(f"{W.std():.2f}")  # sqrt(2 / 200)
     0.10
     """
     fan_in, fan_out = fans(shape)
+    check_generator("rng", rng)
     sigma = sqrt(2 / (fan_in + fan_out))
-    return sigma * _generator(rng).standard_normal(shape)
+    return sigma * rng.standard_normal(shape)
 
 
 def he_uniform(shape: Sequence[int], rng: np.random.Generator) -> np.ndarray:
@@ -130,15 +160,38 @@ def he_uniform(shape: Sequence[int], rng: np.random.Generator) -> np.ndarray:
 
         W \sim U(-a, a), \qquad a = \sqrt{\frac{6}{n_\mathrm{in}}}
 
-    Arguments, result, errors and source as for `he_normal`.
+    Parameters
+    ----------
+    shape
+        Of the weights, as `fans` takes it.
+    rng
+        The random numbers come from it.
 
+    Returns
+    -------
+    numpy.ndarray
+        float64, of that shape.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `shape` is not that of weights (see `fans`), or `rng` is not a generator.
+
+    Notes
+    -----
+    K. He, X. Zhang, S. Ren and J. Sun, *Delving deep into rectifiers: surpassing human-level
+    performance on ImageNet classification*, ICCV 2015, where the weights are normal.
+
+    Examples
+    --------
     >>> W = he_uniform((150, 10), np.random.default_rng(0))
     >>> bool(np.abs(W).max() <= 0.2)  # sqrt(6 / 150)
     True
     """
     fan_in, _ = fans(shape)
+    check_generator("rng", rng)
     a = sqrt(6 / fan_in)
-    return _generator(rng).uniform(-a, a, shape)
+    return rng.uniform(-a, a, shape)
 
 
 def he_normal(shape: Sequence[int], rng: np.random.Generator) -> np.ndarray:
@@ -153,7 +206,7 @@ def he_normal(shape: Sequence[int], rng: np.random.Generator) -> np.ndarray:
     Parameters
     ----------
     shape
-        As `fans` takes it.
+        Of the weights, as `fans` takes it.
     rng
         The random numbers come from it.
 
@@ -165,7 +218,7 @@ def he_normal(shape: Sequence[int], rng: np.random.Generator) -> np.ndarray:
     Raises
     ------
     TypeError, ValueError
-        If `shape` is none for weights (see `fans`), or `rng` is no generator.
+        If `shape` is not that of weights (see `fans`), or `rng` is not a generator.
 
     Notes
     -----
@@ -179,8 +232,9 @@ def he_normal(shape: Sequence[int], rng: np.random.Generator) -> np.ndarray:
     0.10
     """
     fan_in, _ = fans(shape)
+    check_generator("rng", rng)
     sigma = sqrt(2 / fan_in)
-    return sigma * _generator(rng).standard_normal(shape)
+    return sigma * rng.standard_normal(shape)
 
 
 def orthogonal(shape: Sequence[int], rng: np.random.Generator, gain: float = 1.0) -> np.ndarray:
@@ -198,7 +252,7 @@ def orthogonal(shape: Sequence[int], rng: np.random.Generator, gain: float = 1.0
     Parameters
     ----------
     shape
-        As `fans` takes it.
+        Of the weights, as `fans` takes it.
     rng
         The random numbers come from it.
     gain
@@ -212,7 +266,7 @@ def orthogonal(shape: Sequence[int], rng: np.random.Generator, gain: float = 1.0
     Raises
     ------
     TypeError, ValueError
-        If `shape` is none for weights (see `fans`), or `rng` is no generator, or `gain` is not a
+        If `shape` is not that of weights (see `fans`), or `rng` is not a generator, or `gain` is not a
         positive, finite number.
 
     Notes
@@ -228,17 +282,13 @@ def orthogonal(shape: Sequence[int], rng: np.random.Generator, gain: float = 1.0
     True
     """
     fans(shape)
+    check_generator("rng", rng)
+    if isinstance(gain, bool) or not isinstance(gain, Real):
+        raise TypeError(f"gain is {gain!r}; expected a positive, finite number")
     if not 0 < gain < inf:
         raise ValueError(f"gain is {gain!r}; expected a positive, finite number")
     rows, columns = shape[0], prod(shape[1:])
-    A = _generator(rng).standard_normal((max(rows, columns), min(rows, columns)))
+    A = rng.standard_normal((max(rows, columns), min(rows, columns)))
     Q, R = np.linalg.qr(A)
     W = gain * Q * np.sign(np.diag(R))
     return (W if rows >= columns else W.T).reshape(shape)
-
-
-def _generator(rng: np.random.Generator) -> np.random.Generator:
-    """The generator, once it is sure to be one."""
-    if not isinstance(rng, np.random.Generator):
-        raise TypeError(f"rng is {rng!r}; expected a numpy.random.Generator")
-    return rng

@@ -1,14 +1,27 @@
-"""Layers with hand-written backward passes (chapter 4 derives them).
+"""The plain layers: dense, activations, dropout and residual connections.
 
-A layer is a pair of functions. The forward one returns its output; the backward one takes the
-gradient of the loss with respect to that output, `dy`, and what the forward pass was given, and
-returns the gradients with respect to each input, in the order of the forward function's arguments.
-Rows are examples.
+A layer is a pair of functions. The forward one returns its output. The backward one takes `dy`, the
+gradient of the loss with respect to that output, and what the forward pass was given or returned; it
+returns the gradients with respect to each input, in the order of the forward function's arguments,
+each of its input's shape. Rows are examples.
+
+All arrays are floating point. A function raises a TypeError that names an argument which is not such
+an array, and a ValueError if shapes don't belong together (NumPy would broadcast some of them).
 """
 
 from __future__ import annotations
 
+from numbers import Real
+
 import numpy as np
+
+from optimlib.nn.arguments import (
+    check_floating,
+    check_generator,
+    check_like_output,
+    check_real,
+    check_shapes,
+)
 
 
 def dense(x: np.ndarray, W: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -30,6 +43,8 @@ def dense(x: np.ndarray, W: np.ndarray, b: np.ndarray) -> np.ndarray:
 
     Raises
     ------
+    TypeError
+        If an argument is not a floating-point array.
     ValueError
         If the shapes don't belong together. (A `b` of another shape would often be broadcast.)
 
@@ -38,11 +53,7 @@ def dense(x: np.ndarray, W: np.ndarray, b: np.ndarray) -> np.ndarray:
     >>> dense(np.array([[1.0, 2.0]]), W=np.array([[1.0], [10.0]]), b=np.array([100.0]))
     array([[121.]])
     """
-    if x.ndim != 2 or W.shape[:1] != x.shape[1:] or b.shape != W.shape[1:]:
-        raise ValueError(
-            f"x, W and b have shapes {x.shape}, {W.shape} and {b.shape};"
-            " expected (examples, inputs), (inputs, outputs) and (outputs,)"
-        )
+    check_shapes(x=(x, "examples, inputs"), W=(W, "inputs, outputs"), b=(b, "outputs"))
     return x @ W + b
 
 
@@ -63,12 +74,20 @@ def dense_backward(
     tuple
         ``(dx, dW, db)``, of the shapes of `x`, `W` and `b`.
 
+    Raises
+    ------
+    TypeError
+        If an argument is not a floating-point array.
+    ValueError
+        If the shapes don't belong together.
+
     Examples
     --------
     >>> dx, dW, db = dense_backward(np.array([[1.0]]), x=np.array([[3.0, 4.0]]), W=np.ones((2, 1)))
     >>> dx, dW.ravel(), db
     (array([[1., 1.]]), array([3., 4.]), array([1.]))
     """
+    check_shapes(dy=(dy, "examples, outputs"), x=(x, "examples, inputs"), W=(W, "inputs, outputs"))
     dx = dy @ W.T
     dW = x.T @ dy
     db = dy.sum(axis=0)  # the bias was broadcast over the examples
@@ -81,6 +100,7 @@ def tanh(x: np.ndarray) -> np.ndarray:
     >>> tanh(np.array([0.0]))
     array([0.])
     """
+    check_floating("x", x)
     return np.tanh(x)
 
 
@@ -90,6 +110,8 @@ def tanh_backward(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
     >>> tanh_backward(np.array([2.0]), y=np.array([0.5]))
     array([1.5])
     """
+    check_floating("y", y)
+    check_like_output(dy, y.shape)
     return dy * (1 - y**2)
 
 
@@ -99,6 +121,7 @@ def relu(x: np.ndarray) -> np.ndarray:
     >>> relu(np.array([-1.0, 2.0]))
     array([0., 2.])
     """
+    check_real("x", x)
     return np.maximum(x, 0)
 
 
@@ -110,6 +133,8 @@ def relu_backward(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
     >>> relu_backward(np.array([3.0, 3.0]), y=np.array([0.0, 2.0]))
     array([0., 3.])
     """
+    check_real("y", y)
+    check_like_output(dy, y.shape)
     return dy * (y > 0)
 
 
@@ -119,6 +144,8 @@ def leaky_relu(x: np.ndarray, slope: float = 0.01) -> np.ndarray:
     >>> leaky_relu(np.array([-1.0, 2.0]), slope=0.5)
     array([-0.5,  2. ])
     """
+    check_real("x", x)
+    _check_slope(slope)
     return np.where(x > 0, x, slope * x)
 
 
@@ -131,6 +158,9 @@ def leaky_relu_backward(dy: np.ndarray, x: np.ndarray, slope: float = 0.01) -> n
     >>> leaky_relu_backward(np.array([3.0, 3.0]), x=np.array([-1.0, 2.0]), slope=0.5)
     array([1.5, 3. ])
     """
+    check_real("x", x)
+    check_like_output(dy, x.shape)
+    _check_slope(slope)
     return np.where(x > 0, dy, slope * dy)
 
 
@@ -148,6 +178,7 @@ def sigmoid(x: np.ndarray) -> np.ndarray:
     >>> sigmoid(np.array([0.0, -1e4, 1e4]))
     array([0.5, 0. , 1. ])
     """
+    check_real("x", x)
     return np.exp(np.minimum(x, 0)) / (1 + np.exp(-np.abs(x)))
 
 
@@ -157,6 +188,8 @@ def sigmoid_backward(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
     >>> sigmoid_backward(np.array([8.0]), y=np.array([0.25]))
     array([1.5])
     """
+    check_floating("y", y)
+    check_like_output(dy, y.shape)
     return dy * y * (1 - y)
 
 
@@ -168,7 +201,7 @@ def dropout(x: np.ndarray, rate: float, rng: np.random.Generator) -> tuple[np.nd
     Parameters
     ----------
     x
-        Inputs, floating point of any shape.
+        Inputs, of any shape.
     rate
         Probability of dropping an element: from 0 on, below 1.
     rng
@@ -182,7 +215,7 @@ def dropout(x: np.ndarray, rate: float, rng: np.random.Generator) -> tuple[np.nd
     Raises
     ------
     TypeError
-        If `x` is not floating point, or `rng` is no generator.
+        If `x` is not a floating-point array, `rate` is not a number, or `rng` is not a generator.
     ValueError
         If `rate` is out of its range.
 
@@ -198,12 +231,12 @@ def dropout(x: np.ndarray, rate: float, rng: np.random.Generator) -> tuple[np.nd
     >>> np.unique(y)
     array([0., 4.])
     """
-    if x.dtype.kind != "f":
-        raise TypeError(f"x has dtype {x.dtype}; expected floating point")
+    check_floating("x", x)
+    if isinstance(rate, bool) or not isinstance(rate, Real):
+        raise TypeError(f"rate is {rate!r}; expected a number from 0 on and below 1")
     if not 0 <= rate < 1:
         raise ValueError(f"rate is {rate!r}; expected a number from 0 on and below 1")
-    if not isinstance(rng, np.random.Generator):
-        raise TypeError(f"rng is {rng!r}; expected a numpy.random.Generator")
+    check_generator("rng", rng)
     kept = rng.random(x.shape) >= rate
     mask = (kept / (1 - rate)).astype(x.dtype)
     return x * mask, mask
@@ -215,6 +248,8 @@ def dropout_backward(dy: np.ndarray, mask: np.ndarray) -> np.ndarray:
     >>> dropout_backward(np.array([3.0, 3.0]), mask=np.array([0.0, 2.0]))
     array([0., 6.])
     """
+    check_floating("mask", mask)
+    check_like_output(dy, mask.shape)
     return dy * mask
 
 
@@ -233,6 +268,8 @@ def residual(x: np.ndarray, fx: np.ndarray) -> np.ndarray:
 
     Raises
     ------
+    TypeError
+        If an argument is not a floating-point array.
     ValueError
         If the shapes differ.
 
@@ -246,6 +283,8 @@ def residual(x: np.ndarray, fx: np.ndarray) -> np.ndarray:
     >>> residual(np.array([1.0, 2.0]), np.array([0.5, -0.5]))
     array([1.5, 1.5])
     """
+    check_floating("x", x)
+    check_floating("fx", fx)
     if x.shape != fx.shape:
         raise ValueError(f"x has shape {x.shape} and fx {fx.shape}; expected the same shape twice")
     return x + fx
@@ -259,4 +298,13 @@ def residual_backward(dy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     >>> residual_backward(np.array([3.0]))
     (array([3.]), array([3.]))
     """
+    check_floating("dy", dy)
     return dy, dy
+
+
+def _check_slope(slope: float) -> None:
+    """Refuse what is not a finite number."""
+    if isinstance(slope, bool) or not isinstance(slope, Real):
+        raise TypeError(f"slope is {slope!r}; expected a number")
+    if not np.isfinite(slope):
+        raise ValueError(f"slope is {slope!r}; expected a finite number")

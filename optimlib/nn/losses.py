@@ -1,9 +1,14 @@
-"""Losses, each with its gradient."""
+"""The losses that a network ends in. Each function returns the loss and its gradient together.
+
+A loss is a mean over the examples, a Python float; its gradient is that with respect to the first
+argument, an array of the first argument's shape and dtype.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
+from optimlib.nn.arguments import check_real
 from optimlib.nn.layers import sigmoid
 
 
@@ -34,7 +39,7 @@ def softmax_cross_entropy(logits: np.ndarray, labels: np.ndarray) -> tuple[float
     Raises
     ------
     TypeError
-        If `labels` are not integers.
+        If `logits` are not floating point, or `labels` are not integers.
     ValueError
         If the shapes don't belong together, there is no example, or a label names no class.
 
@@ -45,6 +50,7 @@ def softmax_cross_entropy(logits: np.ndarray, labels: np.ndarray) -> tuple[float
     (0.693147, array([[-0.5,  0.5]]))
     """
     logits, labels = np.asarray(logits), np.asarray(labels)
+    check_real("logits", logits)
     if labels.dtype.kind not in "iu":
         raise TypeError(f"labels have dtype {labels.dtype}; expected integers")
     if logits.ndim != 2 or labels.shape != logits.shape[:1] or not logits.size:
@@ -93,7 +99,7 @@ def logistic(logits: np.ndarray, labels: np.ndarray) -> tuple[float, np.ndarray]
     Raises
     ------
     TypeError
-        If `logits` are not floating point or `labels` are no numbers.
+        If `logits` are not floating point or `labels` are not numbers.
     ValueError
         If the shapes don't belong together, there is no example, or a label is neither 0 nor 1.
 
@@ -104,11 +110,9 @@ def logistic(logits: np.ndarray, labels: np.ndarray) -> tuple[float, np.ndarray]
     (0.693147, array([ 0.25, -0.25]))
     """
     logits, labels = np.asarray(logits), np.asarray(labels)
-    if logits.dtype.kind != "f" or labels.dtype.kind not in "biuf":
-        raise TypeError(
-            f"logits have dtype {logits.dtype} and labels {labels.dtype};"
-            " expected floating point and numbers"
-        )
+    check_real("logits", logits)
+    if labels.dtype.kind not in "biuf":
+        raise TypeError(f"labels have dtype {labels.dtype}; expected numbers, 0 or 1")
     if logits.ndim != 1 or labels.shape != logits.shape or not logits.size:
         raise ValueError(
             f"logits have shape {logits.shape} and labels {labels.shape};"
@@ -148,7 +152,7 @@ def squared_error(prediction: np.ndarray, target: np.ndarray) -> tuple[float, np
     Raises
     ------
     TypeError
-        If `prediction` is not floating point.
+        If `prediction` is not floating point, or `target` is not numbers.
     ValueError
         If the shapes differ, or there is no example. (Shapes such as (n, 1) and (n,) would be
         broadcast to n times n differences.)
@@ -161,8 +165,9 @@ def squared_error(prediction: np.ndarray, target: np.ndarray) -> tuple[float, np
            [0., 1.]]))
     """
     prediction, target = np.asarray(prediction), np.asarray(target)
-    if prediction.dtype.kind != "f":
-        raise TypeError(f"prediction has dtype {prediction.dtype}; expected floating point")
+    check_real("prediction", prediction)
+    if target.dtype.kind not in "biuf":
+        raise TypeError(f"target has dtype {target.dtype}; expected numbers")
     if prediction.ndim < 1 or target.shape != prediction.shape or not prediction.size:
         raise ValueError(
             f"prediction has shape {prediction.shape} and target {target.shape};"

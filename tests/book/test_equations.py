@@ -10,8 +10,19 @@ from latex import Matrix, Series, evaluate, labelled_equations
 
 from optimlib import SGD, AdaBelief, Adam, Adamax, AdamW, Lion, Nadam, RAdam, check_gradient, differences
 from optimlib.gradcheck.report import MISS
-from optimlib.nn import initializers, layers, losses, normalization, recurrent
-from optimlib.nn.recurrent import gru, gru_backward, lstm, lstm_backward
+from optimlib.nn import (
+    batch_norm,
+    batch_norm_backward,
+    gru,
+    gru_backward,
+    initializers,
+    layers,
+    losses,
+    lstm,
+    lstm_backward,
+    rnn,
+    rnn_backward,
+)
 
 EQUATIONS = labelled_equations()
 
@@ -246,9 +257,9 @@ def test_batch_normalization():
     values = {"x": x, r"\gamma": gamma, r"\beta": beta, "dy": dy, r"\varepsilon": 0.125}
     values |= {SUM: lambda a: a.sum(axis=0), MEAN: lambda a: a.mean(axis=0)}
     found = evaluate(EQUATIONS["eq-04-batch-norm"], values)
-    y, cache = normalization.batch_norm(x, gamma, beta, eps=0.125)
+    y, cache = batch_norm(x, gamma, beta, eps=0.125)
     np.testing.assert_allclose(found["y"], y, rtol=1e-12)
-    gradients = normalization.batch_norm_backward(dy, cache)
+    gradients = batch_norm_backward(dy, cache)
     for name, gradient in zip(("d x", r"d \gamma", r"d \beta"), gradients, strict=True):
         np.testing.assert_allclose(found[name], gradient, rtol=1e-11, atol=1e-14)
 
@@ -258,7 +269,7 @@ def test_backpropagation_through_time():
     rng, T = np.random.default_rng(0), 4
     shapes = ((5, T, 2), (5, 3), (2, 3), (3, 3), 3, (5, T, 3))
     x, h0, Wx, Wh, b, dh = (rng.standard_normal(shape) for shape in shapes)
-    h, cache = recurrent.rnn(x, h0, Wx, Wh, b)
+    h, cache = rnn(x, h0, Wx, Wh, b)
     transposed = {r"W_x^\top": Matrix(Wx.T), r"W_h^\top": Matrix(Wh.T)}
     dx, dz = {}, {T + 1: np.zeros((5, 3))}
     for t in range(T, 0, -1):
@@ -272,7 +283,7 @@ def test_backpropagation_through_time():
     values[r"h_{t-1}^\top"] = Series("t", {t: Matrix(before[t - 1].T) for t in dx})
     found = evaluate(EQUATIONS["eq-04-rnn-sums"], values)
     found["d x"] = np.stack([dx[t] for t in sorted(dx)], axis=1)
-    gradients = recurrent.rnn_backward(dh, cache)
+    gradients = rnn_backward(dh, cache)
     for name, gradient in zip(("d x", "d h _ 0", "d W _ x", "d W _ h", "d b"), gradients, strict=True):
         np.testing.assert_allclose(found[name], gradient, rtol=1e-11, atol=1e-13)
 

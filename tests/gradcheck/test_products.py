@@ -9,7 +9,7 @@ from support import unchanged
 
 import optimlib
 from optimlib.gradcheck.products import check_adjoint, check_hvp, check_jvp, check_vjp
-from optimlib.nn.recurrent import rnn, rnn_backward
+from optimlib.nn import rnn, rnn_backward
 
 SEEDS = range(3)
 rng = np.random.default_rng(17)

@@ -7,7 +7,7 @@ import pytest
 from support import unchanged
 
 from optimlib import SGD, assert_gradient, check_gradient
-from optimlib.lab import functions
+from optimlib.lab import datasets, functions
 from optimlib.lab.functions import (
     Problem,
     beale,
@@ -463,7 +463,7 @@ def test_the_examples_are_the_two_digits():
 
 def test_the_minimizer_tells_the_digits_apart():
     problem = logistic_regression(classes=(0, 1), penalty=1e-4)
-    images, labels = functions.digits()
+    images, labels = datasets.digits()
     z = images @ problem.minimizers[0][:-1] + problem.minimizers[0][-1]
     assert (z[labels == 0] < 0).all()
     assert (z[labels == 1] > 0).all()

@@ -362,5 +362,7 @@ def test_a_whole_network_agrees_with_the_loss():
     ids=str,
 )
 def test_dense_refuses_shapes_that_do_not_belong_together(x, W, b):
-    with pytest.raises(ValueError, match=r"expected \(examples, inputs\), \(inputs, outputs\)"):
+    with pytest.raises(
+        ValueError, match=r"expected x \(examples, inputs\), W \(inputs, outputs\), b \(o"
+    ):
         dense(np.zeros(x), np.zeros(W), np.zeros(b))

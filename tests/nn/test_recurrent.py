@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -10,8 +11,7 @@ from hypothesis import strategies as st
 from support import GOLDEN, unchanged
 
 from optimlib import assert_gradient, check_gradient
-from optimlib.nn import recurrent
-from optimlib.nn.recurrent import gru, gru_backward, lstm, lstm_backward, rnn, rnn_backward
+from optimlib.nn import gru, gru_backward, lstm, lstm_backward, rnn, rnn_backward
 
 PROPERTY = settings(derandomize=True, deadline=None, max_examples=8)
 RECORDED = json.loads((GOLDEN / "recurrent.json").read_text(encoding="utf8"))
@@ -199,7 +199,7 @@ BUGS = [
     ("rnn", "no direct gradient", "dh_t = dh[:, t] + dh_t", "dh_t = dh[:, t] if t == 2 else dh_t"),
     ("rnn", "truncated", "dh_t = da @ Wh.T", "dh_t = da @ Wh.T * (t != 1)"),
     ("rnn", "Wh not transposed", "dh_t = da @ Wh.T", "dh_t = da @ Wh"),
-    ("rnn", "the state after, not before", "_before(t, h, h0).T", "h[:, t].T"),
+    ("rnn", "the state after, not before", "before(t, h, h0).T", "h[:, t].T"),
     ("rnn", "the last step's weights only", "dWx += x[:, t].T @ da", "dWx = x[:, t].T @ da"),
     ("rnn", "slope of tanh forgotten", "da = tanh_backward(dh_t, h[:, t])", "da = dh_t"),
     ("lstm", "nothing through the cell", "dc_t = dc_t * f", "dc_t = dc_t * 0"),
@@ -207,7 +207,7 @@ BUGS = [
     ("lstm", "nothing through the state", "dh_t = da @ Wh.T", "dh_t = dh_t * 0"),
     ("lstm", "two gates swapped", "[da_i, da_f, da_g, da_o]", "[da_i, da_f, da_o, da_g]"),
     ("lstm", "input and forget gate swapped", "i, f, g, o = gates[t]", "f, i, g, o = gates[t]"),
-    ("lstm", "the cell after, not before", "_before(t, c, c0)", "c[:, t]"),
+    ("lstm", "the cell after, not before", "before(t, c, c0)", "c[:, t]"),
     ("lstm", "slope of tanh(c) forgotten", "tanh_backward(dh_t * o, tanh_c)", "dh_t * o"),
     ("gru", "nothing past the gates", "dh_t = dq @ Wh.T + dh_t * z", "dh_t = dq @ Wh.T"),
     ("gru", "nothing through the gates", "dh_t = dq @ Wh.T + dh_t * z", "dh_t = dh_t * z"),
@@ -226,7 +226,7 @@ def test_a_planted_bug_is_found(name, right, wrong):
     forward, backward, gates, names = next(row for row in LAYERS if row[0].__name__ == name)
     source = inspect.getsource(backward)
     assert source.count(right) == 1
-    namespace = dict(vars(recurrent))
+    namespace = dict(vars(sys.modules[forward.__module__]))
     exec(source.replace(right, wrong), namespace)
     rng = np.random.default_rng(6)
     theta = arguments(gates, names, rng, examples=1, time=3, inputs=2)

@@ -1,0 +1,136 @@
+"""What a layer may be given: floating-point arrays whose shapes belong together."""
+
+from __future__ import annotations
+
+import re
+from math import inf
+from numbers import Real
+from typing import Any
+
+import numpy as np
+
+
+def check_floating(name: str, array: Any) -> None:
+    """Refuse what is not an array of floating-point numbers.
+
+    Complex ones are floating point too: the complex step needs them.
+
+    >>> check_floating("x", np.array([1, 2]))
+    Traceback (most recent call last):
+        ...
+    TypeError: x has dtype int64; expected floating point
+    """
+    if not isinstance(array, np.ndarray | np.generic):  # a NumPy number is as good as an array of ()
+        raise TypeError(f"{name} is a {type(array).__name__}; expected a NumPy array")
+    if array.dtype.kind not in "fc":
+        raise TypeError(f"{name} has dtype {array.dtype}; expected floating point")
+
+
+def check_real(name: str, array: Any) -> None:
+    """Refuse what is not an array of real floating-point numbers, which are ordered.
+
+    >>> check_real("x", np.array([1j]))
+    Traceback (most recent call last):
+        ...
+    TypeError: x has dtype complex128; expected floating point, and real
+    """
+    check_floating(name, array)
+    if array.dtype.kind == "c":
+        raise TypeError(f"{name} has dtype {array.dtype}; expected floating point, and real")
+
+
+def check_shapes(**arrays: tuple[np.ndarray, str]) -> None:
+    """Refuse arrays that are not floating point, or whose shapes don't belong together.
+
+    An argument is ``name=(array, axes)`` with the axes in words. Axes of one name are equally long;
+    "4 units" is four times as long as "units", and "..." stands for any number of axes.
+
+    >>> check_shapes(x=(np.ones((5, 3)), "examples, inputs"), b=(np.ones(2), "inputs"))
+    Traceback (most recent call last):
+        ...
+    ValueError: b does not fit: the shapes are x (5, 3), b (2,);
+        expected x (examples, inputs), b (inputs,)
+    """
+    for name, (array, _) in arrays.items():
+        check_floating(name, array)
+    lengths: dict[str, int] = {}
+    for name, (array, axes) in arrays.items():
+        if not _fits(array.shape, axes, lengths):
+            received = ", ".join(f"{other} {array.shape}" for other, (array, _) in arrays.items())
+            expected = ", ".join(f"{other} {_tuple(axes)}" for other, (_, axes) in arrays.items())
+            raise ValueError(f"{name} does not fit: the shapes are {received}; expected {expected}")
+
+
+def check_like_output(dy: Any, shape: tuple[int, ...]) -> None:
+    """Refuse a gradient with respect to an output of `shape` that would be broadcast to it.
+
+    >>> check_like_output(np.ones(3), (4, 3))
+    Traceback (most recent call last):
+        ...
+    ValueError: dy has shape (3,); expected that of the output, (4, 3)
+    """
+    check_floating("dy", dy)
+    if dy.shape != shape:
+        raise ValueError(f"dy has shape {dy.shape}; expected that of the output, {shape}")
+
+
+def check_eps(eps: float) -> None:
+    """Refuse what could make the argument of a root negative.
+
+    >>> check_eps(-1)
+    Traceback (most recent call last):
+        ...
+    ValueError: eps is -1; expected a number from 0 on
+    """
+    if isinstance(eps, bool) or not isinstance(eps, Real):
+        raise TypeError(f"eps is {eps!r}; expected a number from 0 on")
+    if not 0 <= eps < inf:
+        raise ValueError(f"eps is {eps!r}; expected a number from 0 on")
+
+
+def check_cache(cache: Any, expected: type, forward: str) -> None:
+    """Refuse a cache that the layer's own forward function did not return.
+
+    >>> check_cache(np.ones(3), tuple, "lstm")
+    Traceback (most recent call last):
+        ...
+    TypeError: cache is a ndarray; expected the tuple that lstm returns beside its output
+    """
+    if not isinstance(cache, expected):
+        raise TypeError(
+            f"cache is a {type(cache).__name__};"
+            f" expected the {expected.__name__} that {forward} returns beside its output"
+        )
+
+
+def check_generator(name: str, rng: Any) -> None:
+    """Refuse what is not a `numpy.random.Generator`, such as a seed.
+
+    >>> check_generator("rng", 0)
+    Traceback (most recent call last):
+        ...
+    TypeError: rng is 0; expected a numpy.random.Generator
+    """
+    if not isinstance(rng, np.random.Generator):
+        raise TypeError(f"{name} is {rng!r}; expected a numpy.random.Generator")
+
+
+def _fits(shape: tuple[int, ...], axes: str, lengths: dict[str, int]) -> bool:
+    """Whether a shape has these axes; the lengths of those not met before are written down."""
+    words = axes.split(", ")
+    if words[0] == "...":
+        words = words[1:]
+        shape = shape[max(0, len(shape) - len(words)) :]
+    if len(shape) != len(words):
+        return False
+    for word, length in zip(words, shape, strict=True):
+        times, noun = re.fullmatch(r"(\d*) ?(.+)", word).groups()  # type: ignore[union-attr]
+        times = int(times or 1)
+        if times * lengths.setdefault(noun, length // times) != length:
+            return False
+    return True
+
+
+def _tuple(axes: str) -> str:
+    """Axes in words as Python writes a shape."""
+    return f"({axes})" if ", " in axes else f"({axes},)"
