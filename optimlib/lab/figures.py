@@ -65,7 +65,7 @@ def use_style() -> None:
     >>> plt.rcParams["figure.dpi"]
     150.0
     """
-    plt.rcParams.update(STYLE)
+    plt.style.use(STYLE)
 
 
 def error_curves(
@@ -99,13 +99,8 @@ def error_curves(
         (line,) = ax.loglog(steps, errors, label=label)
         if label in optima:
             optimum = optima[label]
-            star: dict[str, Any] = {
-                "marker": "*",
-                "markersize": 15,
-                "markeredgecolor": BLACK,
-                "linestyle": "none",
-            }
-            ax.plot(optimum.step, optimum.error, color=line.get_color(), zorder=3, **star)
+            (star,) = ax.plot(optimum.step, optimum.error, "*", color=line.get_color(), zorder=3)
+            star.set(markersize=15, markeredgecolor=BLACK)
     ax.set(xlabel="step h", ylabel="relative error")
     ax.legend()
     return ax
