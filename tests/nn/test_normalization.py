@@ -332,8 +332,7 @@ def test_layer_norm_of_one_feature_is_refused():
 @pytest.mark.parametrize("shape", [(3,), (2, 3, 4), (0, 3), (3, 0)], ids=str)
 def test_what_is_no_batch_is_refused(shape):
     x, one = np.ones(shape), np.ones(3)
-    message = r"x (has shape|does not fit: the shapes are x) "
-    message += re.escape(str(shape)) + r".*; expected (x )?\(examples, features\)"
+    message = rf"x (has shape )?{re.escape(str(shape))}.*; expected (x )?\(examples, features\)"
     with pytest.raises(ValueError, match=message):
         batch_norm(x, one, one)
     with pytest.raises(ValueError, match=message):
@@ -343,9 +342,8 @@ def test_what_is_no_batch_is_refused(shape):
 
 
 def misfit(name: str, shape: tuple[int, ...]) -> str:
-    return (
-        rf"^{name} does not fit: the shapes are x \(4, 3\), .*{re.escape(f'{name} {shape}')}.*; expected"
-    )
+    received = re.escape(f"{name} {shape}")
+    return rf"^{name} does not fit: the shapes are x \(4, 3\), .*{received}.*; expected"
 
 
 @pytest.mark.parametrize("shape", [(2,), (1,), (), (4, 3)], ids=str)
@@ -362,9 +360,7 @@ def test_shapes_that_would_be_broadcast_are_refused(shape):
     with pytest.raises(ValueError, match=misfit("variance", shape)):
         batch_norm_evaluate_backward(x, x, one, one, other)
     for gamma, beta in (other, one), (one, other):
-        with pytest.raises(
-            ValueError, match=r"does not fit: the shapes are x \(4, 3\), gamma"
-        ) as caught:
+        with pytest.raises(ValueError, match=r"does not fit: the shapes are x \(4, 3\)") as caught:
             layer_norm(x, gamma, beta)
         expected = "expected x (..., examples, features), gamma (features,), beta (features,)"
         assert expected in str(caught.value)
