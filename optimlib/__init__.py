@@ -15,9 +15,15 @@ True
 """
 
 from optimlib.clipping import clip_by_global_norm, clip_by_leaf_norm, clip_by_value, global_norm
-from optimlib.gradcheck.check import assert_gradient, check_gradient
-from optimlib.gradcheck.products import check_adjoint, check_hvp, check_jvp, check_vjp
-from optimlib.gradcheck.report import GradientReport
+from optimlib.gradcheck import (
+    GradientReport,
+    assert_gradient,
+    check_adjoint,
+    check_gradient,
+    check_hvp,
+    check_jvp,
+    check_vjp,
+)
 from optimlib.optimizers.adam import Adam, AdamW, AMSGrad
 from optimlib.optimizers.adam_family import AdaBelief, Adamax, Lion, Nadam, RAdam
 from optimlib.optimizers.adaptive import Adadelta, AdaGrad, RMSProp
