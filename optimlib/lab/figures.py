@@ -9,7 +9,7 @@ speaks by colour alone. Figures are opaque white PNGs; the book's style sheet in
 lightness in dark mode.
 """
 
-from collections.abc import Container, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -86,6 +86,11 @@ def error_curves(
     matplotlib.axes.Axes
         For what a chapter adds to it.
 
+    Raises
+    ------
+    TypeError, ValueError
+        If `curves` is not a dict with at least one label, or `optima` has a label that it lacks.
+
     Examples
     --------
     >>> axes = error_curves({"forward": ([1e-8, 1e-4], [1e-8, 5e-5])})
@@ -94,6 +99,11 @@ def error_curves(
     >>> plt.close(axes.figure)
     """
     optima = optima or {}
+    _check_named("curves", curves)
+    if unknown := [label for label in optima if label not in curves]:
+        raise ValueError(
+            f"optima has the label {unknown[0]!r}; expected those of curves, {list(curves)}"
+        )
     _, ax = plt.subplots()
     for label, (steps, errors) in curves.items():
         (line,) = ax.loglog(steps, errors, label=label)
@@ -125,6 +135,11 @@ def check_curves(curves: Mapping[str, Curve], ax: Axes | None = None) -> Axes:
     matplotlib.axes.Axes
         For what a chapter adds to it.
 
+    Raises
+    ------
+    TypeError, ValueError
+        If `curves` is not a dict of curves with at least one label.
+
     Examples
     --------
     >>> curve = Curve(np.array([0.5, 1.0]), np.array([3.25, 4.0]), np.array([0.25, 1.0]))
@@ -133,6 +148,10 @@ def check_curves(curves: Mapping[str, Curve], ax: Axes | None = None) -> Axes:
     array([0.25, 1.  ])
     >>> plt.close(axes.figure)
     """
+    _check_named("curves", curves)
+    for label, curve in curves.items():
+        if not isinstance(curve, Curve):
+            raise TypeError(f"curves[{label!r}] is a {type(curve).__name__}; expected report.curve(...)")
     if ax is None:
         _, ax = plt.subplots()
     every = np.concatenate([curve.difference for curve in curves.values()])
@@ -163,6 +182,11 @@ def bands(runs: Mapping[str, tuple[Any, Any]], ax: Axes | None = None) -> Axes:
     matplotlib.axes.Axes
         For labels, scales and the legend.
 
+    Raises
+    ------
+    TypeError, ValueError
+        If `runs` is not a dict with at least one label, or shapes don't belong together.
+
     Examples
     --------
     >>> axes = bands({"descent": ([1, 2, 3], [[3.0, 2.0, 1.0], [3.5, 2.5, 1.5]])})
@@ -170,6 +194,13 @@ def bands(runs: Mapping[str, tuple[Any, Any]], ax: Axes | None = None) -> Axes:
     3.25
     >>> plt.close(axes.figure)
     """
+    _check_named("runs", runs)
+    for label, (x, values) in runs.items():
+        if np.ndim(values) != 2 or np.shape(values)[1:] != np.shape(x):
+            raise ValueError(
+                f"runs[{label!r}] has x of shape {np.shape(x)} and values of shape {np.shape(values)};"
+                " expected (points,) and (runs, points)"
+            )
     if ax is None:
         _, ax = plt.subplots()
     for label, (x, values) in runs.items():
@@ -181,7 +212,7 @@ def bands(runs: Mapping[str, tuple[Any, Any]], ax: Axes | None = None) -> Axes:
 
 
 def separation(
-    scores: Mapping[str, tuple[Mapping[str, float], float | None]], right: Container[str]
+    scores: Mapping[str, tuple[Mapping[str, float], float | None]], right: Collection[str]
 ) -> np.ndarray:
     """Draw what each of several scores makes of right and of wrong cases, one panel a score.
 
@@ -198,6 +229,11 @@ def separation(
     numpy.ndarray
         The axes, one for each score.
 
+    Raises
+    ------
+    TypeError, ValueError
+        If `scores` is not a dict with at least one label, or `right` names a case that it lacks.
+
     Examples
     --------
     >>> axes = separation({"score": ({"a": 1e-3, "b": 10.0}, 1)}, right=["a"])
@@ -205,10 +241,14 @@ def separation(
     1
     >>> plt.close(axes[0].figure)
     """
+    _check_named("scores", scores)
+    known = {case for cases, _ in scores.values() for case in cases}
+    if unknown := [case for case in right if case not in known]:
+        raise ValueError(f"right has the case {unknown[0]!r}; expected cases of scores")
     _, axes = plt.subplots(len(scores), squeeze=False)
     for ax, (label, (cases, threshold)) in zip(axes[:, 0], scores.items(), strict=True):
         sizes = [score for score in cases.values() if 0 < score < float("inf")]
-        least, most = min(sizes) / 10, max(sizes) * 10
+        least, most = min(sizes, default=1.0) / 10, max(sizes, default=1.0) * 10
         for row, name, marker, color in ((1, "right", "o", BLUE), (0, "wrong", "X", VERMILLION)):
             drawn = [score for case, score in cases.items() if (case in right) == (name == "right")]
             drawn = [min(max(least, score), most) if score == score else most for score in drawn]
@@ -219,3 +259,11 @@ def separation(
             xscale="log", xlabel=label, ylim=(-0.6, 1.6), yticks=[0, 1], yticklabels=["wrong", "right"]
         )
     return axes[:, 0]
+
+
+def _check_named(name: str, drawn: Mapping[str, Any]) -> None:
+    """Refuse what is not a dict by label, and an empty one, of which nothing could be drawn."""
+    if not isinstance(drawn, Mapping):
+        raise TypeError(f"{name} is a {type(drawn).__name__}; expected a dict by label")
+    if not drawn:
+        raise ValueError(f"{name} is empty; expected at least one label")

@@ -1,9 +1,12 @@
-"""What other gradient checks decide: the rules of four libraries, each restated in NumPy (chapter 3).
+"""What other gradient checks decide: the rules of four libraries, each restated in NumPy.
 
 Every function takes a loss, its claimed gradient and a parameter tree, and says whether that
 library, used with its default settings, would accept the gradient. A rule is restated as far as it
 bears on the decision: where the values are taken, in which precision, and what is compared. Each one
 was compared with the library itself on every case of `optimlib.lab.corpus`.
+
+All raise a TypeError or a ValueError if a leaf of theta is not a floating-point array, or the claimed
+gradient does not look like theta.
 """
 
 from __future__ import annotations
@@ -13,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from optimlib.trees import Tree, children, copy_tree, flatten, map_tree
+from optimlib.nn.arguments import check_floating
+from optimlib.trees import Tree, children, copy_tree, flatten, map_tree, match
 
 Loss = Callable[[Tree], Any]
 Gradient = Callable[[Tree], Tree]
@@ -72,7 +76,7 @@ def scipy_check_grad(loss: Loss, grad: Gradient, theta: Tree) -> bool:
     False
     """
     step = 2.0**-26
-    claimed = {path: np.asarray(g, dtype=np.float64) for path, g in flatten(grad(copy_tree(theta)))}
+    claimed = {path: g.astype(np.float64) for path, g in _claimed(grad, theta).items()}
     as_float64 = map_tree(lambda leaf: leaf.astype(np.float64), theta)
     differences = []
     for f, x, g in _coordinates(loss, lambda _: _like(theta, claimed), as_float64):
@@ -109,7 +113,7 @@ def jax_check_grads(loss: Loss, grad: Gradient, theta: Tree) -> bool:
     eps = 1e-4
     random = np.random.RandomState(0)
     with np.errstate(all="ignore"):
-        g = dict(flatten(grad(copy_tree(theta))))
+        g = _claimed(grad, theta)
         leaves = dict(_in_jax_order(theta))
         d = {path: np.asarray(random.randn(*x.shape), x.dtype) for path, x in leaves.items()}
 
@@ -166,7 +170,7 @@ def cs231n_grad_check(loss: Loss, grad: Gradient, theta: Tree) -> bool:
 
 def _coordinates(loss: Loss, grad: Gradient, theta: Tree) -> Iterator[tuple[Callable, Any, Any]]:
     """For every parameter: the loss as a function of it, its value, and the claimed slope."""
-    claimed = dict(flatten(grad(copy_tree(theta))))
+    claimed = _claimed(grad, theta)
     moved = copy_tree(theta)
     for path, leaf in flatten(moved):
         for index in np.ndindex(leaf.shape):
@@ -179,7 +183,16 @@ def _coordinates(loss: Loss, grad: Gradient, theta: Tree) -> Iterator[tuple[Call
                 leaf[index] = x
                 return result
 
-            yield f, x, np.asarray(claimed[path])[index]
+            yield f, x, claimed[path][index]
+
+
+def _claimed(grad: Gradient, theta: Tree) -> dict[str, np.ndarray]:
+    """The claimed gradient's leaves by their paths, once they look like those of `theta`."""
+    for path, leaf in flatten(theta):
+        check_floating(f"theta{path}", leaf)
+    claimed = grad(copy_tree(theta))
+    match(claimed, theta, "grad(theta)", "theta", finite=False)
+    return {path: np.asarray(leaf) for path, leaf in flatten(claimed)}
 
 
 def _close(a: Any, b: Any, *, absolute: float, relative: float) -> bool:

@@ -147,7 +147,7 @@ def _windows(x: np.ndarray, W: np.ndarray, stride: int, padding: int) -> np.ndar
 
 
 def _check_kernel(x: np.ndarray, W: np.ndarray, stride: int, padding: int) -> None:
-    """Refuse a kernel without weights, one that no window has room for, and strides that are none."""
+    """Refuse a kernel that is empty or larger than the image, and strides that lead nowhere."""
     whole_number("stride", stride, lowest=1)
     whole_number("padding", padding)
     if not W.size:

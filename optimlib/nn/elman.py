@@ -58,7 +58,8 @@ def rnn(
 
     Notes
     -----
-    Elman, 1990. `torch.nn.RNN` has a second bias; ours is the sum of both.
+    J. L. Elman, *Finding structure in time*, Cognitive Science 14 (1990), 179-211. `torch.nn.RNN` has a
+    second bias; ours is the sum of both.
 
     Examples
     --------

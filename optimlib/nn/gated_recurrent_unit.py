@@ -65,7 +65,9 @@ def gru(
 
     Notes
     -----
-    PyTorch's form of Cho and others, 2014. They reset the state before it meets its weights,
+    PyTorch's form of K. Cho, B. van Merriënboer, C. Gulcehre, D. Bahdanau, F. Bougares, H. Schwenk and
+    Y. Bengio, *Learning phrase representations using RNN encoder-decoder for statistical machine
+    translation*, EMNLP 2014. They reset the state before it meets its weights,
     :math:`(r_t h_{t-1}) W_h`; here the product is reset, so that one product serves all three gates.
 
     Examples

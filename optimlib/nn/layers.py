@@ -5,6 +5,9 @@ gradient of the loss with respect to that output, and what the forward pass was 
 returns the gradients with respect to each input, in the order of the forward function's arguments,
 each of its input's shape. Rows are examples.
 
+Activations work on every element by itself: they take `x` of any shape, and their backward functions
+take `dy` and the array beside it of that one shape.
+
 All arrays are floating point. A function raises a TypeError that names an argument which is not such
 an array, and a ValueError if shapes don't belong together (NumPy would broadcast some of them).
 """
@@ -152,8 +155,8 @@ def leaky_relu(x: np.ndarray, slope: float = 0.01) -> np.ndarray:
 def leaky_relu_backward(dy: np.ndarray, x: np.ndarray, slope: float = 0.01) -> np.ndarray:
     """The gradient with respect to the input `x`.
 
-    At 0, where there is no derivative, it is taken to be `slope`. The output would not do instead of
-    the input: with a negative slope its sign says nothing.
+    At 0, where there is no derivative, it is taken to be `slope`. The output would not do in place
+    of the input: with a negative slope its sign says nothing.
 
     >>> leaky_relu_backward(np.array([3.0, 3.0]), x=np.array([-1.0, 2.0]), slope=0.5)
     array([1.5, 3. ])

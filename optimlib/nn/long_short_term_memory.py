@@ -68,8 +68,10 @@ def lstm(
 
     Notes
     -----
-    Hochreiter and Schmidhuber, 1997, with the forget gate of Gers, Schmidhuber and Cummins, 2000.
-    `torch.nn.LSTM` has a second bias; ours is the sum of both.
+    S. Hochreiter and J. Schmidhuber, *Long short-term memory*, Neural Computation 9 (1997), 1735-1780,
+    with the forget gate of F. A. Gers, J. Schmidhuber and F. Cummins, *Learning to forget: continual
+    prediction with LSTM*, Neural Computation 12 (2000), 2451-2471. `torch.nn.LSTM` has a second bias;
+    ours is the sum of both.
 
     Examples
     --------

@@ -41,7 +41,7 @@ def softmax_cross_entropy(logits: np.ndarray, labels: np.ndarray) -> tuple[float
     TypeError
         If `logits` are not floating point, or `labels` are not integers.
     ValueError
-        If the shapes don't belong together, there is no example, or a label names no class.
+        If the shapes don't belong together, the batch is empty, or a label is not a class.
 
     Examples
     --------
@@ -101,7 +101,7 @@ def logistic(logits: np.ndarray, labels: np.ndarray) -> tuple[float, np.ndarray]
     TypeError
         If `logits` are not floating point or `labels` are not numbers.
     ValueError
-        If the shapes don't belong together, there is no example, or a label is neither 0 nor 1.
+        If the shapes don't belong together, the batch is empty, or a label is neither 0 nor 1.
 
     Examples
     --------
@@ -154,7 +154,7 @@ def squared_error(prediction: np.ndarray, target: np.ndarray) -> tuple[float, np
     TypeError
         If `prediction` is not floating point, or `target` is not numbers.
     ValueError
-        If the shapes differ, or there is no example. (Shapes such as (n, 1) and (n,) would be
+        If the shapes differ, or the batch is empty. (Shapes such as (n, 1) and (n,) would be
         broadcast to n times n differences.)
 
     Examples

@@ -28,7 +28,7 @@ def before(t: int, states: np.ndarray, initial: np.ndarray) -> np.ndarray:
 
 
 def check_sequence(gates: int, **arrays: np.ndarray) -> None:
-    """Refuse arrays of several dtypes, or whose shapes don't belong together for so many gates.
+    """Refuse arrays of several dtypes, or whose shapes don't belong together for this number of gates.
 
     >>> one = np.ones((1, 1))
     >>> check_sequence(1, x=np.ones((1, 2, 3)), h0=one, Wx=one, Wh=one, b=np.ones(1))

@@ -177,3 +177,45 @@ def test_a_figure_can_be_saved(draw):
     image = io.BytesIO()
     plt.savefig(image)
     assert image.getvalue().startswith(b"\x89PNG")
+
+
+# Bad input
+
+CURVE = Curve(np.array([0.5, 1.0]), np.array([3.25, 4.0]), np.array([0.25, 1.0]))
+
+
+@pytest.mark.parametrize(
+    ("draw", "error", "message"),
+    [
+        (lambda: error_curves(None), TypeError, "curves is a NoneType; expected a dict by label"),
+        (lambda: error_curves({}), ValueError, "curves is empty; expected at least one label"),
+        (lambda: error_curves({"a": ([1], [1])}, {"b": 1}), ValueError, "optima has the label 'b'; exp"),
+        (lambda: check_curves({}), ValueError, "curves is empty"),
+        (lambda: check_curves(CURVE), TypeError, "curves is a Curve; expected a dict by label"),
+        (lambda: check_curves({"a": ([1], [1])}), TypeError, r"curves\['a'\] is a tuple; expected"),
+        (lambda: bands({}), ValueError, "runs is empty"),
+        (
+            lambda: bands({"a": ([1, 2], [1, 2])}),
+            ValueError,
+            r"runs\['a'\] has x of shape \(2,\) and values of shape \(2,\); expected \(points,\)",
+        ),
+        (lambda: bands({"a": ([1, 2], [[1, 2, 3]])}), ValueError, r".* of shape \(1, 3\); expec"),
+        (lambda: separation({}, []), ValueError, "scores is empty"),
+        (
+            lambda: separation({"s": ({"a": 1.0}, None)}, ["b"]),
+            ValueError,
+            "right has the case 'b'",
+        ),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused_before_a_figure_is_made(draw, error, message):
+    figures = plt.get_fignums()
+    with pytest.raises(error, match=f"^{message}"):
+        draw()
+    assert plt.get_fignums() == figures
+
+
+def test_scores_that_are_all_zero_or_infinite_are_drawn_at_the_ends():
+    (ax,) = separation({"s": ({"a": 0.0, "b": math.inf}, None)}, right=["a"])
+    assert [line.get_xdata()[0] for line in ax.lines] == [0.1, 10]
+    plt.close(ax.figure)

@@ -1,6 +1,7 @@
 """The test problems: values worked by hand and recorded elsewhere, exact gradients, known minima."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -510,3 +511,38 @@ class Recording(np.random.Generator):
 def test_impossible_regressions_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         logistic_regression(**options)
+
+
+# Problems of one's own
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"value": None}, TypeError, "value is None; expected a function"),
+        ({"gradient": 2.0}, TypeError, "gradient is 2.0; expected a function"),
+        ({"noisy_gradient": "no"}, TypeError, "noisy_gradient is 'no'; expected a function"),
+        ({"minimizers": (np.ones(3),)}, ValueError, r"minimizers has a point of shape \(3,\); exp"),
+        (
+            {"start": np.ones((2, 1))},
+            ValueError,
+            r"minimizers has a point of shape \(2,\); expec",
+        ),
+    ],
+    ids=str,
+)
+def test_a_problem_that_is_none_is_refused(change, error, message):
+    with pytest.raises(error, match=f"^{message}"):
+        replace(beale(), **change)
+
+
+@pytest.mark.parametrize("rng", [0, None, np.random], ids=str)
+def test_a_rotation_needs_a_generator(rng):
+    with pytest.raises(TypeError, match=r"^rng is .*; expected a numpy.random.Generator"):
+        random_rotation(2, rng)
+
+
+@pytest.mark.parametrize("classes", [{3, 8}, "38", None, 3], ids=str)
+def test_classes_without_an_order_are_refused(classes):
+    with pytest.raises(TypeError, match=r"^classes is .*; expected two different digits"):
+        logistic_regression(classes)

@@ -106,3 +106,32 @@ def test_infinity_is_close_to_nothing(check):
     step = {"torch": 1e-6, "scipy": 2.0**-26, "jax": 1e-4 * 1.764052345967664, "cs231n": 1e-5}[check]
     x = np.array([-step if check == "scipy" else step])
     assert not RULES[check](lambda x: float(1 / x[0]), lambda x: -1 / x**2, x)
+
+
+# Bad input
+
+
+def squares(x):
+    return (x**2).sum()
+
+
+@pytest.mark.parametrize("check", RULES)
+@pytest.mark.parametrize(
+    ("grad", "theta", "error", "message"),
+    [
+        (lambda x: 2 * x, [1.0, 2.0], TypeError, r"theta\[0\] is a float; expected a NumPy array"),
+        (lambda x: 2 * x, np.array([1, 2]), TypeError, "theta has dtype int64; expected floating point"),
+        (
+            lambda x: 2 * x[:1],
+            np.ones(2),
+            ValueError,
+            r"grad\(theta\) has shape \(1,\); expec",
+        ),
+        (lambda x: None, np.ones(2), TypeError, r"grad\(theta\) "),
+        (lambda x: {"x": 2 * x}, np.ones(2), ValueError, r"grad\(theta\) is a dict; expected"),
+    ],
+    ids=["list", "integers", "shape", "None", "dict"],
+)
+def test_what_does_not_look_like_theta_is_refused(check, grad, theta, error, message):
+    with pytest.raises(error, match=f"^{message}"):
+        RULES[check](squares, grad, theta)

@@ -29,7 +29,7 @@ from optimlib.lab.corpus.vector import vectors
 from optimlib.trees import flatten
 
 VISIBLE = 100  # times the error of the best fourth-order difference
-FINEST = {False: 5e-7, True: 5e-3}  # a mistake is no smaller part of a number; True: in float32
+FINEST = {False: 5e-7, True: 5e-3}  # the least part of a number that a mistake is; True: in float32
 
 
 def problems() -> list[GradientProblem]:
@@ -53,7 +53,7 @@ def cases() -> list[Case]:
 
 
 def _cases_of(problem: GradientProblem) -> Iterator[Case]:
-    """The right gradient, then every wrong one that is not the same as one before."""
+    """The right gradient, then every wrong one that differs from those before."""
     loss, theta = problem.loss, problem.theta
     yield Case(problem.name, problem.kind, loss, problem.grad, theta, error=0.0)
     general = GENERAL.get(problem.kind, FEW) if problem.general is None else problem.general

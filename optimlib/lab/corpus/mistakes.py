@@ -128,7 +128,7 @@ MISTAKES: dict[str, Mistake] = {
     "a constant too much": each(lambda g: g + g.dtype.type(1e-4)),
     "of the previous parameters": of_previous_parameters,
 }
-"""The mistakes by name. Of one that changes nothing in a problem, there is no case."""
+"""The mistakes by name. One that changes nothing in a problem makes no case of it."""
 
 GENERAL = {
     **dict.fromkeys(("smooth", "scaled", "zero", "beyond"), tuple(MISTAKES)),

@@ -204,7 +204,7 @@ def of_a_matrix() -> Iterator[GradientProblem]:
 
 
 def long_sums() -> Iterator[GradientProblem]:
-    """Sums of so many terms that their rounding counts."""
+    """Sums of thousands of terms, whose rounding counts."""
     terms = np.random.default_rng(2).standard_normal(2000)
     yield GradientProblem(
         "2,000 terms of one parameter",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import wraps
+from typing import Any
 
 import numpy as np
 
@@ -44,7 +45,7 @@ class Problem:
     noisy_gradient : callable or None
         ``noisy_gradient(theta, rng)`` is the gradient of a random minibatch of examples, drawn with
         the `numpy.random.Generator`. Its expectation is ``gradient(theta)``. `None` where the loss
-        is no mean over examples.
+        is not a mean over examples.
 
     Examples
     --------
@@ -70,19 +71,28 @@ class Problem:
     noisy_gradient: NoisyGradient | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        checked = {
-            "start": _read_only(self.start),
-            "minimizers": tuple(map(_read_only, self.minimizers)),
-            "value": self._checked(self.value),
-            "gradient": self._checked(self.gradient),
+        start, minimizers = _read_only(self.start), tuple(map(_read_only, self.minimizers))
+        for minimizer in minimizers:
+            if minimizer.shape != start.shape:
+                raise ValueError(
+                    f"minimizers has a point of shape {minimizer.shape};"
+                    f" expected {start.shape}, the shape of start"
+                )
+        checked: dict[str, Any] = {
+            "start": start,
+            "minimizers": minimizers,
+            "value": self._checked("value", self.value),
+            "gradient": self._checked("gradient", self.gradient),
         }
         if self.noisy_gradient is not None:
-            checked["noisy_gradient"] = self._checked(self.noisy_gradient)
+            checked["noisy_gradient"] = self._checked("noisy_gradient", self.noisy_gradient)
         for name, attribute in checked.items():
             object.__setattr__(self, name, attribute)  # as one does where a dataclass is frozen
 
-    def _checked(self, function: Callable) -> Callable:
+    def _checked(self, name: str, function: Callable) -> Callable:
         """The function, for arguments of the right types and shapes only."""
+        if not callable(function):
+            raise TypeError(f"{name} is {function!r}; expected a function")
 
         @wraps(function)
         def checked(theta: np.ndarray, *rng: np.random.Generator) -> float | np.ndarray:
