@@ -15,6 +15,8 @@ def check_floating(name: str, array: Any) -> None:
 
     Complex ones are floating point too: the complex step needs them.
 
+    Examples
+    --------
     >>> check_floating("x", np.array([1, 2]))
     Traceback (most recent call last):
         ...
@@ -29,6 +31,8 @@ def check_floating(name: str, array: Any) -> None:
 def check_real(name: str, array: Any) -> None:
     """Refuse what is not an array of real floating-point numbers, which are ordered.
 
+    Examples
+    --------
     >>> check_real("x", np.array([1j]))
     Traceback (most recent call last):
         ...
@@ -45,6 +49,8 @@ def check_shapes(**arrays: tuple[np.ndarray, str]) -> None:
     An argument is ``name=(array, axes)`` with the axes in words. Axes of one name are equally long;
     "4 units" is four times as long as "units", and "..." stands for any number of axes.
 
+    Examples
+    --------
     >>> check_shapes(x=(np.ones((5, 3)), "examples, inputs"), b=(np.ones(2), "inputs"))
     Traceback (most recent call last):
         ...
@@ -64,6 +70,8 @@ def check_shapes(**arrays: tuple[np.ndarray, str]) -> None:
 def check_like_output(dy: Any, shape: tuple[int, ...]) -> None:
     """Refuse a gradient with respect to an output of `shape` that would be broadcast to it.
 
+    Examples
+    --------
     >>> check_like_output(np.ones(3), (4, 3))
     Traceback (most recent call last):
         ...
@@ -77,6 +85,8 @@ def check_like_output(dy: Any, shape: tuple[int, ...]) -> None:
 def check_eps(eps: float) -> None:
     """Refuse what could make the argument of a root negative.
 
+    Examples
+    --------
     >>> check_eps(-1)
     Traceback (most recent call last):
         ...
@@ -91,6 +101,8 @@ def check_eps(eps: float) -> None:
 def check_cache(cache: Any, expected: type, forward: str) -> None:
     """Refuse a cache that the layer's own forward function did not return.
 
+    Examples
+    --------
     >>> check_cache(np.ones(3), tuple, "lstm")
     Traceback (most recent call last):
         ...
@@ -106,6 +118,8 @@ def check_cache(cache: Any, expected: type, forward: str) -> None:
 def check_generator(name: str, rng: Any) -> None:
     """Refuse what is not a `numpy.random.Generator`, such as a seed.
 
+    Examples
+    --------
     >>> check_generator("rng", 0)
     Traceback (most recent call last):
         ...

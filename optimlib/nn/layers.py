@@ -100,6 +100,8 @@ def dense_backward(
 def tanh(x: np.ndarray) -> np.ndarray:
     """The hyperbolic tangent of every element.
 
+    Examples
+    --------
     >>> tanh(np.array([0.0]))
     array([0.])
     """
@@ -110,6 +112,8 @@ def tanh(x: np.ndarray) -> np.ndarray:
 def tanh_backward(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
     """The gradient with respect to the input, from the output `y` of `tanh`: ``dy (1 - y**2)``.
 
+    Examples
+    --------
     >>> tanh_backward(np.array([2.0]), y=np.array([0.5]))
     array([1.5])
     """
@@ -121,6 +125,8 @@ def tanh_backward(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
 def relu(x: np.ndarray) -> np.ndarray:
     """The positive part of every element.
 
+    Examples
+    --------
     >>> relu(np.array([-1.0, 2.0]))
     array([0., 2.])
     """
@@ -133,6 +139,8 @@ def relu_backward(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
 
     At 0, where there is no derivative, it is taken to be 0.
 
+    Examples
+    --------
     >>> relu_backward(np.array([3.0, 3.0]), y=np.array([0.0, 2.0]))
     array([0., 3.])
     """
@@ -144,6 +152,8 @@ def relu_backward(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
 def leaky_relu(x: np.ndarray, slope: float = 0.01) -> np.ndarray:
     """Every element as it is if it is positive, otherwise times `slope`.
 
+    Examples
+    --------
     >>> leaky_relu(np.array([-1.0, 2.0]), slope=0.5)
     array([-0.5,  2. ])
     """
@@ -158,6 +168,8 @@ def leaky_relu_backward(dy: np.ndarray, x: np.ndarray, slope: float = 0.01) -> n
     At 0, where there is no derivative, it is taken to be `slope`. The output would not do in place
     of the input: with a negative slope its sign says nothing.
 
+    Examples
+    --------
     >>> leaky_relu_backward(np.array([3.0, 3.0]), x=np.array([-1.0, 2.0]), slope=0.5)
     array([1.5, 3. ])
     """
@@ -178,6 +190,8 @@ def sigmoid(x: np.ndarray) -> np.ndarray:
     The first form overflows for large negative :math:`x`, the second for large positive; the third
     is whichever of them does not.
 
+    Examples
+    --------
     >>> sigmoid(np.array([0.0, -1e4, 1e4]))
     array([0.5, 0. , 1. ])
     """
@@ -188,6 +202,8 @@ def sigmoid(x: np.ndarray) -> np.ndarray:
 def sigmoid_backward(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
     """The gradient with respect to the input, from the output `y` of `sigmoid`: ``dy y (1 - y)``.
 
+    Examples
+    --------
     >>> sigmoid_backward(np.array([8.0]), y=np.array([0.25]))
     array([1.5])
     """
@@ -248,6 +264,8 @@ def dropout(x: np.ndarray, rate: float, rng: np.random.Generator) -> tuple[np.nd
 def dropout_backward(dy: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """The gradient with respect to the input, from the mask that `dropout` returned: ``dy mask``.
 
+    Examples
+    --------
     >>> dropout_backward(np.array([3.0, 3.0]), mask=np.array([0.0, 2.0]))
     array([0., 6.])
     """
@@ -298,6 +316,8 @@ def residual_backward(dy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
     What comes back through the layers that made `fx` from `x` is to be added to the first.
 
+    Examples
+    --------
     >>> residual_backward(np.array([3.0]))
     (array([3.]), array([3.]))
     """

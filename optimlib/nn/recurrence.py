@@ -21,6 +21,8 @@ from optimlib.trees import check_dtype
 def before(t: int, states: np.ndarray, initial: np.ndarray) -> np.ndarray:
     """The state that step `t` starts from, shape (examples, units).
 
+    Examples
+    --------
     >>> before(0, np.ones((1, 3, 2)), initial=np.zeros((1, 2)))
     array([[0., 0.]])
     """
@@ -30,6 +32,8 @@ def before(t: int, states: np.ndarray, initial: np.ndarray) -> np.ndarray:
 def check_sequence(gates: int, **arrays: np.ndarray) -> None:
     """Refuse arrays of several dtypes, or whose shapes don't belong together for this number of gates.
 
+    Examples
+    --------
     >>> one = np.ones((1, 1))
     >>> check_sequence(1, x=np.ones((1, 2, 3)), h0=one, Wx=one, Wh=one, b=np.ones(1))
     Traceback (most recent call last):
@@ -62,6 +66,8 @@ def check_sequence(gates: int, **arrays: np.ndarray) -> None:
 def check_like_states(dh: np.ndarray, h: np.ndarray) -> None:
     """Refuse a gradient that does not look like the states.
 
+    Examples
+    --------
     >>> check_like_states(np.ones((1, 2)), np.ones((1, 3, 2)))
     Traceback (most recent call last):
         ...

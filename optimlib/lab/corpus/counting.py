@@ -19,6 +19,8 @@ Checker = Callable[[Loss, Gradient, Tree], bool | None]
 def trust(loss: Loss, grad: Gradient, theta: Tree) -> bool | None:
     """`check_gradient` as a checker: True for "pass" and "kink", None for "inconclusive".
 
+    Examples
+    --------
     >>> trust(lambda x: (x**2).sum(), lambda x: 2 * x, np.ones(2))
     True
     """

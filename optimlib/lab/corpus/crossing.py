@@ -35,6 +35,8 @@ FINEST = {False: 5e-7, True: 5e-3}  # the least part of a number that a mistake 
 def problems() -> list[GradientProblem]:
     """All problems, each with its right gradient.
 
+    Examples
+    --------
     >>> [problem.name for problem in problems()][:3]
     ['squares', 'cubes', 'polynomial']
     """
@@ -44,6 +46,8 @@ def problems() -> list[GradientProblem]:
 def cases() -> list[Case]:
     """All cases of the corpus: the right gradients, and the wrong ones made of them.
 
+    Examples
+    --------
     >>> [case.name for case in cases() if case.error == 0][:3]
     ['squares', 'cubes', 'polynomial']
     >>> [case.name for case in cases() if case.error > 0][:2]
