@@ -1,4 +1,4 @@
-"""How far parameters may be moved before they reach their bounds (chapter 3)."""
+"""How far parameters may be moved before they reach their bounds."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ import numpy as np
 
 from optimlib.trees import Tree, children, flatten, format_index
 
-Bounds = tuple[Any, Any]
+Limits = tuple[Any, Any]
 """The lowest and the highest values, each a number or a tree like the parameters."""
 
 NARROW = 1 / 16  # with at least this part of the step on either side, it is shortened to fit
 MARGIN = 0.99  # a step goes so far towards a bound: no rounding may carry it across
 
 
-class Room:
+class Bounds:
     """The distances of parameters from their bounds, below and above.
 
     Parameters
     ----------
     theta
         The parameters.
-    bounds
+    limits
         ``(low, high)``: numbers, or trees like `theta`.
 
     Raises
@@ -36,17 +36,17 @@ class Room:
 
     Examples
     --------
-    >>> room = Room(np.array([0.0, 3.0]), (0.0, np.inf))
-    >>> room.step(0, (1,), h=0.5), room.step(0, (0,), h=0.5)  # two-sided, to the right only
+    >>> bounds = Bounds(np.array([0.0, 3.0]), (0.0, np.inf))
+    >>> bounds.step(0, (1,), h=0.5), bounds.step(0, (0,), h=0.5)  # two-sided, to the right only
     ((0.5, False), (0.5, True))
     """
 
-    def __init__(self, theta: Tree, bounds: Bounds) -> None:
-        if not (isinstance(bounds, tuple | list) and len(bounds) == 2):
-            raise ValueError(f"bounds is {bounds!r}; expected two: (low, high)")
-        self.bounds = bounds
+    def __init__(self, theta: Tree, limits: Limits) -> None:
+        if not (isinstance(limits, tuple | list) and len(limits) == 2):
+            raise ValueError(f"bounds is {limits!r}; expected two: (low, high)")
+        self.limits = limits
         leaves = flatten(theta)
-        lows, highs = (_numbers(bound, theta, f"bounds[{i}]") for i, bound in enumerate(bounds))
+        lows, highs = (_numbers(bound, theta, f"bounds[{i}]") for i, bound in enumerate(limits))
         self.is_unbounded = all(np.isinf(bound).all() for bound in lows + highs)
         self.below = [leaf - low for (_, leaf), low in zip(leaves, lows, strict=True)]
         self.above = [high - leaf for (_, leaf), high in zip(leaves, highs, strict=True)]

@@ -1,4 +1,4 @@
-"""Checking a gradient against values of the loss: a verdict, not a number (chapter 3).
+"""Checking a gradient against values of the loss: a verdict, not a number.
 
 Every probe compares one number of the claimed gradient with a difference quotient of the loss, along
 a coordinate or along a random direction. How far the two may be apart is not a constant: it is
@@ -15,11 +15,13 @@ from typing import Any
 import numpy as np
 
 from optimlib.gradcheck import diagnosis
-from optimlib.gradcheck.bounds import Bounds, Room
+from optimlib.gradcheck.bounds import Bounds, Limits
 from optimlib.gradcheck.lines import Loss
-from optimlib.gradcheck.objective import Gradient, Subject
-from optimlib.gradcheck.probes import Prober, norm
+from optimlib.gradcheck.localisation import find_failures
+from optimlib.gradcheck.objective import Gradient, Objective
+from optimlib.gradcheck.probes import Prober
 from optimlib.gradcheck.report import GradientReport
+from optimlib.gradcheck.scales import norm
 from optimlib.trees import Tree, check_parameters
 
 FEW = 100  # up to so many parameters are all probed one by one
@@ -32,7 +34,7 @@ def check_gradient(
     *,
     coordinates: int | None = None,
     directions: int | None = None,
-    bounds: Bounds = (-inf, inf),
+    bounds: Limits = (-inf, inf),
     rng: np.random.Generator | None = None,
     executor: Executor | None = None,
     progress: bool = False,
@@ -112,20 +114,20 @@ def check_gradient(
         directions = 0
     if coordinates is None:
         coordinates = FEW if few else 0
-    subject = Subject(loss, grad, theta, Room(theta, bounds), rng)
-    prober = Prober(subject, executor, progress)
+    objective = Objective(loss, grad, theta, Bounds(theta, bounds), rng)
+    prober = Prober(objective, executor, progress)
     if coordinates == directions == 0:
-        subject.problem = "nothing was probed: coordinates and directions are both 0"
-    if not subject.problem:
+        objective.problem = "nothing was probed: coordinates and directions are both 0"
+    if not objective.problem:
         prober.probe_coordinates(coordinates)
         prober.probe_directions(directions)
         if prober.has_doubts():
-            subject, prober = _beside(subject, prober, directions)
-        prober.find_failures()
-    return _report(subject, prober)
+            prober = _beside(prober, directions)
+        find_failures(prober)
+    return _report(prober)
 
 
-def _beside(subject: Subject, prober: Prober, directions: int | None) -> tuple[Subject, Prober]:
+def _beside(prober: Prober, directions: int | None) -> Prober:
     """Directions close to theta, where directions at theta cross kinks and can't decide.
 
     The slopes of many kinks add up along a direction, some turned upwards and some downwards. So a
@@ -133,41 +135,43 @@ def _beside(subject: Subject, prober: Prober, directions: int | None) -> tuple[S
     """
     if prober.has("inconclusive"):  # the loss is too coarse here, and so it is close by
         prober.overrule("inconclusive")
-        return subject, prober
+        return prober
+    objective = prober.objective
     try:
-        near = subject.beside()
+        near = objective.beside()
     except (ArithmeticError, ValueError):  # outside of the functions' domain
         prober.overrule("inconclusive")
-        return subject, prober
+        return prober
     second = Prober(near, prober.executor, prober.progress)
     if not near.problem:
         second.probe_directions(directions)
-    near.evaluations += subject.evaluations + prober.evaluations
     if second.has("fail"):
+        near.evaluations += objective.evaluations
         second.probes = [probe for probe in prober.probes if probe.index is not None] + second.probes
-        return near, second
+        return second
     prober.overrule("inconclusive" if near.problem or second.has("inconclusive") else "kink")
-    subject.evaluations = near.evaluations + second.evaluations - prober.evaluations
-    return subject, prober
+    objective.evaluations += near.evaluations
+    return prober
 
 
-def _report(subject: Subject, prober: Prober) -> GradientReport:
+def _report(prober: Prober) -> GradientReport:
     """All that was found."""
+    objective = prober.objective
     guesses: tuple[str, ...] = ()
     if prober.has("fail"):
-        stale = subject.staleness()
+        stale = objective.staleness()
         guesses = (
-            (stale,) if stale else diagnosis.explain(subject.leaves, subject.gradient, prober.probes)
+            (stale,) if stale else diagnosis.explain(objective.leaves, objective.gradient, prober.probes)
         )
     return GradientReport(
         probes=tuple(prober.probes),
-        parameters=sum(g.size for _, g in subject.gradient),
-        norm=norm([g for _, g in subject.gradient]),
-        evaluations=subject.evaluations + prober.evaluations,
-        problem=subject.problem,
+        parameters=sum(g.size for _, g in objective.gradient),
+        norm=norm([g for _, g in objective.gradient]),
+        evaluations=objective.evaluations,
+        problem=objective.problem,
         hints=guesses,
-        gradient=tuple(subject.gradient),
-        central=subject.central,
+        gradient=tuple(objective.gradient),
+        central=objective.central,
     )
 
 

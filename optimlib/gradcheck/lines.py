@@ -1,4 +1,4 @@
-"""The loss along a line through theta: what a probe evaluates (chapter 3)."""
+"""The loss along a line through theta: the function of one number that a probe evaluates."""
 
 from __future__ import annotations
 
@@ -51,23 +51,17 @@ class Line:
     direction
         One array for every leaf of `theta`, of its shape; None for a leaf that stays.
 
-    Attributes
-    ----------
-    evaluations : int
-        How often the loss was called.
-
     Examples
     --------
     >>> line = Line(np.sum, np.array([1.0, 2.0]), [np.array([1.0, 1.0])])
-    >>> line(0.5), line.evaluations
-    (4.0, 1)
+    >>> line(0.5)
+    4.0
     """
 
     def __init__(self, loss: Loss, theta: Tree, direction: list[np.ndarray | None]) -> None:
         self.loss = loss
         self.theta = theta
         self.direction = direction
-        self.evaluations = 0
 
     def __call__(self, distance: float) -> float:
         """The loss at that distance from theta."""
@@ -77,15 +71,21 @@ class Line:
             d = next(directions)
             return leaf.copy() if d is None else np.asarray(leaf + distance * d, leaf.dtype)
 
-        self.evaluations += 1
         return evaluate_anywhere(self.loss, map_tree(moved, self.theta))
 
 
 class Coordinate:
     """The loss as a function of the number at one place in theta.
 
-    Parameters, attributes and copies as for `Line`; `leaf` counts the leaves from 0.
+    Parameters
+    ----------
+    loss, theta
+        As for `Line`.
+    leaf, index
+        The place: the number of the leaf, from 0, and the index in it.
 
+    Examples
+    --------
     >>> Coordinate(np.sum, np.array([1.0, 2.0]), leaf=0, index=(1,))(5.0)
     6.0
     """
@@ -95,14 +95,29 @@ class Coordinate:
         self.theta = theta
         self.leaf = leaf
         self.index = index
-        self.evaluations = 0
 
     def __call__(self, value: Any) -> float:
         """The loss with `value` in that place."""
         moved = copy_tree(self.theta)
         flatten(moved)[self.leaf][1][self.index] = value
-        self.evaluations += 1
         return evaluate_anywhere(self.loss, moved)
+
+
+class Counted:
+    """A function of one number that counts its calls: in a worker, nothing else can.
+
+    >>> f = Counted(abs)
+    >>> f(-2.0), f.calls
+    (2.0, 1)
+    """
+
+    def __init__(self, f: Callable[[Any], float]) -> None:
+        self.f = f
+        self.calls = 0
+
+    def __call__(self, x: Any) -> float:
+        self.calls += 1
+        return self.f(x)
 
 
 def evaluate_anywhere(loss: Loss, theta: Tree) -> float:

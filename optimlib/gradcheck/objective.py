@@ -1,16 +1,18 @@
-"""The two functions of a gradient check, and what can be learnt by calling them (chapter 3)."""
+"""The objective: a loss and its claimed gradient at one point, and what calling them tells."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from math import isfinite, log2, nan
+from typing import Any
 
 import numpy as np
 
-from optimlib.differences import SMALL, central, noise_level, unit_roundoff
+from optimlib.differences import central, unit_roundoff
 from optimlib.gradcheck import diagnosis
-from optimlib.gradcheck.bounds import Room
+from optimlib.gradcheck.bounds import Bounds
 from optimlib.gradcheck.lines import Coordinate, Line, Loss, evaluate
+from optimlib.gradcheck.noise import noise_along
 from optimlib.trees import Tree, copy_tree, flatten, map_tree, match
 
 Gradient = Callable[[Tree], Tree]
@@ -20,14 +22,14 @@ Leaves = list[tuple[str, np.ndarray]]
 FAR = 6.0  # noise is looked for at up to so many times the parameters' own size
 
 
-class Subject:
+class Objective:
     """A loss and its claimed gradient at one point: values, noise, and whether they are functions.
 
     Parameters
     ----------
     loss, grad, theta
         As for `optimlib.gradcheck.check.check_gradient`, which has checked `theta`.
-    room
+    bounds
         How far theta may be moved.
     rng
         Chooses the places where noise is looked for.
@@ -43,7 +45,7 @@ class Subject:
     noise : float
         The absolute error of its values, where it is seen to be larger than that; else 0.
     evaluations : int
-        How often the loss was called.
+        How often the loss was called, by whomever.
     problem : str
         Why nothing can be compared, or "".
 
@@ -54,23 +56,23 @@ class Subject:
 
     Examples
     --------
-    >>> room = Room(np.ones(2), (-np.inf, np.inf))
+    >>> bounds = Bounds(np.ones(2), (-np.inf, np.inf))
     >>> rng = np.random.default_rng(0)
-    >>> subject = Subject(np.sum, np.ones_like, np.ones(2), room, rng)
-    >>> subject.value, subject.problem
+    >>> objective = Objective(np.sum, np.ones_like, np.ones(2), bounds, rng)
+    >>> objective.value, objective.problem
     (2.0, '')
-    >>> Subject(lambda x: rng.random(), np.ones_like, np.ones(2), room, rng).problem[:14]
+    >>> Objective(lambda x: rng.random(), np.ones_like, np.ones(2), bounds, rng).problem[:14]
     'loss(theta) is'
     """
 
     def __init__(
-        self, loss: Loss, grad: Gradient, theta: Tree, room: Room, rng: np.random.Generator
+        self, loss: Loss, grad: Gradient, theta: Tree, bounds: Bounds, rng: np.random.Generator
     ) -> None:
-        self.loss, self.grad, self.room, self.rng = loss, grad, room, rng
+        self.loss, self.grad, self.bounds, self.rng = loss, grad, bounds, rng
         self.theta = copy_tree(theta)
         self.leaves: Leaves = flatten(self.theta)
+        self.evaluations = 0
         self.value, self.roundoff = self.first_value()
-        self.evaluations = 1
         self.gradient = self.claimed(self.theta)
         self.noise = 0.0
         self.problem = self.randomness()
@@ -79,6 +81,7 @@ class Subject:
         """The loss at theta, and the unit roundoff of what it computes with."""
         argument = copy_tree(self.theta)
         arrays = [leaf for _, leaf in flatten(argument)]
+        self.evaluations += 1
         value = evaluate(self.loss, argument)
         _check_unchanged(argument, arrays, self.leaves, "loss")
         if not isfinite(value):
@@ -98,6 +101,15 @@ class Subject:
         _check_unchanged(argument, arrays, flatten(theta), "grad")
         return [(path, g) for (path, _), g in zip(self.leaves, matched, strict=True)]
 
+    def counted(self, f: Callable[[Any], float]) -> Callable[[Any], float]:
+        """A function that calls the loss once, with its calls counted."""
+
+        def counting(x: Any) -> float:
+            self.evaluations += 1
+            return f(x)
+
+        return counting
+
     def randomness(self) -> str:
         """How a second call with the same parameters differed from the first, or "".
 
@@ -105,10 +117,9 @@ class Subject:
         """
         advice = "it is not a function of theta. Fix the seed: draw masks and noise once, outside."
         h = 2.0 ** round(0.75 * log2(self.roundoff))  # many roundings, and still next to nothing
-        line = self.line_for_noise()
+        line = self.counted(self.line_for_noise())
         known = {0.0: line(0.0), h: line(h)}
         again = line(h)  # two masks may agree by chance at theta
-        self.evaluations += line.evaluations
         if known[0.0] != self.value:
             return f"loss(theta) is {self.value:.9g} and then {known[0.0]:.9g}: {advice}"
         if known[h] != again and isfinite(again):
@@ -116,26 +127,22 @@ class Subject:
         for (path, first), (_, second) in zip(self.gradient, self.claimed(self.theta), strict=True):
             if not np.array_equal(first, second):
                 return f"grad(theta){path} differs between two calls: {advice}"
-        self.noise = 4 * self.noise_along(line, h, known)
+
+        def narrow(distance: float) -> float:
+            return known[distance] if distance in known else line(distance)
+
+        def wide(distance: float) -> float:
+            return self.counted(wide_line())(distance)
+
+        lines: list[Line] = []
+
+        def wide_line() -> Line:
+            if not lines:
+                lines.append(self.line_for_noise(least=1.0))
+            return lines[0]
+
+        self.noise = 4 * noise_along(narrow, wide, h, self.value)
         return ""
-
-    def noise_along(self, line: Line, h: float, known: dict[float, float]) -> float:
-        """The standard deviation of the errors of the loss, as far as it can be seen."""
-
-        def f(distance: float) -> float:
-            if distance not in known:
-                known[distance] = line(distance)
-                self.evaluations += 1
-            return known[distance]
-
-        level = noise_level(f, h)
-        if set(known.values()) == {self.value}:  # nothing to be seen here: look further away
-            wide = self.line_for_noise(least=1.0)
-            level = noise_level(wide, SMALL / 2**8)
-            self.evaluations += wide.evaluations
-            if level == 0 and float(np.float32(self.value)) == self.value:  # it may come from float32
-                level = unit_roundoff(np.float32(0)) * abs(self.value) / 2
-        return level if isfinite(level) else 0.0
 
     def line_for_noise(self, least: float = 0.0) -> Line:
         """A line along which every number changes in proportion to itself, by a random factor.
@@ -149,17 +156,17 @@ class Subject:
             power = np.exp2(np.floor(np.log2(np.where(size == 0, 1, size))))
             factor = self.rng.choice([-1, 1], leaf.shape) * self.rng.integers(16, 65, leaf.shape) / 32
             direction.append(factor * power)
-        inwards, farthest, _ = self.room.inwards(direction, FAR)
+        inwards, farthest, _ = self.bounds.inwards(direction, FAR)
         return Line(self.loss, self.theta, [farthest / FAR * d for d in inwards])
 
-    def beside(self) -> Subject:
+    def beside(self) -> Objective:
         """The same functions at a random point close to theta, where its kinks are not."""
         size = self.roundoff**0.25  # far enough for steps that stay on one side of a kink
         direction = [self.rng.standard_normal(leaf.shape) for _, leaf in self.leaves]
-        inwards, distance, _ = self.room.inwards(direction, size)
+        inwards, distance, _ = self.bounds.inwards(direction, size)
         shifts = iter(inwards)
         moved = map_tree(lambda leaf: np.asarray(leaf + distance * next(shifts), leaf.dtype), self.theta)
-        return Subject(self.loss, self.grad, moved, Room(moved, self.room.bounds), self.rng)
+        return Objective(self.loss, self.grad, moved, Bounds(moved, self.bounds.limits), self.rng)
 
     def staleness(self) -> str:
         """Whether the gradient looks at something else than its argument, or ""."""

@@ -1,4 +1,4 @@
-"""Several kinks at one point: which gradients are right there (chapter 3).
+"""Several kinks at one point: which gradients are right there.
 
 At a kink there is no gradient, but there are gradients beside it. Any mean of them is as right as a
 slope between two one-sided slopes is for a single number: it is what Clarke calls a generalized

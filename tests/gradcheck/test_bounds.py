@@ -1,22 +1,22 @@
-"""Bounds: how much room there is, and steps that stay within it."""
+"""Bounds: how much bounds there is, and steps that stay within it."""
 
 import re
 
 import numpy as np
 import pytest
 
-from optimlib.gradcheck.bounds import Room
+from optimlib.gradcheck.bounds import Bounds
 
 THETA = {"a": np.array([0.0, 0.5, 1.0]), "b": np.array(2.0)}
 
 
 def test_without_bounds_nothing_changes():
-    room = Room(THETA, (-np.inf, np.inf))
+    bounds = Bounds(THETA, (-np.inf, np.inf))
     direction = [np.array([-1.0, 1.0, 2.0]), None]
-    inwards, step, near = room.inwards(direction, 5.0)
+    inwards, step, near = bounds.inwards(direction, 5.0)
     assert inwards is direction
     assert (step, near) == (5.0, False)
-    assert room.step(0, (0,), 7.0) == (7.0, False)
+    assert bounds.step(0, (0,), 7.0) == (7.0, False)
 
 
 @pytest.mark.parametrize(
@@ -30,15 +30,15 @@ def test_without_bounds_nothing_changes():
     ],
 )
 def test_the_step_of_a_coordinate(index, h, expected):
-    step, one_sided = Room(THETA["a"], (0.0, 1.0)).step(0, index, h)
+    step, one_sided = Bounds(THETA["a"], (0.0, 1.0)).step(0, index, h)
     assert (round(step, 12), one_sided) == expected
 
 
 def test_a_direction_turns_away_from_near_bounds_and_stays_inside():
     theta = np.array([0.0, 0.5, 1.0])
-    room = Room(theta, (0, 1))
+    bounds = Bounds(theta, (0, 1))
     d = np.array([-1.0, -1.0, 1.0])
-    (turned,), step, near = room.inwards([d], 0.25)
+    (turned,), step, near = bounds.inwards([d], 0.25)
     assert near
     np.testing.assert_array_equal(turned, [1.0, -1.0, -1.0])
     for distance in (step, step / 2):
@@ -47,7 +47,7 @@ def test_a_direction_turns_away_from_near_bounds_and_stays_inside():
 
 
 def test_the_step_shrinks_where_a_parameter_has_little_room():
-    (_,), step, _ = Room(np.array([0.0, 0.0]), (np.zeros(2), np.array([1.0, 1e-3]))).inwards(
+    (_,), step, _ = Bounds(np.array([0.0, 0.0]), (np.zeros(2), np.array([1.0, 1e-3]))).inwards(
         [np.ones(2)], 0.5
     )
     assert step == pytest.approx(0.99e-3)
@@ -77,4 +77,4 @@ def test_the_step_shrinks_where_a_parameter_has_little_room():
 )
 def test_bounds_that_make_no_sense_are_refused(bounds, error, message):
     with pytest.raises(error, match=re.escape(message)):
-        Room(THETA, bounds)
+        Bounds(THETA, bounds)

@@ -12,7 +12,8 @@ import pytest
 
 from optimlib import check_gradient
 from optimlib.gradcheck.check import FEW
-from optimlib.gradcheck.probes import _groups, _units
+from optimlib.gradcheck.sampling import groups
+from optimlib.gradcheck.scales import units
 from optimlib.lab import datasets
 from optimlib.nn.layers import dense, dense_backward, relu, relu_backward, tanh, tanh_backward
 from optimlib.nn.losses import softmax_cross_entropy
@@ -126,11 +127,11 @@ def test_leaves_of_very_different_gradients_do_not_hide_each_other():
 
 
 def test_groups_by_hand():
-    assert _groups([1.0, 2.0, 3.0], 3) == [[2, 1, 0]]
-    assert _groups([1.0, 100.0, 0.9], 3) == [[1], [0, 2]]
-    assert _groups([1.0, 1e-1, 1e4, 0.0], 3) == [[2], [0, 1], [3]]
-    assert _groups([0.0, 0.0], 3) == [[0, 1]]
-    assert _groups([1.0, 0.0], 1) == [[0, 1]]
+    assert groups([1.0, 2.0, 3.0], 3) == [[2, 1, 0]]
+    assert groups([1.0, 100.0, 0.9], 3) == [[1], [0, 2]]
+    assert groups([1.0, 1e-1, 1e4, 0.0], 3) == [[2], [0, 1], [3]]
+    assert groups([0.0, 0.0], 3) == [[0, 1]]
+    assert groups([1.0, 0.0], 1) == [[0, 1]]
 
 
 def test_numbers_in_different_units_are_moved_in_their_own():
@@ -150,7 +151,7 @@ def test_numbers_in_different_units_are_moved_in_their_own():
             return grad(x) * np.where(np.arange(200) == place, 1.01, 1)
 
         assert check_gradient(loss, wrong, theta).verdict == "fail"
-    assert _units(np.random.default_rng(0).standard_normal(10**5)) == 1.0
+    assert units(np.random.default_rng(0).standard_normal(10**5)) == 1.0
 
 
 # Where it failed

@@ -1,0 +1,58 @@
+"""Where it failed: from directions that disagree to leaves, and from leaves to coordinates."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from optimlib.gradcheck.probes import Prober
+from optimlib.gradcheck.sampling import index_of
+
+MANY = 12  # of more leaves that may be to blame, one is found by halving
+BLAMED = 3  # so many leaves are looked into
+SAMPLE = 7  # coordinates of a leaf that are probed to see what is wrong with it
+
+
+def find_failures(prober: Prober) -> None:
+    """If a direction failed, find leaves and coordinates that are to blame, and add their probes."""
+    failed = [p for p in prober.probes if p.verdict == "fail" and p.index is None]
+    paths = {path for probe in failed for path in probe.leaves}
+    suspects = [number for number, path in enumerate(prober.scales.paths) if path in paths]
+    for leaf in guilty(prober, suspects)[:BLAMED]:
+        blame(prober, leaf)
+
+
+def guilty(prober: Prober, leaves: list[int]) -> list[int]:
+    """The leaves whose own directions fail; of many, by halving, one of them."""
+    while len(leaves) > MANY:
+        half = leaves[: len(leaves) // 2]
+        leaves = half if fails(prober, half) else leaves[len(leaves) // 2 :]
+    return [leaf for leaf in leaves if fails(prober, [leaf])] if len(leaves) > 1 else leaves
+
+
+def fails(prober: Prober, leaves: list[int], part: slice = slice(None)) -> bool:
+    """Whether a random direction over these leaves, or over part of one, fails."""
+    search = prober.scales.direction(leaves, part=part)
+    (best,) = prober.measure([search])
+    return best is not None and search.test.verdict(best) == "fail"
+
+
+def blame(prober: Prober, leaf: int) -> None:
+    """Probe coordinates of a leaf until one fails: at random, and then by halving."""
+    path, g = prober.scales.paths[leaf], prober.scales.gradient[leaf]
+    chosen = set(prober.rng.choice(g.size, min(SAMPLE, g.size), replace=False).tolist())
+    chosen.add(int(np.abs(g).argmax()))
+    known = {(p.path, p.index) for p in prober.probes}
+    places = [(leaf, index_of(flat, g.shape)) for flat in sorted(chosen)]
+    fresh = [(leaf, index) for leaf, index in places if (path, index) not in known]
+    if any(probe.verdict == "fail" for probe in prober.add_coordinates(fresh)):
+        return
+    first, last = 0, g.size
+    while last - first > 1:
+        middle = (first + last) // 2
+        if fails(prober, [leaf], slice(first, middle)):
+            last = middle
+        elif fails(prober, [leaf], slice(middle, last)):
+            first = middle
+        else:
+            return  # spread so thinly that no part of it can be seen alone
+    prober.add_coordinates([(leaf, index_of(first, g.shape))])
