@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from optimlib.arguments import flag, hyperparameter
-from optimlib.optimizers.weight_decay import WeightDecay, always_decoupled
+from optimlib.optimizers.conventions import WeightDecay, always_decoupled
 from optimlib.schedules import Schedule
 from optimlib.trees import Tree
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from optimlib.arguments import flag, hyperparameter
-from optimlib.optimizers.weight_decay import WeightDecay
+from optimlib.optimizers.conventions import WeightDecay
 from optimlib.schedules import Schedule
 from optimlib.trees import Tree
 

@@ -26,12 +26,15 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple, Self
 
+from optimlib.arguments import flag
+from optimlib.optimizers.base import Optimizer
+from optimlib.optimizers.weight_decay import L2, Decoupled
 from optimlib.trees import Tree
 
 REQUIRED = "required"
 """Stands for a hyperparameter to which a library gives no default."""
 
-OPTIONS = ("clip_value", "clip_norm", "clip_eps", "threads", "compiled")
+OPTIONS = ("clip_value", "clip_norm", "clip_eps", "rates", "frozen", "skip_nonfinite", "compiled")
 """Keywords of every optimizer which are no part of a convention."""
 
 CLIPPING = {"torch": {"clip_eps": 1e-6}}
@@ -340,3 +343,39 @@ class Conventions:
             leave it open, or this package leaves that convention out (`LEFT_OUT`).
         """
         return cls(params, **convention(library, cls.__name__, hyperparameters))
+
+
+class WeightDecay(Conventions, Optimizer):
+    """The keywords of old for weight decay, until the rules of this package are small classes."""
+
+    base_rate = 1.0
+
+    def __init__(
+        self,
+        params: Tree,
+        learning_rate: Any,
+        weight_decay: Any = 0.0,
+        mask: Tree | None = None,
+        decoupled: bool = False,
+        decay_form: str = "joint",
+        **options: Any,
+    ) -> None:
+        self.decoupled, self.decay_form = flag("decoupled", decoupled), decay_form
+        if not isinstance(weight_decay, L2 | Decoupled):
+            weight_decay = (
+                Decoupled(weight_decay, mask, self.base_rate, decay_form)
+                if decoupled
+                else L2(weight_decay, mask)
+            )
+            mask = None
+        super().__init__(params, learning_rate, weight_decay=weight_decay, mask=mask, **options)
+
+
+def always_decoupled(optimizer: str, options: dict[str, Any]) -> dict[str, Any]:
+    """The options of an optimizer that only knows decoupled decay."""
+    if "decoupled" in options:
+        raise TypeError(
+            f"decoupled is {options['decoupled']!r}; expected no such keyword: {optimizer}'s weight"
+            " decay is always decoupled"
+        )
+    return options | {"decoupled": True}
