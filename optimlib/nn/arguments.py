@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+from functools import cache
 from math import inf
 from numbers import Real
 from typing import Any
@@ -131,18 +131,23 @@ def check_generator(name: str, rng: Any) -> None:
 
 def _fits(shape: tuple[int, ...], axes: str, lengths: dict[str, int]) -> bool:
     """Whether a shape has these axes; the lengths of those not met before are written down."""
-    words = axes.split(", ")
-    if words[0] == "...":
-        words = words[1:]
+    words = _parsed(axes)
+    if axes.startswith("..."):
         shape = shape[max(0, len(shape) - len(words)) :]
     if len(shape) != len(words):
         return False
-    for word, length in zip(words, shape, strict=True):
-        times, noun = re.fullmatch(r"(\d*) ?(.+)", word).groups()  # type: ignore[union-attr]
-        times = int(times or 1)
+    for (times, noun), length in zip(words, shape, strict=True):
         if times * lengths.setdefault(noun, length // times) != length:
             return False
     return True
+
+
+@cache
+def _parsed(axes: str) -> list[tuple[int, str]]:
+    """Axes in words as pairs of a factor and a noun, without the leading dots."""
+    words = axes.removeprefix("..., ").split(", ")
+    parts = [(word, *word.partition(" ")) for word in words]
+    return [(int(first), rest) if first.isdigit() else (1, word) for word, first, _, rest in parts]
 
 
 def _tuple(axes: str) -> str:
