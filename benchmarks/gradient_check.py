@@ -20,6 +20,7 @@ os.environ["JAX_PLATFORMS"] = "cpu"
 
 import importlib.metadata
 import json
+import math
 import statistics
 import time
 from collections.abc import Callable
@@ -217,19 +218,19 @@ CHECKS: dict[str, Callable[[tuple, Leaves, Calls], str]] = {
 
 
 def verdicts(check: Callable, net: tuple, claimed: dict[str, Leaves]) -> dict[str, Any]:
-    """What a check says of each claim, and the calls and seconds that the right gradient takes."""
-    row: dict[str, Any] = {}
+    """What a check says of each claim, the calls that the right gradient takes, and the least seconds."""
+    row: dict[str, Any] = {"seconds": math.inf}
     for name, factors in claimed.items():
         calls = Calls()
         try:
             row[name] = check(net, factors, calls)
         except TooSlowError:
             row[name] = f"> {LIMIT:.0f} s"
+        row["seconds"] = min(row["seconds"], calls.seconds())
         if name == "right":
             row["loss calls"], row["gradient calls"] = calls.loss, calls.gradient
-            row["seconds"] = calls.seconds()
         if row[name].startswith(">"):
-            break  # the wrong ones would take as long
+            break  # the others would take as long
     return row
 
 
