@@ -218,7 +218,7 @@ CHECKS: dict[str, Callable[[tuple, Leaves, Calls], str]] = {
 
 
 def verdicts(check: Callable, net: tuple, claimed: dict[str, Leaves]) -> dict[str, Any]:
-    """What a check says of each claim, the calls that the right gradient takes, and the least seconds."""
+    """What a check says of each claim, the calls for the right one, and the least seconds."""
     row: dict[str, Any] = {"seconds": math.inf}
     for name, factors in claimed.items():
         calls = Calls()
