@@ -10,6 +10,22 @@ from typing import Any
 import numpy as np
 
 
+def check_array(name: str, array: Any) -> None:
+    """Refuse what is not a plain NumPy array or a NumPy number: a matrix has another product.
+
+    Examples
+    --------
+    >>> check_array("x", [1.0, 2.0])
+    Traceback (most recent call last):
+        ...
+    TypeError: x is a list; expected a NumPy array
+    """
+    if not isinstance(array, np.ndarray | np.generic):
+        raise TypeError(f"{name} is a {type(array).__name__}; expected a NumPy array")
+    if isinstance(array, np.ma.MaskedArray | np.matrix):
+        raise TypeError(f"{name} is a {type(array).__name__}; expected a plain NumPy array")
+
+
 def check_floating(name: str, array: Any) -> None:
     """Refuse what is not an array of floating-point numbers.
 
@@ -22,8 +38,7 @@ def check_floating(name: str, array: Any) -> None:
         ...
     TypeError: x has dtype int64; expected floating point
     """
-    if not isinstance(array, np.ndarray | np.generic):  # a NumPy number is as good as an array of ()
-        raise TypeError(f"{name} is a {type(array).__name__}; expected a NumPy array")
+    check_array(name, array)
     if array.dtype.kind not in "fc":
         raise TypeError(f"{name} has dtype {array.dtype}; expected floating point")
 
