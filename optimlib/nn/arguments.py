@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
-import re
+from functools import cache
 from math import inf
 from numbers import Real
 from typing import Any
 
 import numpy as np
+
+
+def check_array(name: str, array: Any) -> None:
+    """Refuse what is not a plain NumPy array or a NumPy number: a matrix has another product.
+
+    Examples
+    --------
+    >>> check_array("x", [1.0, 2.0])
+    Traceback (most recent call last):
+        ...
+    TypeError: x is a list; expected a NumPy array
+    """
+    if not isinstance(array, np.ndarray | np.generic):
+        raise TypeError(f"{name} is a {type(array).__name__}; expected a NumPy array")
+    if isinstance(array, np.ma.MaskedArray | np.matrix):
+        raise TypeError(f"{name} is a {type(array).__name__}; expected a plain NumPy array")
 
 
 def check_floating(name: str, array: Any) -> None:
@@ -22,8 +38,7 @@ def check_floating(name: str, array: Any) -> None:
         ...
     TypeError: x has dtype int64; expected floating point
     """
-    if not isinstance(array, np.ndarray | np.generic):  # a NumPy number is as good as an array of ()
-        raise TypeError(f"{name} is a {type(array).__name__}; expected a NumPy array")
+    check_array(name, array)
     if array.dtype.kind not in "fc":
         raise TypeError(f"{name} has dtype {array.dtype}; expected floating point")
 
@@ -131,18 +146,23 @@ def check_generator(name: str, rng: Any) -> None:
 
 def _fits(shape: tuple[int, ...], axes: str, lengths: dict[str, int]) -> bool:
     """Whether a shape has these axes; the lengths of those not met before are written down."""
-    words = axes.split(", ")
-    if words[0] == "...":
-        words = words[1:]
+    words = _parsed(axes)
+    if axes.startswith("..."):
         shape = shape[max(0, len(shape) - len(words)) :]
     if len(shape) != len(words):
         return False
-    for word, length in zip(words, shape, strict=True):
-        times, noun = re.fullmatch(r"(\d*) ?(.+)", word).groups()  # type: ignore[union-attr]
-        times = int(times or 1)
+    for (times, noun), length in zip(words, shape, strict=True):
         if times * lengths.setdefault(noun, length // times) != length:
             return False
     return True
+
+
+@cache
+def _parsed(axes: str) -> list[tuple[int, str]]:
+    """Axes in words as pairs of a factor and a noun, without the leading dots."""
+    words = axes.removeprefix("..., ").split(", ")
+    parts = [(word, *word.partition(" ")) for word in words]
+    return [(int(first), rest) if first.isdigit() else (1, word) for word, first, _, rest in parts]
 
 
 def _tuple(axes: str) -> str:

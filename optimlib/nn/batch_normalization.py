@@ -55,7 +55,7 @@ def batch_norm(
     Raises
     ------
     TypeError
-        If an array is not a floating-point array, or a number is not a number.
+        If an array is not floating point, or `eps` is not a number.
     ValueError
         If the shapes don't belong together, `eps` is negative, or there is only one example: it is
         its own mean, so the output would be `beta` whatever the input.
@@ -169,7 +169,7 @@ def running_statistics(
     Raises
     ------
     TypeError
-        If an array is not a floating-point array, or a number is not a number.
+        If an array is not floating point, or `momentum` is not a number.
     ValueError
         If the shapes don't belong together, there are fewer than two examples, or `momentum` is out
         of its range.
@@ -225,7 +225,7 @@ def batch_norm_evaluate(
     Raises
     ------
     TypeError
-        If an array is not a floating-point array, or a number is not a number.
+        If an array is not floating point, or `eps` is not a number.
     ValueError
         If the shapes don't belong together, or `eps` or a variance is negative.
 
@@ -274,7 +274,7 @@ def batch_norm_evaluate_backward(
     Raises
     ------
     TypeError
-        If an array is not a floating-point array, or a number is not a number.
+        If an array is not floating point, or `eps` is not a number.
     ValueError
         If the shapes don't belong together, or `eps` or a variance is negative.
 

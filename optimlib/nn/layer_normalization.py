@@ -53,7 +53,7 @@ def layer_norm(
     Raises
     ------
     TypeError
-        If an array is not a floating-point array, or `eps` is not a number.
+        If an array is not floating point, or `eps` is not a number.
     ValueError
         If the shapes don't belong together, `eps` is negative, or there is only one feature: it is
         its own mean, so the output would be `beta` whatever the input.

@@ -10,11 +10,9 @@ sequence may be empty. All arrays are float32, or all float64.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from optimlib.nn.arguments import check_shapes
+from optimlib.nn.arguments import check_array, check_shapes
 from optimlib.trees import check_dtype
 
 
@@ -44,7 +42,7 @@ def check_sequence(gates: int, **arrays: np.ndarray) -> None:
         Wx (inputs, units), Wh (units, units), b (units,)
     """
     for name, array in arrays.items():
-        _check_is_array(name, array)
+        check_array(name, array)
         check_dtype(array, name)
         dtype = arrays["x"].dtype
         if array.dtype != dtype:
@@ -73,13 +71,8 @@ def check_like_states(dh: np.ndarray, h: np.ndarray) -> None:
         ...
     ValueError: dh has shape (1, 2); expected (1, 3, 2), the shape of h
     """
-    _check_is_array("dh", dh)
+    check_array("dh", dh)
     if dh.dtype != h.dtype:
         raise TypeError(f"dh has dtype {dh.dtype}; expected {h.dtype}, the dtype of h")
     if dh.shape != h.shape:
         raise ValueError(f"dh has shape {dh.shape}; expected {h.shape}, the shape of h")
-
-
-def _check_is_array(name: str, value: Any) -> None:
-    if not isinstance(value, np.ndarray):
-        raise TypeError(f"{name} is a {type(value).__name__}; expected a NumPy array")

@@ -89,6 +89,22 @@ def test_what_is_no_array_is_refused_by_name(function, name):
 
 
 @every_array
+def test_masked_arrays_are_refused_by_name(function, name):
+    masked = np.ma.masked_less(ARRAYS[function][name], 0.1)
+    message = rf"^{name} is a MaskedArray; expected a plain NumPy array$"
+    refused(function, TypeError, message, ARRAYS[function] | {name: masked})
+
+
+@pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")
+def test_a_matrix_whose_product_is_another_is_refused():
+    square = np.matrix(np.ones((2, 2)))
+    refused(
+        nn.tanh_backward, TypeError, "^dy is a matrix; expected", {"dy": square, "y": np.ones((2, 2))}
+    )
+    refused(nn.dense, TypeError, "^W is a matrix; expected", ARRAYS[nn.dense] | {"W": square})
+
+
+@every_array
 def test_whole_numbers_and_objects_are_refused_by_name(function, name):
     for dtype in (np.int64, np.uint8, bool, object):
         message = rf"^{name} has dtype {np.dtype(dtype)}; expected float"
