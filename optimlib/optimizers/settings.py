@@ -111,7 +111,7 @@ class Settings(metaclass=_Creation):
         if "_made" in vars(self) and name[0] != "_" and name not in vars(self):
             declared = getattr(type(self), name, None)
             if declared is None:
-                raise AttributeError(self._unknown(name, self.settings()))
+                raise AttributeError(self._unknown(name, self._assignable()))
             if not hasattr(declared, "__set__") or getattr(declared, "fset", self) is None:
                 raise AttributeError(f"{name} of {type(self).__name__} can only be read")
         super().__setattr__(name, value)
@@ -123,6 +123,15 @@ class Settings(metaclass=_Creation):
             for name, value in vars(self).items()
             if name[0] != "_" and isinstance(value, bool | int | float | str | None)
         }
+
+    def _assignable(self) -> list[str]:
+        """The names of what may be assigned."""
+        properties = [
+            name
+            for name in dir(type(self))
+            if getattr(getattr(type(self), name), "fset", None) is not None
+        ]
+        return [*self.settings(), *properties]
 
     def _refuse_keywords(self, unknown: dict[str, Any]) -> None:
         """Refuse keywords that no class has taken, and say what is meant.
