@@ -34,6 +34,9 @@ CLIPPED = {"clip_norm": 50.0}
 """About the median norm of the gradients: some are clipped and some are not."""
 VALUE_AND_NORM = {"clip_value": 20.0, "clip_norm": 30.0}
 
+NESTEROV = {"ours": "Nesterov", "+": {"nesterov": True}}
+CENTERED = {"ours": "RMSPropCentered", "+": {"centered": True}}
+
 Params = dict[str, np.ndarray]
 Step = Callable[[Params], Params]
 
@@ -42,7 +45,8 @@ class Case(NamedTuple):
     """`ours` are hyperparameters for `like`; `theirs` the same ones for the library's own class.
 
     PyTorch and Optax clip outside their optimizers: among theirs, `clip_value` and `clip_norm` say
-    that it is done, the value first.
+    that it is done, the value first. `convention` is what `like` is asked for, if not the library, and
+    `arrays` are those of the problem that take part.
     """
 
     library: str
@@ -51,20 +55,29 @@ class Case(NamedTuple):
     theirs: str
     their_hyperparameters: dict[str, Any]
     scheduled: bool = False
+    convention: str = ""
+    arrays: tuple[str, ...] = tuple(SHAPES)
+
+    @property
+    def row(self) -> tuple[str, str]:
+        """Where the table of conventions has it: under a library and one of our names."""
+        return self.convention or self.library, self.ours
 
 
 def pairs(library: str, ours: str, theirs: str, names: dict[str, str], *rows: dict) -> list[Case]:
     """A case with default hyperparameters, and one a row; `names` maps our names to the library's.
 
-    A row may have a key "+", what only their class needs, and one "scheduled".
+    A row may have a key "+", what only their class needs, and any of "scheduled", "convention", "arrays"
+    and "ours", which is then our name in the place of `ours`.
     """
     cases = []
     for row in rows:
-        chosen = {key: value for key, value in row.items() if key not in ("+", "scheduled")}
+        about = {key: row[key] for key in ("scheduled", "convention", "arrays") if key in row}
+        chosen = {key: value for key, value in row.items() if key not in {"+", "ours", *about}}
         renamed = {names[key]: value for key, value in chosen.items()} | row.get("+", {})
         if "beta2" in renamed:  # PyTorch has them as a pair
             renamed["betas"] = (renamed.pop("beta1"), renamed.pop("beta2"))
-        cases.append(Case(library, ours, chosen, theirs, renamed, row.get("scheduled", False)))
+        cases.append(Case(library, row.get("ours", ours), chosen, theirs, renamed, **about))
     return cases
 
 
@@ -72,14 +85,12 @@ def torch_cases() -> list[Case]:
     names = {
         "learning_rate": "lr",
         "momentum": "momentum",
-        "nesterov": "nesterov",
         "weight_decay": "weight_decay",
         "mask": "mask",
         "lr_decay": "lr_decay",
         "initial_accumulator": "initial_accumulator_value",
         "eps": "eps",
         "rho": "rho",
-        "centered": "centered",
         "beta1": "beta1",
         "beta2": "beta2",
         "momentum_decay": "momentum_decay",
@@ -110,9 +121,9 @@ def torch_cases() -> list[Case]:
             {"learning_rate": 0.02, "scheduled": True},
             {"momentum": 0.9},
             {"learning_rate": 0.02, "momentum": 0.6, "scheduled": True},
-            {"learning_rate": 0.02, "momentum": 0.9, "nesterov": True, "scheduled": True},
+            {"learning_rate": 0.02, "momentum": 0.9, "scheduled": True} | NESTEROV,
             {"momentum": 0.9, "weight_decay": 0.1},
-            {"momentum": 0.9, "nesterov": True} | masked,
+            {"momentum": 0.9} | masked | NESTEROV,
         ),
         *pairs(
             "torch",
@@ -131,9 +142,9 @@ def torch_cases() -> list[Case]:
             names | {"rho": "alpha"},
             {},
             {"rho": 0.7, "eps": 1e-3, "learning_rate": 0.02, "scheduled": True},
-            {"centered": True},
+            CENTERED,
             {"momentum": 0.9, "learning_rate": 0.005, "scheduled": True},
-            {"centered": True, "momentum": 0.6, "eps": 1e-4, "weight_decay": 0.1},
+            {"momentum": 0.6, "eps": 1e-4, "weight_decay": 0.1} | CENTERED,
         ),
         *pairs(
             "torch",
@@ -175,15 +186,12 @@ def optax_cases() -> list[Case]:
     names = {
         "learning_rate": "learning_rate",
         "momentum": "momentum",
-        "nesterov": "nesterov",
         "weight_decay": "weight_decay",
         "mask": "mask",
         "initial_accumulator": "initial_accumulator_value",
         "eps": "eps",
         "eps_root": "eps_root",
-        "eps_inside": "eps_in_sqrt",
         "rho": "rho",
-        "centered": "centered",
         "beta1": "b1",
         "beta2": "b2",
         "threshold": "threshold",
@@ -195,7 +203,12 @@ def optax_cases() -> list[Case]:
     plain = [rate, moments | {"eps": 1e-3, "scheduled": True}]
     masked = {"weight_decay": 0.1, "mask": MASK}
     shrunk = rate | {"weight_decay": 0.3, "scheduled": True}
-    flags_off = {"bias_correction_mu": False, "bias_correction_nu": False}
+    uncorrected = {
+        "eps": 1e-8,
+        "convention": "paper",
+        "+": {"bias_correction_mu": False, "bias_correction_nu": False},
+    }
+    outside = {"eps_in_sqrt": False}
     return [
         *pairs(
             "optax",
@@ -204,7 +217,7 @@ def optax_cases() -> list[Case]:
             names,
             rate,
             rate | {"momentum": 0.9, "scheduled": True},
-            rate | {"momentum": 0.6, "nesterov": True, "scheduled": True},
+            rate | {"momentum": 0.6, "scheduled": True} | NESTEROV,
         ),
         *pairs(
             "optax",
@@ -221,11 +234,11 @@ def optax_cases() -> list[Case]:
             names | {"rho": "decay", "initial_accumulator": "initial_scale"},
             rate,
             rate | {"rho": 0.7, "eps": 1e-3, "scheduled": True},
-            rate | {"eps_inside": False},
-            rate | {"centered": True, "eps": 1e-5},
-            rate | {"centered": True, "eps_inside": False, "eps": 1e-3},
+            rate | {"ours": "RMSPropRateInside", "+": outside},
+            rate | {"eps": 1e-5} | CENTERED,
+            rate | {"eps": 1e-3, "ours": "RMSPropCenteredRateInside", "+": {"centered": True} | outside},
             rate | {"momentum": 0.9, "scheduled": True},
-            rate | {"momentum": 0.6, "centered": True, "eps": 1e-3, "scheduled": True},
+            rate | {"momentum": 0.6, "eps": 1e-3, "scheduled": True} | CENTERED,
         ),
         *pairs(
             "optax",
@@ -238,10 +251,9 @@ def optax_cases() -> list[Case]:
         ),
         *pairs("optax", "Adam", "adam", names, *plain),
         *pairs("optax", "AMSGrad", "amsgrad", names, *plain, rate | {"beta2": 0.8}),
-        *[
-            Case("optax", "AMSGrad", chosen | {"form": "paper"}, "amsgrad", theirs | flags_off)
-            for _, _, chosen, _, theirs, _ in pairs("optax", "", "", names, rate, rate | {"beta2": 0.8})
-        ],
+        *pairs(
+            "optax", "AMSGrad", "amsgrad", names, rate | uncorrected, rate | {"beta2": 0.8} | uncorrected
+        ),
         *pairs(
             "optax",
             "AdamW",
@@ -270,10 +282,10 @@ def optax_cases() -> list[Case]:
             "rmsprop",
             names | {"rho": "decay", "initial_accumulator": "initial_scale"},
             rate | {"initial_accumulator": 0.5},
-            rate | {"initial_accumulator": 2.0, "centered": True, "momentum": 0.6, "eps": 1e-3},
+            rate | {"initial_accumulator": 2.0, "momentum": 0.6, "eps": 1e-3} | CENTERED,
         ),
-        *pairs("optax", "Adam", "adam", names, rate | {"eps_root": 1e-4}),
-        *pairs("optax", "AdamW", "adamw", names, rate | masked | {"eps_root": 1e-4}),
+        *pairs("optax", "AdamEpsRoot", "adam", names, rate | {"eps_root": 1e-4}),
+        *pairs("optax", "AdamEpsRoot", "adamw", names, rate | masked | {"eps_root": 1e-4}),
         *pairs("optax", "Nadam", "nadamw", names, rate | masked, shrunk),
         *pairs("optax", "Adamax", "adamaxw", names, rate | masked, shrunk),
         *pairs("optax", "SGD", "sgd", names, rate | CLIPPED, rate | VALUE_AND_NORM),
@@ -287,13 +299,11 @@ def keras_cases() -> list[Case]:
     names = {
         "learning_rate": "learning_rate",
         "momentum": "momentum",
-        "nesterov": "nesterov",
         "weight_decay": "weight_decay",
         "mask": "mask",
         "initial_accumulator": "initial_accumulator_value",
         "eps": "epsilon",
         "rho": "rho",
-        "centered": "centered",
         "beta1": "beta_1",
         "beta2": "beta_2",
         "clip_value": "clipvalue",
@@ -313,7 +323,7 @@ def keras_cases() -> list[Case]:
             {},
             {"momentum": 0.9},
             {"learning_rate": 0.02, "momentum": 0.9, "scheduled": True},
-            {"learning_rate": 0.02, "momentum": 0.6, "nesterov": True, "scheduled": True},
+            {"learning_rate": 0.02, "momentum": 0.6, "scheduled": True} | NESTEROV,
         ),
         *pairs(
             "keras",
@@ -330,9 +340,9 @@ def keras_cases() -> list[Case]:
             names,
             {},
             {"rho": 0.7, "eps": 1e-3, "learning_rate": 0.02, "scheduled": True},
-            {"centered": True, "eps": 1e-5},
+            {"eps": 1e-5} | CENTERED,
             {"momentum": 0.9, "learning_rate": 0.005, "scheduled": True},
-            {"learning_rate": 0.005, "momentum": 0.6, "centered": True, "eps": 1e-3, "scheduled": True},
+            {"learning_rate": 0.005, "momentum": 0.6, "eps": 1e-3, "scheduled": True} | CENTERED,
         ),
         *pairs(
             "keras",
@@ -370,8 +380,8 @@ def keras_cases() -> list[Case]:
             )
             for case in pairs("keras", ours, theirs, names, shrunk, shrunk | masked)
         ],
-        *pairs("keras", "SGD", "SGD", names, shrunk | {"momentum": 0.9, "nesterov": True}),
-        *pairs("keras", "RMSProp", "RMSprop", names, shrunk | {"momentum": 0.6, "centered": True}),
+        *pairs("keras", "SGD", "SGD", names, shrunk | {"momentum": 0.9} | NESTEROV),
+        *pairs("keras", "RMSProp", "RMSprop", names, shrunk | {"momentum": 0.6} | CENTERED),
         *pairs("keras", "AMSGrad", "Adam", names, shrunk | {"+": {"amsgrad": True}}),
         *pairs("keras", "AMSGrad", "AdamW", names, masked | {"+": {"amsgrad": True}}),
         *pairs("keras", "SGD", "SGD", names, CLIPPED, {"clip_value": 0.5}),
@@ -384,7 +394,6 @@ def sklearn_cases() -> list[Case]:
     names = {
         "learning_rate": "learning_rate_init",
         "momentum": "momentum",
-        "nesterov": "nesterov",
         "beta1": "beta_1",
         "beta2": "beta_2",
         "eps": "epsilon",
@@ -395,9 +404,9 @@ def sklearn_cases() -> list[Case]:
             "SGD",
             "SGDOptimizer",
             names,
-            {"learning_rate": 0.1},
-            {"learning_rate": 0.02, "momentum": 0.6, "nesterov": False, "scheduled": True},
-            {"learning_rate": 0.02, "momentum": 0.9, "scheduled": True},
+            {"learning_rate": 0.1, "ours": "Nesterov"},
+            {"learning_rate": 0.02, "momentum": 0.6, "scheduled": True, "+": {"nesterov": False}},
+            {"learning_rate": 0.02, "momentum": 0.9, "scheduled": True, "ours": "Nesterov"},
         ),
         *pairs(
             "sklearn",
@@ -435,6 +444,7 @@ def describe(case: Case) -> str:
     chosen = {k: "tree" if k == "mask" else v for k, v in case.our_hyperparameters.items()}
     text = ", ".join(f"{name}={value}" for name, value in chosen.items())
     ways = (case.theirs, f"{case.ours}({text})") + ("scheduled",) * case.scheduled
+    ways += (f"as {case.convention}",) * bool(case.convention)
     return " ".join((case.library, *ways))
 
 
