@@ -1,8 +1,8 @@
 """Adam: a step size for every coordinate, from two running means that know their own age.
 
 Nouns: the *first moment* ``m`` is a running mean of the gradients, the *second moment* ``v`` is one of
-their squares. A mean that started from 0 is too small by the factor ``1 - beta**t``; dividing by that is the
-*bias correction*, which adds a hat.
+their squares. A mean that started from 0 is too small by the factor ``1 - beta**t``; dividing by that is
+the *bias correction*, which adds a hat.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from optimlib.arguments import flag, hyperparameter
 from optimlib.optimizers.base import Optimizer
 from optimlib.optimizers.conventions import (
     CLIPPING,
@@ -122,10 +123,10 @@ def like(
     """
     chosen = settings(library, optimizer, hyperparameters)
     about_decay = {key: chosen.pop(key) for key in DECAY_WORDS if key in chosen}
-    if about_decay.get("weight_decay"):
+    if "weight_decay" in about_decay:
         chosen["weight_decay"] = decay(about_decay.pop("weight_decay"), **about_decay)
-    if lr_decay := chosen.pop("lr_decay", 0.0):
-        chosen["learning_rate"] = rate(chosen["learning_rate"], lr_decay)
+    if "lr_decay" in chosen:
+        chosen["learning_rate"] = rate(chosen["learning_rate"], chosen.pop("lr_decay"))
     return find(library, optimizer.__name__).optimizer(params, **chosen)
 
 
@@ -146,16 +147,18 @@ def decay(strength: Any, mask: Any = None, decoupled: bool = False, **about: Any
     >>> decay(0.1).strength, decay(0.1, decoupled=True, base_rate=0.5).base_rate
     (0.1, 0.5)
     """
-    return Decoupled(strength, mask, **about) if decoupled else L2(strength, mask)
+    return Decoupled(strength, mask, **about) if flag("decoupled", decoupled) else L2(strength, mask)
 
 
-def rate(learning_rate: float | Schedule, lr_decay: float) -> Schedule:
+def rate(learning_rate: float | Schedule, lr_decay: float) -> float | Schedule:
     """PyTorch's ``lr_decay`` as what it is, a schedule.
 
     Raises
     ------
+    TypeError
+        If it is not a number.
     ValueError
-        If the learning rate is a schedule already.
+        If it is negative or not finite, or the learning rate is a schedule already.
 
     Examples
     --------
@@ -163,6 +166,8 @@ def rate(learning_rate: float | Schedule, lr_decay: float) -> Schedule:
     >>> schedule(0), schedule(2)
     (1.0, 0.5)
     """
+    if hyperparameter("lr_decay", lr_decay) == 0:
+        return learning_rate
     if callable(learning_rate):
         raise ValueError(
             f"lr_decay is {lr_decay!r} with a schedule as learning_rate; expected one of them"
