@@ -9,12 +9,17 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from itertools import accumulate
 from typing import Any
 
 import numpy as np
 from numpy.lib.array_utils import byte_bounds
+
+
+class NonFiniteError(ValueError):
+    """A number is NaN or infinite where a finite one was expected."""
+
 
 Tree = Any
 """An array, or a dict, list or tuple of trees."""
@@ -159,6 +164,49 @@ def match(
     return [leaf for _, leaf in matched]
 
 
+def match_some(
+    tree: Tree,
+    reference: Tree,
+    name: str,
+    reference_name: str,
+    ignored: Collection[str] = (),
+    finite: bool = True,
+) -> list[np.ndarray | None]:
+    """The leaves of `tree`, in the order of those of `reference`, where not every leaf is there."""
+    absent: set[str] = set()
+
+    def filled(part: Tree, like: Tree, path: str) -> Tree:
+        below = children(like)
+        if part is None or path in ignored:
+            absent.update(place for place, _ in flatten(like, path))
+            return like
+        if below is None or children(part) is None:
+            return part
+        given = dict(children(part))
+        for key, subtree in below:
+            inside = [place for place, _ in flatten(subtree, f"{path}[{key!r}]")]
+            if key in given or all(place in ignored for place in inside):
+                given[key] = filled(given.get(key), subtree, f"{path}[{key!r}]")
+        return given if isinstance(like, dict) else list(given.values())
+
+    matched = match(filled(tree, reference, ""), reference, name, reference_name, finite)
+    places = [path for path, _ in flatten(reference)]
+    return [None if path in absent else leaf for path, leaf in zip(places, matched, strict=True)]
+
+
+def per_leaf(choice: Any, tree: Tree, name: str, kind: Callable[[str, Any], Any]) -> list[Any]:
+    """What was chosen for every leaf of a tree, in the order of its leaves."""
+    paths = [path for path, _ in flatten(tree)]
+    if callable(choice):
+        return [kind(f"{name}({path!r})", choice(path)) for path in paths]
+    chosen = dict(flatten(choice))
+    missing = [path for path in paths if path not in chosen]
+    unexpected = [path for path in chosen if path not in paths]
+    if missing or unexpected:
+        raise ValueError(f"{name} is not built like params: missing {missing}, unexpected {unexpected}")
+    return [kind(f"{name}{path}", chosen[path]) for path in paths]
+
+
 def _match(
     tree: Tree,
     reference: Tree,
@@ -269,7 +317,9 @@ def check_all_finite(pairs: list[tuple[str, np.ndarray]]) -> None:
         row = flat(array)
         if not all(np.isfinite(row[here]).all() for here in cut(array)):
             index = tuple(np.argwhere(~np.isfinite(array))[0].tolist())
-            raise ValueError(f"{place}{format_index(index)} is {array[index]}; expected finite numbers")
+            raise NonFiniteError(
+                f"{place}{format_index(index)} is {array[index]}; expected finite numbers"
+            )
 
 
 def _sum_of_products(array: np.ndarray) -> float:

@@ -1,51 +1,46 @@
-"""What all optimizers share: time, state, validation, clipping, blocks and saving.
+"""What all optimizers share: the contract of a rule, and what a step does around it.
 
-An optimizer of this package states its hyperparameters, the names of its state arrays and one pure
-function, `rule`, whose lines are the equations of its chapter. Everything else happens here, once.
+An optimizer of this package declares its settings, the names of its state arrays (*slots*) and one pure
+function, the *rule*, whose lines are the equations of its chapter. Everything else happens here, once:
+the check of what comes in, clipping, the learning rate, time, and that every array gets its step.
 """
 
 from __future__ import annotations
 
-import contextvars
-import os
 import unicodedata
-from collections.abc import Hashable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from itertools import pairwise
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from optimlib import trees
 from optimlib.arguments import flag, hyperparameter, positive, whole_number
 from optimlib.clipping import Clip, clipper
-from optimlib.optimizers.checkpoint import read_arrays, write_arrays
-from optimlib.optimizers.engine import compiled as element_by_element
-from optimlib.optimizers.engine import in_place
+from optimlib.optimizers.checkpoint import SAVED_BESIDE, Checkpoint
+from optimlib.optimizers.engine.arrays import Arrays
 from optimlib.optimizers.engine.blocks import LARGE_BYTES, Block, gather, keep_freed_memory, pack, spread
-from optimlib.optimizers.engine.tracing import Program, trace
-from optimlib.schedules import Schedule, has_state
-from optimlib.trees import (
-    Flat,
-    Memory,
-    Tree,
-    check_finite,
-    check_parameters,
-    flat,
-    flatten,
-    map_tree,
-    match,
-)
-
-Programs = dict[Hashable, tuple[Program, tuple[float, ...], np.dtype]]
-
-STATE_FORMAT = 2  # to be raised whenever state_dict() changes what it writes
-SAVED_BESIDE = {"format", "optimizer", "t", "learning_rate", "params", "schedule"}  # the state arrays
+from optimlib.optimizers.engine.called import Advance, NotFiniteResultError, Update, call, check_returned
+from optimlib.optimizers.engine.compiled import compile_update, switch
+from optimlib.optimizers.settings import Settings, optional, setting
+from optimlib.optimizers.weight_decay import L2, WeightDecay
+from optimlib.schedules import Schedule
+from optimlib.trees import NonFiniteError, Tree, map_tree, per_leaf
 
 
-class Optimizer:
+class Group(NamedTuple):
+    """What the arrays that are updated together have in common."""
+
+    dtype: np.dtype
+    strength: float  # of the weight decay
+    rate: float  # times the learning rate
+
+
+class Optimizer(Checkpoint, Settings):
     r"""Base class: :math:`\theta_t = \theta_{t-1} - \mathtt{rule}(g_t, \dots)`, in place.
+
+    A method of one's own is a subclass with a `rule`. The rule is called with *blocks*: some elements of
+    the gradient, from one array or several, in one row. A rule that looks at more than one element, for
+    a norm or as a matrix, has to say so: with ``needs_whole_arrays = True`` it is called once for every
+    array, in that array's own shape. With ``needs_parameters = True`` it is ``rule(g, p, *state)``.
 
     Parameters
     ----------
@@ -55,6 +50,17 @@ class Optimizer:
     learning_rate
         The step size :math:`\eta`: a number from 0 on, or a function that gives it from the number
         of finished steps (0 before the first), such as those of `optimlib.schedules`.
+    weight_decay
+        `L2` or `Decoupled` weight decay. A strength alone (a number, a tree like `params` with one for
+        every array, or a function of the path) is short for the kind that the class prefers.
+    mask
+        Beside a strength: which arrays decay, a tree of True and False or a function of the path.
+    rates
+        The factor of the learning rate for every array, from 0 on: a tree like `params`, or a
+        function of the path. Decoupled weight decay is multiplied by it, too.
+    frozen
+        Which arrays never move: a tree like `params` of True and False, or a function of the path.
+        Their gradients may be anything, or absent.
     clip_value
         If given, every number of the gradient is first brought into ``[-clip_value, clip_value]``.
     clip_norm
@@ -62,10 +68,11 @@ class Optimizer:
         is above it.
     clip_eps
         Added to the norm by which `clip_norm` divides; with 1e-6 it is PyTorch's ``clip_grad_norm_``.
-    threads
-        How many threads share the blocks of large arrays. The result is the same, bit for bit.
+    skip_nonfinite
+        Whether a step is left out, and counted, whose gradient holds NaN or infinity, or is so large
+        that the rule makes it so. Otherwise it is refused.
     compiled
-        Whether Numba compiles `rule` (`optimlib.optimizers.engine.compiled`): the result is the same,
+        Whether Numba compiles the rule (`optimlib.optimizers.engine.compiled`): the result is the same,
         bit for bit, and a rule for which it might not be is refused. The first step waits for the
         compiler, and a division by zero in a rule brings no warning.
 
@@ -74,21 +81,26 @@ class Optimizer:
     t : int
         The number of steps taken; inside `rule` the number of the step being taken, from 1.
     learning_rate : float
-        The step size of the latest step, or of the first one while there is none. Without a schedule
-        another one may be assigned between two steps.
+        The step size of the latest step; inside `rule` that of the arrays at hand. Before the first step
+        a schedule is asked for it. A number or a schedule that is assigned holds from the next step
+        on, and takes the place of the schedule that was there.
     gradient_norm : float or None
         The norm of the latest gradient that `clip_norm` limits, before it does; `None` without
         `clip_norm` and before the first step.
+    skipped : int
+        How many steps were left out because of `skip_nonfinite`.
+
+    All parameters but `params` and `mask` may be assigned between two steps, and are checked then.
 
     Raises
     ------
+    AttributeError
+        If something is assigned that the optimizer does not have.
     ImportError
         If `compiled` is asked for and Numba is not installed.
     TypeError, ValueError
-        If the parameters cannot be updated in place (`optimlib.trees.check_parameters` says when),
-        the learning rate is not a finite number from 0 on, a limit is not a finite number above 0,
-        `threads` not a whole one from 1 on, or `compiled` neither True nor False; also if the class
-        names its state arrays in `slots` so that they would not stay apart in a saved state.
+        If the parameters cannot be updated in place (`optimlib.trees.check_parameters` says when), if a
+        setting is none, or a keyword unknown.
 
     Notes
     -----
@@ -98,8 +110,6 @@ class Optimizer:
 
     Examples
     --------
-    A method of one's own is its rule:
-
     >>> class SignDescent(Optimizer):
     ...     def rule(self, g):
     ...         return self.learning_rate * np.sign(g), ()
@@ -110,393 +120,357 @@ class Optimizer:
     """
 
     slots: tuple[str, ...] = ()
+    needs_whole_arrays: ClassVar[bool] = False
+    needs_parameters: ClassVar[bool] = False
+    default_decay: ClassVar[type[WeightDecay]] = L2
+
+    t: int = setting(whole_number)
+    clip_value: float | None = setting(optional(positive))
+    clip_norm: float | None = setting(optional(positive))
+    clip_eps: float = setting()
+    skip_nonfinite: bool = setting(flag)
+    compiled: bool = setting(switch)
 
     def __init__(
         self,
         params: Tree,
         learning_rate: float | Schedule,
         *,
+        weight_decay: float | Tree | Callable[[str], float] | WeightDecay = 0.0,
+        mask: Tree | Callable[[str], bool] | None = None,
+        rates: Tree | Callable[[str], float] | None = None,
+        frozen: Tree | Callable[[str], bool] | None = None,
         clip_value: float | None = None,
         clip_norm: float | None = None,
         clip_eps: float = 0.0,
-        threads: int = 1,
+        skip_nonfinite: bool = False,
         compiled: bool = False,
+        **unknown: Any,
     ) -> None:
-        leaves = check_parameters(params)
+        self._refuse_keywords(unknown)
         check_slots(self.slots)
-        self.clip_value = None if clip_value is None else positive("clip_value", clip_value)
-        self.clip_norm = None if clip_norm is None else positive("clip_norm", clip_norm)
-        self.clip_eps = hyperparameter("clip_eps", clip_eps)
-        self.gradient_norm: float | None = None
-        self._clip: Clip | None = None  # of the present gradient
-        self.threads = whole_number("threads", threads, lowest=1)
-        self.compiled = flag("compiled", compiled)
-        if compiled:
-            element_by_element.needs_numba()
-        self.params = params
-        self.schedule = learning_rate if callable(learning_rate) else None
-        self.learning_rate = hyperparameter(
-            "learning_rate", self.schedule(0) if self.schedule else learning_rate
-        )
-        self.t = 0
-        self._leaves = [leaf for _, leaf in leaves]
-        self._memory = Memory(self._leaves)
-        kinds = [self._kind(number) for number in range(len(leaves))]
-        self._blocks = pack(self._leaves, kinds, LARGE_BYTES if self.compiled else None)
-        self._kinds = [kinds[block[0].array] for block in self._blocks]
-        self._is_large = sum(leaf.nbytes for leaf in self._leaves) > trees.BLOCK_BYTES
+        self.clip_value, self.clip_norm, self.clip_eps = clip_value, clip_norm, clip_eps
+        self.skip_nonfinite, self.compiled, self.t = skip_nonfinite, compiled, 0
+        self.learning_rate = learning_rate
+        self._arrays = Arrays(params, self.needs_whole_arrays)
+        self._gradient_norm: float | None = None
+        self._skipped, self._torn = 0, False
+        self.rates, self.frozen = rates, frozen
+        self.weight_decay = self._as_decay(weight_decay, mask)
+        numbers = range(len(self._arrays.leaves))
+        self._state = {slot: [self._first(slot, number) for number in numbers] for slot in self.slots}
+        self._keep_rows()
         keep_freed_memory()
-        rows = [flat(leaf) for leaf in self._leaves]
-        self._states = [
-            tuple(np.zeros_like(gather(rows, block)) for _ in self.slots) for block in self._blocks
-        ]
-        self._borrowed: set[int] = set()  # the blocks whose state is arrays that a rule may hold, too
-
-    @property
-    def state(self) -> dict[str, Tree]:
-        """A copy of the state: for every name in `slots` a tree of arrays like `params`."""
-        return {slot: self._state_tree(number) for number, slot in enumerate(self.slots)}
-
-    def __setstate__(self, attributes: dict[str, Any]) -> None:
-        """A copy, deep or unpickled, has its parameters in another place."""
-        vars(self).update(attributes)
-        self._memory = Memory(self._leaves)
-
-    def _state_tree(self, number: int) -> Tree:
-        arrays = [np.empty(leaf.shape, leaf.dtype) for leaf in self._leaves]
-        rows = [flat(array) for array in arrays]
-        for block, state in zip(self._blocks, self._states, strict=True):
-            spread(state[number], rows, block)
-        remaining = iter(arrays)
-        return map_tree(lambda _: next(remaining), self.params)
-
-    def _kind(self, number: int) -> Hashable:
-        """What small parameter arrays must have in common to be updated together."""
-        return self._leaves[number].dtype
 
     def rule(self, g: np.ndarray, *state: np.ndarray) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
         """The step to subtract from the parameters, and the new state: its arguments stay unchanged.
 
-        All that it returns are arrays of the gradient's shape and dtype. It may be called once for
-        every block, or once in a step with objects that stand for arrays and write down what is done
-        to them (`optimlib.optimizers.engine.tracing`). So it should do nothing but compute.
+        All that it returns are arrays like the ones it is given. It may be called once for every block,
+        once more for a gradient that is huge, or with objects that stand for arrays and write down what
+        is done to them (`optimlib.optimizers.engine.tracing`). So it should do nothing but compute.
 
         Parameters
         ----------
         g
-            Some elements of the gradient, as a one-dimensional array.
+            Some elements of the gradient, in one row; the gradient of a whole array, in its shape, with
+            `needs_whole_arrays`.
         *state
-            The same elements of every state array, in the order of `slots`.
+            The same elements of every state array, in the order of `slots`; before them the same
+            elements of the parameters, with `needs_parameters`.
         """
         raise NotImplementedError(f"{type(self).__name__} has to define rule(g, *state)")
+
+    def initial(self, name: str, array: np.ndarray) -> np.ndarray:
+        """The state array `name` of a parameter array before the first step: zeros unless overridden.
+
+        Its shape and dtype are those of `array`; with `needs_whole_arrays` the shape may be another.
+        """
+        return np.zeros_like(array)
 
     def step(self, grads: Tree) -> None:
         """Update the parameters in place with one gradient.
 
         Everything is checked before anything is changed: after an error the parameters, the state
-        and `t` are what they were. Only what a rule itself raises, such as the FloatingPointError
-        that ``np.errstate`` can ask for, may come when some blocks are already updated, and whoever
-        interrupts a step with the keyboard interrupts it anywhere.
+        and `t` are what they were. Only what comes up in the middle, such as a KeyboardInterrupt, or a
+        FloatingPointError that ``np.errstate`` asks for, may come when some blocks are updated and
+        others are not. Then the optimizer refuses to go on, or to be saved, until a state is loaded.
 
         Parameters
         ----------
         grads
-            The gradient at the current parameters, a tree like `params`. It is only read.
+            The gradient at the current parameters, a tree like `params`. It is only read. An array whose
+            gradient is None takes no step now, and its state stays. (There is one `t` for all arrays;
+            PyTorch counts the steps of every array for itself.)
 
         Raises
         ------
+        FloatingPointError
+            If the rule makes a finite number NaN or infinite, which is named.
+        NonFiniteError
+            If a gradient is NaN or infinite, or so large that the rule makes it so (unless
+            `skip_nonfinite`). It is a ValueError.
+        RuntimeError
+            If the step before was interrupted.
         TypeError
             If a gradient's dtype is not that of its parameter, or it is masked; if a schedule returns
             no number, or `rule` something else than arrays of the parameters' dtype.
         ValueError
-            If structure or shape differ from the parameters', a gradient is NaN or infinite, a
-            parameter array was replaced by another or made read-only, a schedule returns a negative,
-            infinite or NaN learning rate, or `rule` arrays of another shape.
+            If structure or shape differ from the parameters', a parameter array was replaced by another
+            or made read-only, a schedule returns a negative, infinite or NaN learning rate, or `rule`
+            arrays of another shape.
         """
-        self._check_leaves_are_the_same()
-        gradients = match(grads, self.params, "grads", "params")
-        clip = norm = None
-        if self.clip_value is not None or self.clip_norm is not None:
-            clip, norm = clipper(gradients, self.clip_value, self.clip_norm, self.clip_eps)
-        before = self.t, self.learning_rate, self.gradient_norm
-        rate = self.learning_rate if self.schedule is None else self.schedule(self.t)
-        self.learning_rate = hyperparameter("learning_rate", rate)
-        self._clip, self.gradient_norm = clip, norm
-        # The gradient of x * y is (y, x): what lies in a parameter's memory would change under way.
-        gradients = [g.copy() if self._memory.overlaps(g) else g for g in gradients]
-        self.t += 1
+        self._check_whole()
+        self._arrays.check_the_same()
         try:
-            programs = self._programs()
-            rows = [flat(p) for p in self._leaves], [flat(g) for g in gradients]
-            if self.threads == 1 or len(self._blocks) == 1:
-                self._update(*rows, programs, range(len(self._blocks)))
-            else:
-                self._update_in_threads(*rows, programs)
-        except Exception:  # a rule that does not work
-            self.t, self.learning_rate, self.gradient_norm = before
-            raise
-        finally:
-            self._clip = None
+            gradients, huge = self._arrays.gradients(grads, self._ignored)
+            self._take_step(gradients, huge)
+        except NonFiniteError:
+            if not self.skip_nonfinite or self._torn:
+                raise
+            self._skipped += 1
 
-    def _update(
-        self,
-        p_rows: Sequence[Flat],
-        g_rows: Sequence[Flat],
-        programs: Programs,
-        numbers: Sequence[int],
-    ) -> None:
-        """Take the step with some blocks, one by one, so that what `rule` computes stays in the cache.
+    def _take_step(self, gradients: dict[int, np.ndarray], huge: bool) -> None:
+        """Take a step with the rows of gradients that fit."""
+        clip, norm = clipper(list(gradients.values()), self.clip_value, self.clip_norm, self.clip_eps)
+        before = self.t, self._rate, self._gradient_norm
+        rate = self._rate if self._schedule is None else self._schedule(self.t)
+        try:
+            self._rate = hyperparameter("learning_rate", rate)
+            self.t, self._gradient_norm = self.t + 1, norm
+            with np.errstate(under="ignore"):  # a running mean that fades away is no error
+                if huge:
+                    self._rehearse(gradients, clip)
+                self._update_all(gradients, clip)
+        except BaseException:
+            if not self._torn:
+                self.t, self._rate, self._gradient_norm = before
+            raise
+
+    def _update_all(self, gradients: dict[int, np.ndarray], clip: Clip) -> None:
+        """Give every block its step, one by one, so that what a rule computes stays in the cache."""
+        make = self._compile if self.compiled else self._call
+        rows = self._arrays.rows_to_change()
+        for update, block in self._updates(gradients, make):
+            given = [gather(row, block) for row in (rows, *self._state_rows)]
+            self._torn |= self.compiled  # the arrays it is given are changed at once
+            try:
+                new = update(given[0], clip(gather(gradients, block)), *given[1:])
+            except NotFiniteResultError as lost:
+                raise FloatingPointError(self._describe(lost, block)) from None
+            self._torn = True
+            for row, old, values in zip((rows, *self._state_rows), given, new, strict=True):
+                if values is not old or len(block) > 1:
+                    spread(values, row, block)
+        self._arrays.write_back(rows)
+        self._torn = False
+
+    def _rehearse(self, gradients: dict[int, np.ndarray], clip: Clip) -> None:
+        """Call the rule with a huge gradient, change nothing, and refuse what becomes infinite."""
+        rows = self._arrays.rows_to_change()
+        for update, block in self._updates(gradients, self._call):
+            given = [gather(row, block) for row in (rows, *self._state_rows)]
+            try:
+                with np.errstate(all="ignore"):
+                    update(given[0], clip(gather(gradients, block)), *given[1:])
+            except NotFiniteResultError as lost:
+                raise NonFiniteError(
+                    f"grads is too large: {self._describe(lost, block)}; expected a smaller gradient"
+                    " (clip it first, as clip_norm= and clip_value= do)"
+                ) from None
+
+    def _updates(
+        self, gradients: dict[int, np.ndarray], make: Callable[[Group], Update]
+    ) -> Iterator[tuple[Update, Block]]:
+        """Every block and what updates it, while `learning_rate` is that of its arrays.
 
         The last block comes first: the check has just read the gradient to its end.
         """
-        prepare = element_by_element.prepare if self.compiled else in_place.prepare
-        updates = {kind: prepare(*program) for kind, program in programs.items()}
-        for number in reversed(numbers):
-            block, state = self._blocks[number], self._states[number]
-            p, g = gather(p_rows, block), self._clipped(gather(g_rows, block))
-            if self._kinds[number] in updates:
-                if number in self._borrowed:
-                    state = self._states[number] = tuple(s.copy() for s in state)
-                    self._borrowed.remove(number)
-                updates[self._kinds[number]](p, g, *state)
-            else:
-                g = g.view()  # of the caller's array, where a rule may look and not write
-                g.flags.writeable = False
-                start, step, state = self._block_step(block, p, g, state)
-                self._check_result(step, state, p)
-                # A state that is the gradient, or a part of it, would change with the caller's array.
-                self._states[number] = tuple(s if s.base is None else s.copy() for s in state)
-                self._borrowed.add(number)
-                np.subtract(start, step, out=p)
-            if p.base is None:  # then it is a copy
-                spread(p, p_rows, block)
+        groups, rate = self._groups(tuple(gradients)), self._rate
+        updates = []
+        for group in groups:
+            self._rate = rate * group.rate
+            updates.append(make(group))
+        for group, update in zip(reversed(groups), reversed(updates), strict=True):
+            self._rate = rate * group.rate
+            for block in reversed(groups[group]):
+                yield update, block
+        self._rate = rate
 
-    def _block_step(
-        self, block: Block, p: np.ndarray, g: np.ndarray, state: tuple[np.ndarray, ...]
-    ) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, ...]]:
-        """Where a block starts, its step from there and its new state: what `rule` says."""
-        return p, *self.rule(g, *state)
+    def _groups(self, numbers: tuple[int, ...]) -> dict[Group, list[Block]]:
+        """The blocks of the arrays with these numbers, by what they have in common."""
+        key = numbers, self.compiled
+        if self._packed[0] != key:
+            arrays: dict[Group, list[tuple[int, np.ndarray]]] = {}
+            for number in numbers:
+                leaf = self._arrays.leaves[number]
+                group = Group(leaf.dtype, self._strengths[number], self._rate_of[number])
+                arrays.setdefault(group, []).append((number, leaf))
+            how = LARGE_BYTES if self.compiled else None, self.needs_whole_arrays
+            self._packed = key, {group: pack(some, *how) for group, some in arrays.items()}
+        return self._packed[1]
 
-    def _check_result(self, step: np.ndarray, state: tuple[np.ndarray, ...], p: np.ndarray) -> None:
-        """Refuse what a rule returned for the parameters `p` unless it is arrays like them."""
-        if not isinstance(state, tuple | list) or len(state) != len(self.slots):
-            raise ValueError(
-                f"{type(self).__name__}.rule returned {state!r} as the new state;"
-                f" expected {len(self.slots)} arrays"
-            )
-        for number, array in enumerate((step, *state)):
-            is_array = isinstance(array, np.ndarray)
-            if is_array and array.dtype == p.dtype and array.shape == p.shape:
-                continue
-            name = ("the step", *self.slots)[number]
-            received = f"{array.dtype} of shape {array.shape}" if is_array else repr(array)
-            raise (ValueError if is_array and array.dtype == p.dtype else TypeError)(
-                f"{type(self).__name__}.rule returned {received} as {name};"
-                f" expected an array of {p.dtype} of shape {p.shape}, like g"
-            )
+    def _call(self, group: Group) -> Update:
+        """The update that calls the rule for arrays of a group."""
+        return call(self._advance(group.strength, self._check_returned))
 
-    def _programs(self) -> Programs:
-        """By kind of arrays the program of this step with a block of them, where that is better."""
-        if not self.compiled:
-            if not self._is_large:
-                return {}  # it would take longer to find out
-            if {"raise", "call"} & set(np.geterr().values()):
-                return {}  # an error in the middle must not leave a block half-way
-        programs = {}
-        for kind, block in dict(zip(self._kinds, self._blocks, strict=True)).items():
-            try:
-                program, numbers = trace(partial(self._block_step, block), self.slots)
-            except Exception:  # it does more than can be written down, or does not work
-                if self.compiled:
-                    raise
-                continue  # it will be called with arrays
-            programs[kind] = program, numbers, self._leaves[block[0].array].dtype
-        return programs
+    def _compile(self, group: Group) -> Update:
+        """The update that runs the rule compiled for arrays of a group."""
+        return compile_update(self._advance(group.strength, lambda *_: None), self.slots, group.dtype)
 
-    def _clipped(self, g: np.ndarray) -> np.ndarray:
-        """Some elements of the gradient, within the limits: whatever reads a gradient calls this."""
-        return g if self._clip is None else self._clip(g)
+    def _advance(self, strength: float, check: Callable[..., None]) -> Advance:
+        """The rule with weight decay of this strength, as a function of `p`, `g` and the state."""
 
-    def _update_in_threads(
-        self, p_rows: Sequence[Flat], g_rows: Sequence[Flat], programs: Programs
-    ) -> None:
-        """The same, every thread taking its share of the blocks."""
-        with ThreadPoolExecutor(self.threads) as pool:
-            futures = [
-                # In a copy of the caller's context, where np.errstate keeps its settings.
-                pool.submit(
-                    contextvars.copy_context().run, self._update, p_rows, g_rows, programs, share
-                )
-                for share in _shares(len(self._blocks), self.threads)
-            ]
-        for future in futures:
-            future.result()  # raises what was raised there
+        def advance(p: Any, g: Any, *state: Any) -> tuple[Any, tuple[Any, ...]]:
+            given = (p, *state) if self.needs_parameters else state
 
-    def _check_leaves_are_the_same(self, to_change: bool = True) -> None:
-        """Refuse to go on with arrays that the caller no longer uses, or that cannot be changed."""
-        leaves = flatten(self.params)
-        for (path, leaf), ours in zip(leaves, self._leaves, strict=False):
-            if leaf is not ours:
-                raise ValueError(
-                    f"params{path} was replaced by another array; expected the one that this"
-                    " optimizer was created with (assign with params[...][:] = values)"
-                )
-            if to_change and not leaf.flags.writeable:
-                raise ValueError(f"params{path} is read-only; expected an array that can be updated")
-        if len(leaves) != len(self._leaves):
-            raise ValueError(
-                f"params has {len(leaves)} arrays; expected the {len(self._leaves)} that this"
-                " optimizer was created with"
-            )
+            def rule(g: Any) -> tuple[Any, tuple[Any, ...]]:
+                returned = self.rule(g, *given)
+                check(returned, (g, *state))
+                return returned
 
-    def state_dict(self) -> dict[str, np.ndarray]:
-        """A copy of all that a later run needs to go on from here, beside the parameters.
+            if strength:
+                return self._weight_decay.advance(rule, p, g, strength, self._rate)
+            step, new_state = rule(g)
+            return p - step, new_state
 
-        Hyperparameters are not part of it: whoever goes on creates the optimizer anew with them.
+        return advance
 
-        Returns
-        -------
-        dict
-            Flat, with arrays only, so that ``np.savez(file, **optimizer.state_dict())`` saves it:
-            ``"format"``, ``"optimizer"`` (the class), ``"t"``, ``"learning_rate"`` (of the latest
-            step), every state array under its slot and path, such as ``"m['W']"``, and the state of
-            a schedule that has one, such as ``"schedule['best']"``.
-        """
-        saved = {
-            "format": np.array(STATE_FORMAT),
-            "optimizer": np.array(type(self).__name__),
-            "t": np.array(self.t),
-            "learning_rate": np.array(self.learning_rate),
-        }
-        return saved | self._state_arrays() | self._schedule_arrays()
+    def _check_returned(self, returned: Any, like: Sequence[np.ndarray]) -> None:
+        check_returned(type(self).__name__, self.slots, returned, like)
 
-    def load_state_dict(self, saved: Mapping[str, np.ndarray]) -> None:
-        """Go on from a saved state: the next step is bit for bit what it would have been.
-
-        A learning rate that is a number stays the one that this optimizer was created with.
-
-        Parameters
-        ----------
-        saved
-            What `state_dict` returned, or what ``np.load`` made of its file. It is only read.
-
-        Raises
-        ------
-        TypeError
-            If an array is of another dtype than the one it is for.
-        ValueError
-            If it belongs to another optimizer, another format, another tree of parameters or another
-            kind of schedule. Nothing has been changed then.
-        """
-        self._load(saved, {})
-
-    def save(self, file: str | os.PathLike) -> None:
-        """Write the parameters and the state to one ``.npz`` file, atomically.
-
-        Both are in it, because one without the other is of no use: the state as `state_dict` gives
-        it, and every parameter under its path, such as ``"params['W']"``. Whoever is interrupted
-        while writing, even killed, finds the old file intact
-        (`optimlib.optimizers.checkpoint.write_arrays`).
-
-        Parameters
-        ----------
-        file
-            Where to write. The name is taken as it is; nothing is appended.
-
-        Raises
-        ------
-        OSError
-            If the file cannot be written.
-        ValueError
-            If a parameter is NaN or infinite: the older file is worth more. It is left as it was.
-
-        Examples
-        --------
-        >>> import tempfile
-        >>> from optimlib import SGD
-        >>> theta = {"W": np.array([1.0, 2.0])}
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     SGD(theta, 0.1).save(f"{folder}/run.npz")
-        ...     theta["W"][:] = 0
-        ...     SGD(theta, 0.1).load(f"{folder}/run.npz")
-        >>> theta
-        {'W': array([1., 2.])}
-        """
-        self._check_leaves_are_the_same(to_change=False)
-        for place, leaf in self._parameter_arrays().items():
-            check_finite(leaf, place)
-        write_arrays(file, self._parameter_arrays() | self.state_dict())
-
-    def load(self, file: str | os.PathLike) -> None:
-        """Read what `save` wrote, into the parameters (in place) and the state.
-
-        Create the optimizer as it was: parameters of the same shapes with any values, and the same
-        hyperparameters. The next step is then bit for bit what it would have been.
-
-        Parameters
-        ----------
-        file
-            The file to read.
-
-        Raises
-        ------
-        OSError
-            If the file does not exist or cannot be opened.
-        ValueError
-            If it is damaged, or was written by something else or for another optimizer, another tree
-            of parameters or another kind of schedule. Nothing has been changed then.
-        """
-        self._check_leaves_are_the_same()
-        saved = read_arrays(file)
-        try:
-            self._load(saved, self._parameter_arrays())
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"{os.fspath(file)!r} is not for this optimizer: {error}") from error
-
-    def _load(self, saved: Mapping[str, np.ndarray], parameters: dict[str, np.ndarray]) -> None:
-        """Load a state, and with it the `parameters` of these names, once everything fits."""
-        about = {"format": STATE_FORMAT, "optimizer": type(self).__name__}
-        for key, expected in about.items():
-            if (received := _value(saved, key)) != expected:
-                raise ValueError(f"the saved state has {key} {received!r}; expected {expected!r}")
-        t = _value(saved, "t")
-        if isinstance(t, bool) or not isinstance(t, int) or t < 0:
-            raise ValueError(f"the saved state has t {t!r}; expected a number of steps")
-        learning_rate = hyperparameter("the saved learning_rate", _value(saved, "learning_rate"))
-        arrays = {place: saved[place] for place in saved if place not in {*about, "t", "learning_rate"}}
-        schedule, state = self._schedule_arrays(), self._state_arrays()
-        # What a step has made infinite goes on being so; parameters were never saved like that.
-        matched = dict(
-            zip(
-                parameters | schedule | state,
-                match(arrays, parameters | schedule | state, "saved", "state", finite=False),
-                strict=True,
-            )
+    def _describe(self, lost: NotFiniteResultError, block: Block) -> str:
+        """What a rule has made NaN or infinite, and in which step."""
+        name = ("params", *self.slots)[lost.result]
+        place = self._arrays.place(block, lost.position)
+        after = "some arrays have moved, so load a saved state" if self._torn else "nothing has changed"
+        return (
+            f"{type(self).__name__}.rule made {name}{place} {lost.value} in step {self.t}, from finite"
+            f" numbers ({after})"
         )
-        for place in parameters:
-            check_finite(matched[place], f"saved {place}")
-        if schedule:
-            names = self.schedule.state_dict()
-            self.schedule.load_state_dict({name: matched[f"schedule[{name!r}]"] for name in names})
-        for place, leaf in parameters.items():
-            leaf[...] = matched[place]
-        loaded = iter([flat(matched[place]) for place in state])
-        slots = [[next(loaded) for _ in self._leaves] for _ in self.slots]
-        self._states = [tuple(np.array(gather(rows, block)) for rows in slots) for block in self._blocks]
-        self._borrowed = set()
-        if self.schedule is not None:
-            self.learning_rate = learning_rate
-        self.t = t
 
-    def _parameter_arrays(self) -> dict[str, np.ndarray]:
-        return dict(flatten(self.params, "params"))
+    # What may be read and assigned
 
-    def _state_arrays(self) -> dict[str, np.ndarray]:
-        return dict(pair for slot, tree in self.state.items() for pair in flatten(tree, slot))
+    @property
+    def params(self) -> Tree:
+        """The parameters that the optimizer was created with."""
+        return self._arrays.params
 
-    def _schedule_arrays(self) -> dict[str, np.ndarray]:
-        state = self.schedule.state_dict() if self.schedule and has_state(self.schedule) else {}
-        return {f"schedule[{name!r}]": np.asarray(value) for name, value in state.items()}
+    @property
+    def learning_rate(self) -> float:
+        """The step size of the latest step; that of the next while a schedule was not asked."""
+        if self._rate is None:
+            return hyperparameter("learning_rate", self._schedule(self.t))
+        return self._rate
+
+    @learning_rate.setter
+    def learning_rate(self, value: float | Schedule) -> None:
+        rate = None if callable(value) else hyperparameter("learning_rate", value)
+        self._rate, self._schedule = rate, value if callable(value) else None
+
+    @property
+    def schedule(self) -> Schedule | None:
+        """The schedule of the learning rate, if there is one."""
+        return self._schedule
+
+    @property
+    def weight_decay(self) -> WeightDecay:
+        """The weight decay; a strength that is assigned is of the kind that the class prefers."""
+        return self._weight_decay
+
+    @weight_decay.setter
+    def weight_decay(self, value: float | Tree | WeightDecay) -> None:
+        decay = value if isinstance(value, WeightDecay) else self.default_decay(value)
+        self._strengths = decay.strengths(self.params)
+        self._weight_decay, self._packed = decay, (None, {})
+
+    @property
+    def rates(self) -> Tree:
+        """What every array's learning rate is multiplied by, as it was given."""
+        return self._rates
+
+    @rates.setter
+    def rates(self, value: Tree | Callable[[str], float] | None) -> None:
+        self._rate_of = self._per_array(value, "rates", hyperparameter, 1.0)
+        self._rates, self._packed = value, (None, {})
+
+    @property
+    def frozen(self) -> Tree:
+        """Which arrays never move, as it was given."""
+        return self._frozen
+
+    @frozen.setter
+    def frozen(self, value: Tree | Callable[[str], bool] | None) -> None:
+        never = self._per_array(value, "frozen", flag, False)
+        self._ignored = [path for path, no in zip(self._arrays.paths, never, strict=True) if no]
+        self._frozen = value
+
+    @property
+    def gradient_norm(self) -> float | None:
+        """The norm of the latest gradient before `clip_norm` limited it, if it does."""
+        return self._gradient_norm
+
+    @property
+    def skipped(self) -> int:
+        """How many steps were left out because their gradient was not finite."""
+        return self._skipped
+
+    @property
+    def state(self) -> dict[str, Tree]:
+        """A copy of the state: for every name in `slots` a tree of arrays like `params`."""
+        return {
+            slot: fill_tree(self.params, [array.copy() for array in arrays])
+            for slot, arrays in self._state.items()
+        }
+
+    def _as_decay(self, given: Any, mask: Tree | Callable[[str], bool] | None) -> WeightDecay:
+        """The weight decay that `weight_decay` and `mask` ask for."""
+        if not isinstance(given, WeightDecay):
+            return self.default_decay(given, mask)
+        if mask is not None:
+            raise ValueError(f"mask is given beside weight_decay={given!r}; expected it inside")
+        return given
+
+    def _per_array(self, choice: Any, name: str, kind: Callable[[str, Any], Any], default: Any) -> list:
+        """What was chosen for every array."""
+        if choice is None:
+            return [default] * len(self._arrays.leaves)
+        return per_leaf(choice, self.params, name, kind)
+
+    def _first(self, slot: str, number: int) -> np.ndarray:
+        """A state array before the first step."""
+        leaf, name = self._arrays.leaves[number], f"{type(self).__name__}.initial({slot!r}, ...)"
+        first = self.initial(slot, leaf)
+        if not isinstance(first, np.ndarray) or first.dtype != leaf.dtype:
+            raise TypeError(f"{name} returned {first!r}; expected an array of {leaf.dtype}")
+        if self.needs_whole_arrays:
+            return np.array(first)
+        if first.shape != leaf.shape:
+            raise ValueError(f"{name} returned an array of shape {first.shape}; expected {leaf.shape}")
+        array = self._arrays.like(number)
+        array[...] = first
+        return array
+
+    def _keep_rows(self) -> None:
+        """Note the rows of the state, which every step needs."""
+        self._state_rows = [self._arrays.rows(arrays) for arrays in self._state.values()]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_state_rows"}
+
+    def __setstate__(self, attributes: dict[str, Any]) -> None:
+        """A copy, deep or unpickled, has its arrays in another place."""
+        vars(self).update(attributes)
+        self._keep_rows()
+
+
+def fill_tree(params: Tree, arrays: Sequence[np.ndarray]) -> Tree:
+    """A tree like `params` of other arrays, in the order of its leaves.
+
+    >>> fill_tree({"W": 0, "b": [0]}, [1, 2])
+    {'W': 1, 'b': [2]}
+    """
+    remaining = iter(arrays)
+    return map_tree(lambda _: next(remaining), params)
 
 
 def check_slots(slots: Sequence[str]) -> None:
@@ -514,20 +488,3 @@ def check_slots(slots: Sequence[str]) -> None:
         raise ValueError(
             f"slots is {slots!r}; expected different names, none of them of what is saved beside them"
         )
-
-
-def _shares(count: int, threads: int) -> list[range]:
-    """The numbers of `count` blocks in up to `threads` runs of like length.
-
-    >>> _shares(5, 2), _shares(1, 2)
-    ([range(0, 2), range(2, 5)], [range(0, 1)])
-    """
-    ends = [count * k // threads for k in range(threads + 1)]
-    return [range(start, end) for start, end in pairwise(ends) if end > start]
-
-
-def _value(saved: Mapping[str, np.ndarray], key: str) -> object:
-    """What an array without axes holds."""
-    if key not in saved:
-        raise ValueError(f"the saved state has no {key}")
-    return np.asarray(saved[key]).tolist()

@@ -1,117 +1,393 @@
-"""Files of arrays that are either whole or refused.
+"""What a later run needs to go on: saved whole, and loaded whole or refused.
 
-A file is an ordinary ``.npz`` file, which ``np.load`` opens. It is written beside its place and moved
-there when it is complete: whoever reads sees the old file or the new one, never a part of one.
+A *checkpoint* holds the parameters, the state arrays, the number of steps, the learning rate, the state
+of a schedule, the settings, and whatever the caller puts beside them. It is a file of arrays
+(`optimlib.optimizers.files`).
 """
 
 from __future__ import annotations
 
-import io
+import json
 import os
-import secrets
-import zipfile
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from optimlib.arguments import hyperparameter
+from optimlib.optimizers.files import read_arrays, write_arrays
+from optimlib.schedules import Schedule, has_state
+from optimlib.trees import Tree, check_finite, check_parameters, flatten, match
 
-def write_arrays(file: str | os.PathLike, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write arrays under their names, atomically.
+if TYPE_CHECKING:
+    from optimlib.optimizers.engine.arrays import Arrays
 
-    The bytes go to a temporary file in the same folder, ``.<name>.<random>.tmp``, and from there to
-    the disk; only then does it take the place of `file`. If writing fails, the temporary file is
-    removed. If the process is killed, it stays behind, and may be deleted; `file` is what it was.
+STATE_FORMAT = 3  # to be raised whenever state_dict() changes what it writes
+SAVED_BESIDE = {
+    *(
+        "format",
+        "optimizer",
+        "t",
+        "learning_rate",
+        "scheduled",
+        "params",
+        "schedule",
+        "settings",
+        "extra",
+    )
+}
+"""Names that no state array may have."""
 
-    Parameters
-    ----------
-    file
-        Where to write. The name is taken as it is; nothing is appended.
-    arrays
-        Arrays of numbers or strings by name.
-
-    Raises
-    ------
-    OSError
-        If the folder does not exist or cannot be written to, or something else than a file is there.
-    ValueError
-        If an array holds Python objects.
-    """
-    place = Path(os.path.realpath(file))  # a link stays a link
-    if place.exists() and not place.is_file():
-        raise OSError(f"{os.fspath(file)!r} is a folder or a device; expected a file, or nothing, there")
-    temporary = place.with_name(f".{place.name}.{secrets.token_hex(8)}.tmp")
-    try:
-        with temporary.open("xb") as handle:
-            with zipfile.ZipFile(handle, "w") as archive:
-                for name, array in arrays.items():
-                    with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
-                        np.lib.format.write_array(member, np.asarray(array), allow_pickle=False)
-            handle.flush()
-            os.fsync(handle.fileno())
-        temporary.replace(place)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    _sync_folder(place.parent)
+TORN = (
+    "the last step or loading was interrupted: some arrays have changed and others have not;"
+    " expected a saved state to be loaded first"
+)
 
 
-def _sync_folder(folder: Path) -> None:
-    """Let the disk know the new name, where the system allows it."""
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
+class Checkpoint:
+    """Gives optimizers the methods that save and load."""
+
+    t: int
+    settings: Callable[[], dict[str, Any]]
+    _arrays: Arrays
+    _rate: float | None
+    _schedule: Schedule | None
+    _state: dict[str, list[np.ndarray]]
+    _strengths: list[float]
+    _rate_of: list[float]
+    _torn: bool
+
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """A copy of all that a later run needs to go on from here, beside the parameters.
+
+        Returns
+        -------
+        dict
+            Flat, with arrays only, so that ``np.savez(file, **optimizer.state_dict())`` saves it:
+            ``"format"``, ``"optimizer"`` (the class), ``"t"``, ``"learning_rate"`` (of the latest step;
+            NaN while a schedule has not been asked), ``"scheduled"`` (whether there is a schedule),
+            every setting, such as ``"settings['beta1']"``, every state array under its slot and path,
+            such as ``"m['W']"``, and the state of a schedule that has one, such as
+            ``"schedule['best']"``.
+
+        Raises
+        ------
+        RuntimeError
+            If a step was interrupted.
+        """
+        self._check_whole()
+        saved = {
+            "format": np.array(STATE_FORMAT),
+            "optimizer": np.array(type(self).__name__),
+            "t": np.array(self.t),
+            "learning_rate": np.array(np.nan if self._rate is None else self._rate),
+            "scheduled": np.array(self._schedule is not None),
+        }
+        state = {key: array.copy() for key, array in self._state_arrays().items()}
+        return saved | self._saved_settings() | state | self._schedule_arrays()
+
+    def load_state_dict(self, saved: Mapping[str, np.ndarray]) -> None:
+        """Go on from a saved state: the next step is bit for bit what it would have been.
+
+        A learning rate that is a number is taken from the saved state, so that one that was lowered by
+        hand stays low. Every other setting has to be what it was: create the optimizer with it, or
+        assign it first.
+
+        Parameters
+        ----------
+        saved
+            What `state_dict` returned, or what ``np.load`` made of its file. It is only read.
+
+        Raises
+        ------
+        TypeError
+            If an array is of another dtype than the one it is for.
+        ValueError
+            If it belongs to another optimizer, another format, another tree of parameters, another
+            kind of schedule or other settings. Nothing has been changed then.
+        """
+        self._load(saved, {})
+
+    def save(self, file: str | os.PathLike, extra: Mapping[str, Any] | None = None) -> None:
+        """Write the parameters and the state to one ``.npz`` file, atomically.
+
+        Both are in it, because one without the other is of no use: the state as `state_dict` gives
+        it, and every parameter under its path, such as ``"params['W']"``. If writing is interrupted,
+        even by killing the process, the old file stays intact
+        (`optimlib.optimizers.files.write_arrays`).
+
+        Parameters
+        ----------
+        file
+            Where to write. The name is taken as it is; nothing is appended.
+        extra
+            What `load` is to return: arrays, numbers, strings, True, False and None, in nested dicts,
+            lists and tuples, such as ``{"epoch": 3, "rng": rng.bit_generator.state}``.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written.
+        RuntimeError
+            If a step was interrupted.
+        TypeError
+            If something in `extra` is of another type.
+        ValueError
+            If a parameter is NaN or infinite: the older file is worth more. It is left as it was.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from optimlib import SGD
+        >>> theta = {"W": np.array([1.0, 2.0])}
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     SGD(theta, 0.1).save(f"{folder}/run.npz", extra={"epoch": 3})
+        ...     theta["W"][:] = 0
+        ...     SGD(theta, 0.1).load(f"{folder}/run.npz")
+        {'epoch': 3}
+        >>> theta
+        {'W': array([1., 2.])}
+        """
+        self._arrays.check_the_same(to_change=False)
+        state = self.state_dict()
+        for place, leaf in self._parameter_arrays().items():
+            check_finite(leaf, place)
+        write_arrays(file, self._parameter_arrays() | state | packed_extra(extra or {}))
+
+    def load(self, file: str | os.PathLike) -> dict[str, Any]:
+        """Read what `save` wrote, into the parameters (in place) and the state.
+
+        Create the optimizer as it was: parameters of the same shapes with any values, and the same
+        settings. The next step is then bit for bit what it would have been.
+
+        Parameters
+        ----------
+        file
+            The file to read.
+
+        Returns
+        -------
+        dict
+            What `save` was given as `extra`.
+
+        Raises
+        ------
+        OSError
+            If the file does not exist or cannot be opened.
+        ValueError
+            If it is damaged, or was written by something else or for another optimizer, another tree
+            of parameters, another kind of schedule or other settings. Nothing has been changed then.
+        """
+        self._arrays.check_the_same()
+        saved = read_arrays(file)
         try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+            extra = unpacked_extra(saved)
+            beside = {place: saved[place] for place in saved if not place.startswith("extra")}
+            self._load(beside, self._parameter_arrays())
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{os.fspath(file)!r} is not for this optimizer: {error}") from error
+        return extra
+
+    def _load(self, saved: Mapping[str, np.ndarray], parameters: dict[str, np.ndarray]) -> None:
+        """Load a state, and with it the `parameters` of these names, once everything fits."""
+        rate, t = self._checked_header(saved)
+        header = {"format", "optimizer", "t", "learning_rate", "scheduled"}
+        arrays = {
+            place: saved[place]
+            for place in saved
+            if place not in header and not place.startswith("settings[")
+        }
+        schedule = self._schedule_arrays()
+        expected = parameters | schedule | self._state_arrays()
+        # What a state has that is infinite goes on being so; parameters were never saved like that.
+        found = match(arrays, expected, "saved", "state", finite=False)
+        matched = dict(zip(expected, found, strict=True))
+        for place in parameters:
+            check_finite(matched[place], f"saved {place}")
+        if schedule:
+            names = self._schedule.state_dict()
+            self._schedule.load_state_dict({name: matched[f"schedule[{name!r}]"] for name in names})
+        self._torn = True
+        for place, array in (parameters | self._state_arrays()).items():
+            array[...] = matched[place]
+        self._rate, self.t = rate, t
+        self._torn = False
+
+    def _checked_header(self, saved: Mapping[str, np.ndarray]) -> tuple[float | None, int]:
+        """The learning rate and the number of steps of a saved state for an optimizer like this one."""
+        about = {"format": STATE_FORMAT, "optimizer": type(self).__name__}
+        for key, expected in about.items():
+            if (received := value_of(saved, key)) != expected:
+                raise ValueError(f"the saved state has {key} {received!r}; expected {expected!r}")
+        t, rate, scheduled = (value_of(saved, key) for key in ("t", "learning_rate", "scheduled"))
+        if isinstance(t, bool) or not isinstance(t, int) or t < 0:
+            raise ValueError(f"the saved state has t {t!r}; expected a number of steps")
+        if scheduled != (self._schedule is not None):
+            saved_one = "a schedule" if scheduled else f"the number {rate}"
+            ours = "a schedule" if self._schedule is not None else f"the number {self._rate}"
+            raise ValueError(
+                f"the saved learning_rate is {saved_one}; expected {ours}, as this optimizer has"
+                " (assign learning_rate first)"
+            )
+        settings, theirs = self._saved_settings(), [key for key in saved if key.startswith("settings[")]
+        for key in dict.fromkeys([*settings, *theirs]):
+            name = key.removeprefix("settings['").removesuffix("']")
+            received, expected = (
+                np.asarray(some[key]).tolist() if key in some else None for some in (saved, settings)
+            )
+            if received != expected:
+                raise ValueError(
+                    f"the saved {name} is {shortened(received)}; expected {shortened(expected)}, as this"
+                    f" optimizer has (assign {name} first)"
+                )
+        if scheduled and np.isnan(rate):
+            return None, t
+        return hyperparameter("the saved learning_rate", rate), t
+
+    def _check_whole(self) -> None:
+        """Refuse to go on, or to be saved, from the middle of a step.
+
+        Raises
+        ------
+        RuntimeError
+            If a step, or loading, was interrupted.
+        """
+        if self._torn:
+            raise RuntimeError(TORN)
+
+    def _saved_settings(self) -> dict[str, np.ndarray]:
+        """What decides about a step beside the state, by name; None is left out."""
+        not_saved = {
+            "t",
+            "compiled",
+            "skip_nonfinite",
+        }  # the first is elsewhere, no step depends on others
+        values = {name: value for name, value in self.settings().items() if name not in not_saved}
+        values |= {"weight_decay": self._strengths, "rates": self._rate_of}
+        return {f"settings[{k!r}]": np.array(value) for k, value in values.items() if value is not None}
+
+    def _parameter_arrays(self) -> dict[str, np.ndarray]:
+        return dict(flatten(self._arrays.params, "params"))
+
+    def _state_arrays(self) -> dict[str, np.ndarray]:
+        paths = self._arrays.paths
+        return {
+            f"{slot}{path}": array
+            for slot, arrays in self._state.items()
+            for path, array in zip(paths, arrays, strict=True)
+        }
+
+    def _schedule_arrays(self) -> dict[str, np.ndarray]:
+        state = self._schedule.state_dict() if self._schedule and has_state(self._schedule) else {}
+        return {f"schedule[{name!r}]": np.asarray(value) for name, value in state.items()}
 
 
-def read_arrays(file: str | os.PathLike) -> dict[str, np.ndarray]:
-    """Read what `write_arrays` wrote. Nothing in a file is ever run: it may come from anywhere.
+def load_parameters(file: str | os.PathLike, params: Tree) -> None:
+    """Read the parameters that an optimizer saved, in place: to use a model, or to begin another run.
 
     Parameters
     ----------
     file
-        The file to read.
-
-    Returns
-    -------
-    dict
-        The arrays by name.
+        What `Optimizer.save` wrote, whatever the optimizer.
+    params
+        The parameters to fill: arrays of the same shapes and dtypes, with any values.
 
     Raises
     ------
     OSError
         If the file does not exist or cannot be opened.
-    ValueError
-        If it is damaged, is not an ``.npz`` file, or holds pickled objects.
+    TypeError, ValueError
+        If `params` cannot be updated in place, the file is damaged, or its parameters are others.
+        Nothing has been changed then.
 
     Examples
     --------
     >>> import tempfile
+    >>> from optimlib import SGD
+    >>> theta = {"W": np.zeros(2)}
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     write_arrays(f"{folder}/a.npz", {"W": np.arange(3.0)})
-    ...     read_arrays(f"{folder}/a.npz")
-    {'W': array([0., 1., 2.])}
+    ...     SGD({"W": np.array([1.0, 2.0])}, 0.1).save(f"{folder}/run.npz")
+    ...     load_parameters(f"{folder}/run.npz", theta)
+    >>> theta
+    {'W': array([1., 2.])}
     """
-    with Path(file).open("rb") as handle:
-        try:
-            with zipfile.ZipFile(handle) as archive:
-                names = archive.namelist()
-                if len(set(names)) < len(names) or not all(name.endswith(".npy") for name in names):
-                    raise ValueError(f"its members are {names}")
-                return {name.removesuffix(".npy"): _array(archive.read(name)) for name in names}
-        except Exception as error:  # damage shows itself in any way
-            raise ValueError(
-                f"{os.fspath(file)!r} is damaged or not a file of arrays"
-                f" ({type(error).__name__}: {error})"
-            ) from error
+    ours = {f"params{path}": leaf for path, leaf in check_parameters(params)}
+    saved = read_arrays(file)
+    theirs = {place: array for place, array in saved.items() if place.startswith("params")}
+    for place, new in zip(ours, match(theirs, ours, "saved", "state"), strict=True):
+        ours[place][...] = new
 
 
-def _array(data: bytes) -> np.ndarray:
-    """The array that the bytes of an ``.npy`` file hold, and nothing beside it."""
-    stream = io.BytesIO(data)
-    array = np.lib.format.read_array(stream, allow_pickle=False)
-    if stream.read(1):
-        raise ValueError("an array is followed by other bytes")
-    return array
+def packed_extra(extra: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """The caller's own entries as arrays: one of text, which refers to the others.
+
+    >>> for name, array in packed_extra({"epoch": 3, "best": np.array([1.0])}).items():
+    ...     print(name, array)
+    extra ["dict", {"epoch": 3, "best": ["array", 0]}]
+    extra[0] [1.]
+    """
+    arrays: list[np.ndarray] = []
+
+    def packed(value: Any, place: str) -> Any:
+        if isinstance(value, Mapping):
+            for key in value:
+                if not isinstance(key, str):
+                    raise TypeError(f"{place} has the key {key!r}; expected strings as keys")
+            return ["dict", {key: packed(below, f"{place}[{key!r}]") for key, below in value.items()}]
+        if isinstance(value, list | tuple):
+            kind = "list" if isinstance(value, list) else "tuple"
+            return [kind, [packed(below, f"{place}[{k}]") for k, below in enumerate(value)]]
+        if isinstance(value, np.ndarray | np.generic) and value.dtype != object:
+            arrays.append(np.asarray(value))
+            return ["array" if isinstance(value, np.ndarray) else "scalar", len(arrays) - 1]
+        if value is None or isinstance(value, bool | int | float | str):
+            return value
+        raise TypeError(
+            f"{place} is of type {type(value).__name__}; expected arrays, numbers and strings in dicts"
+        )
+
+    text = json.dumps(packed(extra, "extra"))
+    return {"extra": np.array(text)} | {f"extra[{k}]": array for k, array in enumerate(arrays)}
+
+
+def unpacked_extra(saved: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """What `packed_extra` was given.
+
+    >>> unpacked_extra(packed_extra({"epoch": 3, "best": (0.5, None)}))
+    {'epoch': 3, 'best': (0.5, None)}
+    """
+
+    def unpacked(value: Any) -> Any:
+        if not isinstance(value, list):
+            return value
+        kind, content = value
+        if kind == "dict":
+            return {key: unpacked(below) for key, below in content.items()}
+        if kind in ("array", "scalar"):
+            array = saved[f"extra[{content}]"]
+            return array if kind == "array" else array[()]
+        below = [unpacked(one) for one in content]
+        return below if kind == "list" else tuple(below)
+
+    return unpacked(json.loads(str(saved["extra"]))) if "extra" in saved else {}
+
+
+def value_of(saved: Mapping[str, np.ndarray], key: str) -> Any:
+    """What an array without axes holds.
+
+    >>> value_of({"t": np.array(3)}, "t")
+    3
+    """
+    if key not in saved:
+        raise ValueError(f"the saved state has no {key}")
+    return np.asarray(saved[key]).tolist()
+
+
+def shortened(value: Any) -> str:
+    """A value for an error, on one line.
+
+    >>> shortened([0.0] * 100)
+    '[0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, ...'
+    """
+    text = repr(value)
+    return text if len(text) <= 50 else f"{text[:47].rstrip()}..."

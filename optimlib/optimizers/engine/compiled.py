@@ -1,7 +1,8 @@
-"""The very same rule, compiled: all its lines for one element, then the next element (chapter 16).
+"""The very same rule, compiled: all its lines for one element, then the next element.
 
 NumPy runs a rule line by line, and every line goes through the whole block. A processor would rather
 have it the other way round: so Numba compiles a rule's program (`optimlib.optimizers.engine.tracing`).
+It changes the arrays that it is given.
 
 Needs Numba, which nothing else here does: ``pip install numba``.
 """
@@ -12,46 +13,84 @@ import importlib
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 
-from optimlib.optimizers.engine.tracing import Program, as_function
+from optimlib.arguments import flag
+from optimlib.optimizers.engine.called import Advance, NotFiniteResultError, Update
+from optimlib.optimizers.engine.tracing import Program, trace
 
 
-def prepare(program: Program, numbers: Sequence[float], dtype: np.dtype) -> Callable[..., None]:
-    """What takes this step with a block: a function of `p`, `g` and the state, which it changes."""
-    kernel = compiled(program)
+def compile_update(advance: Advance, slots: Sequence[str], dtype: np.dtype) -> Update:
+    """The update that runs a rule compiled, in the very arrays that it is given.
+
+    Parameters
+    ----------
+    advance
+        The rule with its weight decay.
+    slots
+        The names of the state arrays.
+    dtype
+        What all arrays are of.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the rule does what `optimlib.optimizers.engine.tracing` does not write down.
+    """
+    program, numbers = trace(advance, slots)
+    kernel = compiled(program, dtype)
     # Beside an array, NumPy takes a Python number as one of the array's precision.
-    rounded = np.array(numbers, dtype)
-    return lambda *arrays: kernel(*arrays, rounded)
+    with np.errstate(under="ignore"):
+        rounded = np.array(numbers, dtype)
+
+    def update(p: np.ndarray, g: np.ndarray, *state: np.ndarray) -> tuple[np.ndarray, ...]:
+        if not kernel(p, g, *state, rounded):
+            for number, array in enumerate((p, *state)):
+                lost = np.flatnonzero(~np.isfinite(array))
+                if lost.size:
+                    raise NotFiniteResultError(number, int(lost[0]), array[lost[0]])
+        return (p, *state)
+
+    return update
 
 
 def source(program: Program) -> str:
-    """A program as Python that goes from element to element.
+    """A program as Python that goes from element to element, and says whether all stayed finite.
 
-    >>> from optimlib.optimizers.engine.tracing import trace
-    >>> program, numbers = trace(lambda p, g, state: (p, 0.1 * g, (np.maximum(state[0], g),)), ["u"])
+    >>> program, _ = trace(lambda p, g, u: (p - 0.1 * g, (np.maximum(u, g),)), ["u"])
     >>> print(source(program))
     def kernel(all_p, all_g, all_state_u, numbers):
         c0 = numbers[0]
+        lost = False
         for i in range(all_p.size):
             p, g, state_u = all_p[i], all_g[i], all_state_u[i]
             x0 = np.multiply(c0, g)
-            x1 = np.maximum(state_u, g)
-            x2 = np.subtract(p, x0)
-            all_p[i], all_state_u[i] = x2, x1
+            x1 = np.subtract(p, x0)
+            x2 = np.maximum(state_u, g)
+            all_p[i], all_state_u[i] = x1, x2
+            lost |= np.isfinite(p) and not np.isfinite(x1)
+            lost |= np.isfinite(state_u) and not np.isfinite(x2)
+        return not lost
     """
     body = [
         f"{', '.join(program.inputs)} = {_here(program.inputs)}",
         *(f"{line.result} = np.{line.function}({', '.join(line.arguments)})" for line in program.lines),
         f"{_here(program.changed)} = {', '.join(program.results)}",
+        *(
+            f"lost |= np.isfinite({old}) and not np.isfinite({new})"
+            for old, new in zip(program.changed, program.results, strict=True)
+        ),
     ]
     return "\n".join(
         [
             f"def kernel({', '.join(f'all_{name}' for name in program.inputs)}, numbers):",
             *(f"    {name} = numbers[{k}]" for k, name in enumerate(program.numbers)),
+            "    lost = False",
             "    for i in range(all_p.size):",
             *(f"        {line}" for line in body),
+            "    return not lost",
         ]
     )
 
@@ -61,23 +100,48 @@ def _here(names: Sequence[str]) -> str:
     return ", ".join(f"all_{name}[i]" for name in names)
 
 
-def as_python(program: Program) -> Callable[..., None]:
+def as_python(program: Program) -> Callable[..., Any]:
     """The function whose text `source` gives.
 
-    >>> from optimlib.optimizers.engine.tracing import trace
     >>> p, g = np.array([1.0, 2.0]), np.array([3.0, 4.0])
-    >>> program, numbers = trace(lambda p, g, state: (p, 0.5 * g, ()), [])
+    >>> program, numbers = trace(lambda p, g: (p - 0.5 * g, ()), [])
     >>> as_python(program)(p, g, np.array(numbers))
+    True
     >>> p
     array([-0.5,  0. ])
     """
-    return as_function(source(program))
+    names: dict[str, Any] = {"np": np}
+    exec(compile(source(program), "<a rule>", "exec"), names)
+    return names["kernel"]
 
 
 @lru_cache(maxsize=64)
-def compiled(program: Program) -> Callable[..., None]:
-    """The same, compiled without the liberties that would change roundings."""
-    return needs_numba().njit(nogil=True, error_model="numpy")(as_python(program))
+def compiled(program: Program, dtype: np.dtype) -> Callable[..., Any]:
+    """The function for arrays of a dtype, compiled without liberties that would change roundings.
+
+    It is compiled here and now, and not when it is first called: then nothing has been changed.
+    """
+    numba = needs_numba()
+    number = numba.from_dtype(dtype)
+    changed, read = (numba.types.Array(number, 1, "C", readonly=only) for only in (False, True))
+    states = [changed] * (len(program.changed) - 1)
+    signature = numba.boolean(changed, read, *states, read)
+    return numba.njit(signature, nogil=True, error_model="numpy")(as_python(program))
+
+
+def switch(name: str, value: bool) -> bool:
+    """Whether to compile, once it is True or False and Numba is there.
+
+    Raises
+    ------
+    ImportError
+        If it is True and Numba is not installed.
+    TypeError
+        If it is neither True nor False.
+    """
+    if flag(name, value):
+        needs_numba()
+    return bool(value)
 
 
 def needs_numba() -> ModuleType:

@@ -1,12 +1,13 @@
-"""A rule written down: its lines as a program for one element (chapter 16).
+r"""A rule written down: its lines as a program for one element, which can be compiled.
 
-A rule says what happens to whole arrays, and whoever runs it may want to do the same with less memory
-(`optimlib.optimizers.engine.in_place`) or element by element
-(`optimlib.optimizers.engine.compiled`). So the rule is called once with arrays that hold no numbers and
-write down what is done to them. It may use what is rounded the same way everywhere, so all bits stay
-the same: sums, products, quotients, roots, ``g**2``, signs, maxima and comparisons. Exponentials and
-logarithms are refused: two libraries differ in their last bit. (Where the result is zero, they may
-differ in its sign for signs and maxima.)
+A rule says what happens to whole arrays. Here it is called once with objects that stand for arrays, hold
+no numbers, and write down what is done to them. It may use what is rounded the same way everywhere, so
+all bits stay the same: sums, products, quotients, roots, ``g**2``, signs, maxima and comparisons.
+Exponentials and logarithms are refused: two libraries differ in their last bit. (Where the result is
+zero, they may differ in its sign for signs and maxima.)
+
+The numbers that a rule uses, such as :math:`1 - \beta_1^t`, change with every step, and are written down
+beside the program. So a rule is traced in every step and compiled once.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
-Rule = Callable[..., tuple[Any, tuple[Any, ...]]]
+Advance = Callable[..., tuple[Any, tuple[Any, ...]]]
+"""A function of `p`, `g` and the state arrays that returns the new `p` and the new state."""
 
 OF_BITS = {np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.invert}
 COMPARISONS = OF_BITS | {
@@ -81,7 +83,6 @@ class Record:
     def __init__(self) -> None:
         self.lines: list[Line] = []
         self.numbers: list[float] = []
-        self.errors = np.geterr()
 
 
 class Traced(NDArrayOperatorsMixin):
@@ -96,8 +97,6 @@ class Traced(NDArrayOperatorsMixin):
             call = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
             how = f"{call} with {', '.join(options)}" if options else call
             raise TypeError(f"a rule calls {how}; {EXPECTED}")
-        if np.geterr() != self.record.errors:
-            raise TypeError("a rule sets np.errstate; expected its caller to do that")
         lines = self.record.lines
         line = Line(f"x{len(lines)}", ufunc.__name__, tuple(map(self._name, inputs)))
         lines.append(line)
@@ -135,14 +134,14 @@ class Traced(NDArrayOperatorsMixin):
         raise TypeError("a rule asks for the value of an element; expected it not to")
 
 
-def trace(rule: Rule, slots: Sequence[str]) -> tuple[Program, tuple[float, ...]]:
-    """The program of a rule, which is called once, and the numbers of this call.
+def trace(advance: Advance, slots: Sequence[str]) -> tuple[Program, tuple[float, ...]]:
+    """The program of a rule with its weight decay, which is called once, and the numbers of this call.
 
     Parameters
     ----------
-    rule
-        A function of an array of parameters, one of the gradient and a tuple of state arrays, which
-        returns where to start (from the parameters), the step to subtract there, and the new state.
+    advance
+        A function of arrays of parameters, of the gradient and of each state, which returns the new
+        parameters and a tuple of the new state.
     slots
         The names of the state arrays.
 
@@ -155,39 +154,28 @@ def trace(rule: Rule, slots: Sequence[str]) -> tuple[Program, tuple[float, ...]]
 
     Examples
     --------
-    >>> program, numbers = trace(lambda p, g, state: (p, 0.1 * g, (np.maximum(state[0], g),)), ["u"])
+    >>> program, numbers = trace(lambda p, g, u: (p - 0.1 * g, (np.maximum(u, g),)), ["u"])
     >>> for line in program.lines:
     ...     print(line)
     Line(result='x0', function='multiply', arguments=('c0', 'g'))
-    Line(result='x1', function='maximum', arguments=('state_u', 'g'))
-    Line(result='x2', function='subtract', arguments=('p', 'x0'))
+    Line(result='x1', function='subtract', arguments=('p', 'x0'))
+    Line(result='x2', function='maximum', arguments=('state_u', 'g'))
     >>> program.changed, program.results, numbers
-    (('p', 'state_u'), ('x2', 'x1'), (0.1,))
+    (('p', 'state_u'), ('x1', 'x2'), (0.1,))
     """
     record = Record()
     changed = ("p", *(f"state_{slot}" for slot in slots))
     p, *old = (Traced(name, record) for name in changed)
-    start, step, state = rule(p, Traced("g", record), tuple(old))
+    new_p, state = advance(p, Traced("g", record), *old)
     if not isinstance(state, tuple | list) or len(state) != len(slots):
         raise ValueError(f"a rule returned {state!r} as the new state; expected {len(slots)} arrays")
     check_comparisons(record.lines)
     comparisons = {line.result for line in record.lines if line.is_comparison}
-    for result in (start, step, *state):
+    for result in (new_p, *state):
         if not isinstance(result, Traced) or result.record is not record or result.name in comparisons:
             raise TypeError(f"a rule returned {result!r}; expected numbers that it computed")
-    results = tuple(result.name for result in (start - step, *state))
+    results = tuple(result.name for result in (new_p, *state))
     return Program(changed, tuple(record.lines), results), tuple(record.numbers)
-
-
-def as_function(text: str) -> Callable[..., Any]:
-    """The function that a text of Python defines: that of a program, for arrays or for elements.
-
-    >>> as_function("def double(x): return 2 * x")(4)
-    8
-    """
-    names: dict[str, Any] = {"np": np}
-    exec(compile(text, "<a rule>", "exec"), names)
-    return names[text.split("(")[0].removeprefix("def ")]
 
 
 def check_comparisons(lines: Sequence[Line]) -> None:

@@ -1,0 +1,155 @@
+"""The arrays of an optimizer: parameters, gradients and state, as rows that lie alike in memory.
+
+A *row* is all elements of an array one after the other, as they lie in memory: a view where they lie
+side by side in some order of the axes, C or Fortran or another, and else a copy. The rows of a
+parameter, its gradient and its state follow the parameter's order: element k is the same one in each.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from optimlib.optimizers.engine.blocks import Block, find
+from optimlib.trees import (
+    Memory,
+    Tree,
+    check_all_finite,
+    check_parameters,
+    flatten,
+    format_index,
+    match_some,
+)
+
+
+class Arrays:
+    """The arrays in a tree of parameters, which stay the caller's.
+
+    >>> arrays = Arrays({"W": np.array([[1.0, 2.0], [3.0, 4.0]], order="F")}, whole=False)
+    >>> arrays.rows(arrays.leaves)
+    [array([1., 3., 2., 4.])]
+    """
+
+    def __init__(self, params: Tree, whole: bool) -> None:
+        pairs = check_parameters(params)
+        self.params, self.whole = params, whole
+        self.paths = [path for path, _ in pairs]
+        self.leaves = [leaf for _, leaf in pairs]
+        self.axes = [None if whole else memory_order(leaf) for leaf in self.leaves]
+        self.memory = Memory(self.leaves)
+
+    def __setstate__(self, attributes: dict[str, object]) -> None:
+        """A copy, deep or unpickled, has its parameters in another place."""
+        vars(self).update(attributes)
+        self.memory = Memory(self.leaves)
+
+    def rows_to_change(self) -> list[np.ndarray]:
+        """The rows of the parameters: views, or copies for `write_back`."""
+        return self.rows(self.leaves)
+
+    def write_back(self, rows: Sequence[np.ndarray]) -> None:
+        """Write rows that are copies to the parameters that they are copies of."""
+        for leaf, axes, new in zip(self.leaves, self.axes, rows, strict=True):
+            if axes is not None and not leaf.transpose(axes).flags.c_contiguous:
+                ordered = leaf.transpose(axes)
+                ordered[...] = new.reshape(ordered.shape)
+
+    def place(self, block: Block, position: int) -> str:
+        """The path and index of an element of a block."""
+        number, position = find(block, self.leaves, position)
+        leaf, axes = self.leaves[number], self.axes[number]
+        order = range(leaf.ndim) if axes is None else axes
+        found = np.unravel_index(position, [leaf.shape[axis] for axis in order])
+        index = dict(zip(order, found, strict=True))
+        return f"{self.paths[number]}{format_index(tuple(int(index[k]) for k in range(leaf.ndim)))}"
+
+    def rows(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """The rows of arrays shaped like the parameters, in their order; or whole arrays as they are."""
+        return [
+            array if self.whole else row(array, axes)
+            for array, axes in zip(arrays, self.axes, strict=True)
+        ]
+
+    def like(self, number: int) -> np.ndarray:
+        """A new array of a parameter's shape, dtype and order of axes."""
+        leaf, axes = self.leaves[number], self.axes[number]
+        if axes is None:
+            return np.empty_like(leaf)
+        return np.empty([leaf.shape[k] for k in axes], leaf.dtype).transpose(np.argsort(axes))
+
+    def check_the_same(self, to_change: bool = True) -> None:
+        """Refuse to go on with arrays that the caller no longer uses, or that cannot be changed.
+
+        Raises
+        ------
+        ValueError
+            If an array was replaced, added or taken away, or one `to_change` is read-only.
+        """
+        leaves = flatten(self.params)
+        for (path, leaf), ours in zip(leaves, self.leaves, strict=False):
+            if leaf is not ours:
+                raise ValueError(
+                    f"params{path} was replaced by another array; expected the one that this"
+                    " optimizer was created with (assign with params[...][:] = values)"
+                )
+            if to_change and not leaf.flags.writeable:
+                raise ValueError(f"params{path} is read-only; expected an array that can be updated")
+        if len(leaves) != len(self.leaves):
+            raise ValueError(
+                f"params has {len(leaves)} arrays; expected the {len(self.leaves)} that this"
+                " optimizer was created with"
+            )
+
+    def gradients(self, grads: Tree, ignored: Sequence[str]) -> tuple[dict[int, np.ndarray], bool]:
+        """The gradient of every array that takes a step, by its number, and whether any is huge.
+
+        The gradient of x * y is (y, x): what lies in a parameter's memory would change under way, and
+        is copied. A gradient is *huge* if the sum of its squares is too large for its dtype. Arrays of
+        the `ignored` paths take no step, nor do those whose gradient is None.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a gradient does not fit its parameter.
+        NonFiniteError
+            If one holds NaN or infinity.
+        """
+        matched = match_some(grads, self.params, "grads", "params", ignored, finite=False)
+        given = {number: g for number, g in enumerate(matched) if g is not None}
+        given = {k: g.copy() if self.memory.overlaps(g) else g for k, g in given.items()}
+        rows = given if self.whole else {k: row(g, self.axes[k]) for k, g in given.items()}
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+            huge = [k for k, g in rows.items() if not finite_squares(g)]
+        check_all_finite([(f"grads{self.paths[k]}", given[k]) for k in huge])
+        return rows, bool(huge)
+
+
+def memory_order(array: np.ndarray) -> list[int] | None:
+    """The axes from the one with the longest stride to that with the shortest; None for C order.
+
+    >>> memory_order(np.zeros((2, 3), order="F")), memory_order(np.zeros((2, 3)))
+    ([1, 0], None)
+    """
+    if array.flags.c_contiguous:
+        return None
+    return sorted(range(array.ndim), key=lambda axis: -abs(array.strides[axis]))
+
+
+def row(array: np.ndarray, axes: Sequence[int] | None) -> np.ndarray:
+    """The elements of an array one after the other, the last of these axes fastest."""
+    return (array if axes is None else array.transpose(axes)).reshape(-1)
+
+
+def finite_squares(array: np.ndarray) -> bool:
+    """Whether all elements are finite, and their squares, and the sum of these.
+
+    It may overflow on the way to the answer.
+
+    >>> with np.errstate(all="ignore"):
+    ...     [finite_squares(np.float32([x, 1])) for x in (3.0, 1e19, 1e20, np.nan)]
+    [True, True, False, False]
+    """
+    flat = array.ravel(order="K")
+    return math.isfinite(np.dot(flat, flat))

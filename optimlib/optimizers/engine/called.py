@@ -1,0 +1,115 @@
+"""The rule, called: once for every block, with arrays.
+
+This is what runs unless one asks for more. An *advance* is a function of some parameters, their gradient
+and their state which returns both after a step, as new arrays: a rule with its weight decay. An *update*
+is the same for the engine, which passes it every block: it has checked what it returns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from optimlib.optimizers.engine.arrays import finite_squares
+
+Advance = Callable[..., tuple[Any, tuple[Any, ...]]]
+"""A function of `p`, `g` and the state arrays that returns the new `p` and the new state."""
+
+Update = Callable[..., tuple[np.ndarray, ...]]
+"""A function of `p`, `g` and the state arrays that returns the new `p` and the new state arrays."""
+
+
+class NotFiniteResultError(ArithmeticError):
+    """A number became NaN or infinite: in which of an update's results, and where in the block."""
+
+    def __init__(self, result: int, position: int, value: float) -> None:
+        super().__init__(result, position, value)
+        self.result, self.position, self.value = result, position, value
+
+
+def call(advance: Advance) -> Update:
+    """The update that calls a rule, with arrays that it cannot write to.
+
+    Parameters
+    ----------
+    advance
+        The rule with its weight decay.
+
+    Examples
+    --------
+    >>> update = call(lambda p, g, b: (p - b, (0.5 * b + g,)))
+    >>> update(np.array([1.0]), np.array([2.0]), np.array([4.0]))
+    (array([-3.]), array([4.]))
+    """
+
+    def update(p: np.ndarray, g: np.ndarray, *state: np.ndarray) -> tuple[np.ndarray, ...]:
+        new_p, new_state = advance(*map(read_only, (p, g, *state)))
+        # What is a view of the gradient or of an older state would change with it.
+        new = [array if array.base is None else array.copy() for array in (new_p, *new_state)]
+        check_finite_results((p, *state), new)
+        return tuple(new)
+
+    return update
+
+
+def read_only(array: np.ndarray) -> np.ndarray:
+    """A view of an array where a rule may look and not write."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+def check_returned(name: str, slots: Sequence[str], returned: Any, like: Sequence[np.ndarray]) -> None:
+    """Refuse what a rule returned unless it is a step and new state, like the arrays it was given.
+
+    Raises
+    ------
+    TypeError
+        If something is no array, or of another dtype.
+    ValueError
+        If an array has another shape, or there are more or fewer of them than slots.
+    """
+    if not isinstance(returned, tuple | list) or len(returned) != 2:
+        raise TypeError(
+            f"{name}.rule returned {repr(returned)[:200]}; expected the step and the new state"
+        )
+    step, state = returned
+    if not isinstance(state, tuple | list) or len(state) != len(slots):
+        raise ValueError(
+            f"{name}.rule returned {repr(state)[:200]} as the new state; expected {len(slots)} arrays"
+        )
+    for result, new, old in zip(("the step", *slots), (step, *state), like, strict=True):
+        is_array = isinstance(new, np.ndarray)
+        if is_array and new.dtype == old.dtype and new.shape == old.shape:
+            continue
+        received = f"{new.dtype} of shape {new.shape}" if is_array else repr(new)[:200]
+        raise (ValueError if is_array and new.dtype == old.dtype else TypeError)(
+            f"{name}.rule returned {received} as {result};"
+            f" expected an array of {old.dtype} of shape {old.shape}, like the one it was given"
+        )
+
+
+def check_finite_results(old: Sequence[np.ndarray], new: Sequence[np.ndarray]) -> None:
+    """Refuse results with a number that is NaN or infinite and was not before.
+
+    Raises
+    ------
+    NotFiniteResultError
+        With the first such number.
+
+    Examples
+    --------
+    >>> check_finite_results([np.array([1.0, np.inf])], [np.array([2.0, np.inf])])
+    >>> check_finite_results([np.array([1.0, np.inf])], [np.array([np.nan, np.inf])])
+    Traceback (most recent call last):
+        ...
+    optimlib.optimizers.engine.called.NotFiniteResultError: (0, 0, nan)
+    """
+    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+        doubtful = [number for number, array in enumerate(new) if not finite_squares(array)]
+    for number in doubtful:
+        lost = np.flatnonzero(~np.isfinite(new[number]) & np.isfinite(old[number]))
+        if lost.size:
+            raise NotFiniteResultError(number, int(lost[0]), float(new[number].flat[lost[0]]))
