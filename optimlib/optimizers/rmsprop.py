@@ -14,9 +14,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from optimlib.arguments import hyperparameter
 from optimlib.optimizers.base import Optimizer
 from optimlib.optimizers.division import nonzero
-from optimlib.optimizers.settings import setting
+from optimlib.optimizers.settings import FirstValue, setting
 from optimlib.schedules import Schedule
 from optimlib.trees import Tree
 
@@ -76,7 +77,7 @@ class RMSProp(Optimizer):
     rho: float = setting(below=1.0)
     eps: float = setting()
     momentum: float = setting(below=1.0)
-    initial_accumulator: float = setting()
+    initial_accumulator: float = FirstValue(hyperparameter)
     hints_for_keywords: ClassVar[dict[str, str]] = {
         "centered": "use the class RMSPropCentered",
         "eps_inside": "use the class RMSPropTF",

@@ -57,6 +57,17 @@ class Setting:
         vars(optimizer)[self.name] = self.check(self.name, value)
 
 
+class FirstValue(Setting):
+    """A setting that only counts when the optimizer is created, such as what a sum starts from."""
+
+    def __set__(self, optimizer: object, value: Any) -> None:
+        if "_made" in vars(optimizer):
+            raise AttributeError(
+                f"{self.name} counts only before the first step; expected it when the optimizer is created"
+            )
+        super().__set__(optimizer, value)
+
+
 def setting(check: Callable[..., Any] = hyperparameter, **limits: float) -> Any:
     """Declare a setting in the body of a class.
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from support import steps_taken
 
-from optimlib import AdaGrad
+from optimlib import AdaGrad, RMSProp
 from optimlib.optimizers import AdaGradEpsInside
 from optimlib.schedules import inverse_time_decay
 
@@ -37,6 +37,14 @@ def test_the_accumulator_starts_where_it_says_in_every_array():
     assert (state["W"] == 0.25).all()
     assert (state["b"] == 0.25).all()
     assert state["b"].dtype == np.float32
+
+
+@pytest.mark.parametrize("optimizer", [AdaGrad, RMSProp])
+def test_where_a_sum_starts_cannot_be_assigned_later(optimizer):
+    running = optimizer(np.zeros(1), initial_accumulator=0.5)
+    with pytest.raises(AttributeError, match="initial_accumulator counts only before the first step"):
+        running.initial_accumulator = 1.0
+    assert running.initial_accumulator == 0.5
 
 
 def test_pytorchs_decay_is_a_schedule_that_begins_with_the_second_step():
