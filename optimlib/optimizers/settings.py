@@ -63,7 +63,7 @@ class FirstValue(Setting):
     def __set__(self, optimizer: object, value: Any) -> None:
         if "_made" in vars(optimizer):
             raise AttributeError(
-                f"{self.name} counts only before the first step; expected it when the optimizer is created"
+                f"{self.name} counts only before the first step; expected it at creation"
             )
         super().__set__(optimizer, value)
 

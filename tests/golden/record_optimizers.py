@@ -453,7 +453,7 @@ def decayed(learning_rate: float, finished: Any) -> Any:
     return learning_rate / (1 + finished / 10)
 
 
-def problem(dtype: Any) -> tuple[Params, list[Params]]:
+def problem(dtype: Any, arrays: tuple[str, ...] = tuple(SHAPES)) -> tuple[Params, list[Params]]:
     """Parameters and gradients: scales from 1e-6 to 100, and zeros of several kinds.
 
     Gradients are zero for a whole step; always zero; zero at first; zero from some step on.
@@ -470,16 +470,17 @@ def problem(dtype: Any) -> tuple[Params, list[Params]]:
 
     def tree(row: np.ndarray) -> Params:
         pieces = np.split(row.astype(dtype), np.cumsum(list(sizes.values()))[:-1])
-        return {name: p.reshape(SHAPES[name]) for name, p in zip(sizes, pieces, strict=True)}
+        pairs = zip(sizes, pieces, strict=True)
+        return {name: p.reshape(SHAPES[name]) for name, p in pairs if name in arrays}
 
     return tree(start), [tree(row) for row in gradients]
 
 
 def run(case: Case, dtype: Any) -> np.ndarray:
     """The parameters that the library has after the steps in `KEPT`, each as one row."""
-    params, gradients = problem(dtype)
+    params, gradients = problem(dtype, case.arrays)
     rows = STARTERS[case.library](case, params, gradients)
-    return np.array([np.concatenate([np.ravel(rows[at][name]) for name in SHAPES]) for at in KEPT])
+    return np.array([np.concatenate([np.ravel(rows[at][name]) for name in case.arrays]) for at in KEPT])
 
 
 def with_torch(case: Case, params: Params, gradients: list[Params]) -> list[Params]:
