@@ -2,12 +2,16 @@
 
 from optimlib.optimizers.adabelief import AdaBelief
 from optimlib.optimizers.adadelta import Adadelta
+from optimlib.optimizers.adafactor import Adafactor
 from optimlib.optimizers.adagrad import AdaGrad, AdaGradEpsInside
 from optimlib.optimizers.adam import Adam, AdamEpsHat, AdamEpsRoot
 from optimlib.optimizers.adamax import Adamax, AdamaxEpsInside
 from optimlib.optimizers.adamw import AdamW
 from optimlib.optimizers.amsgrad import AMSGrad, AMSGradCorrected, AMSGradEpsHat, AMSGradRaw
+from optimlib.optimizers.lamb import LAMB
+from optimlib.optimizers.lars import LARS
 from optimlib.optimizers.lion import Lion
+from optimlib.optimizers.muon import Muon
 from optimlib.optimizers.nadam import Nadam, NadamConstant
 from optimlib.optimizers.nesterov import Nesterov, NesterovRateInside
 from optimlib.optimizers.radam import RAdam, RAdamEpsHat
@@ -19,9 +23,12 @@ from optimlib.optimizers.rmsprop import (
     RMSPropRateInside,
     RMSPropTF,
 )
+from optimlib.optimizers.schedule_free import ScheduleFreeAdamW, ScheduleFreeSGD
 from optimlib.optimizers.sgd import SGD, SGDRateInside, SGDRunningMean
 
 __all__ = [
+    "LAMB",
+    "LARS",
     "SGD",
     "AMSGrad",
     "AMSGradCorrected",
@@ -31,6 +38,7 @@ __all__ = [
     "AdaGrad",
     "AdaGradEpsInside",
     "Adadelta",
+    "Adafactor",
     "Adam",
     "AdamEpsHat",
     "AdamEpsRoot",
@@ -38,6 +46,7 @@ __all__ = [
     "Adamax",
     "AdamaxEpsInside",
     "Lion",
+    "Muon",
     "Nadam",
     "NadamConstant",
     "Nesterov",
@@ -52,4 +61,6 @@ __all__ = [
     "RMSPropTF",
     "SGDRateInside",
     "SGDRunningMean",
+    "ScheduleFreeAdamW",
+    "ScheduleFreeSGD",
 ]

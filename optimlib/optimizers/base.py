@@ -194,8 +194,8 @@ class Optimizer(Checkpoint, Settings):
         Parameters
         ----------
         library
-            ``"torch"``, ``"optax"``, ``"keras"``, ``"sklearn"``, ``"autograd"``, ``"cs231n"`` or
-            ``"paper"``.
+            ``"torch"``, ``"optax"``, ``"keras"``, ``"sklearn"``, ``"schedulefree"``, ``"autograd"``,
+            ``"cs231n"`` or ``"paper"``.
         params
             The parameters, changed in place by every step.
         **hyperparameters

@@ -28,9 +28,12 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from optimlib.optimizers import (
+    LAMB,
+    LARS,
     SGD,
     AdaBelief,
     Adadelta,
+    Adafactor,
     AdaGrad,
     AdaGradEpsInside,
     Adam,
@@ -44,6 +47,7 @@ from optimlib.optimizers import (
     AMSGradEpsHat,
     AMSGradRaw,
     Lion,
+    Muon,
     Nadam,
     NadamConstant,
     Nesterov,
@@ -56,6 +60,8 @@ from optimlib.optimizers import (
     RMSPropCenteredTF,
     RMSPropRateInside,
     RMSPropTF,
+    ScheduleFreeAdamW,
+    ScheduleFreeSGD,
     SGDRateInside,
     SGDRunningMean,
 )
@@ -76,7 +82,7 @@ class Convention(NamedTuple):
 
     `fixed` holds those that make its rule the library's, and `defaults` all that its users may choose.
     Nothing else can be given to `like`. Both may have words about weight decay, which `decay` turns
-    into one object, and PyTorch's ``lr_decay``, which `rate` turns into a schedule.
+    into one object, and about schedules, ``lr_decay`` and ``warmup_steps``, which `rate` reads.
     """
 
     optimizer: type[Optimizer]
@@ -178,6 +184,24 @@ CONVENTIONS: dict[str, dict[str, Convention]] = {
         "RAdam": Convention(RAdam, {}, _adam(REQUIRED, threshold=5.0)),
         "AdaBelief": Convention(AdaBelief, {}, _adam(REQUIRED, eps=1e-16, eps_root=1e-16)),
         "Lion": Convention(Lion, _JOINT, _moments(REQUIRED, beta2=0.99, weight_decay=1e-3, mask=None)),
+        "Adafactor": Convention(
+            Adafactor,
+            {"eps_scale": 1e-3},
+            {"learning_rate": REQUIRED, "decay": 0.8, "clip_rms": 1.0, "eps": 1e-30},
+        ),
+        "Muon": Convention(
+            Muon, _JOINT, {"learning_rate": REQUIRED, "momentum": 0.95, "eps": 1e-8} | _DECAY
+        ),
+        "ScheduleFreeSGD": Convention(
+            ScheduleFreeSGD, _L2, {"learning_rate": 1.0, "beta1": 0.9} | _DECAY
+        ),
+        "ScheduleFreeAdamW": Convention(ScheduleFreeAdamW, {}, _adam(2.5e-3, decay=0.0)),
+        "LARS": Convention(
+            LARS,
+            _L2,
+            {"learning_rate": REQUIRED, "momentum": 0.9, "trust": 1e-3, "eps": 0.0} | _DECAY,
+        ),
+        "LAMB": Convention(LAMB, {}, _adam(REQUIRED, eps=1e-6, decay=0.0)),
     },
     "keras": {
         "SGD": Convention(SGDRateInside, _BEFORE, _momentum(1e-2) | _DECAY),
@@ -202,6 +226,12 @@ CONVENTIONS: dict[str, dict[str, Convention]] = {
         "Nadam": Convention(Nadam, {"momentum_decay": 1.0} | _BEFORE, _adam(eps=1e-7) | _DECAY),
         "Adamax": Convention(Adamax, _BEFORE, _adam(eps=1e-7) | _DECAY),
         "Lion": Convention(Lion, _BEFORE, _moments(1e-3, beta2=0.99) | _DECAY),
+    },
+    "schedulefree": {
+        "ScheduleFreeSGD": Convention(
+            ScheduleFreeSGD, _L2, {"learning_rate": 1.0, "beta1": 0.9, "warmup_steps": 0} | _DECAY
+        ),
+        "ScheduleFreeAdamW": Convention(ScheduleFreeAdamW, {}, _adam(2.5e-3, decay=0.0, warmup_steps=0)),
     },
     "sklearn": {
         "SGD": Convention(SGDRateInside, {}, _momentum(1e-3, 0.9)),
@@ -244,6 +274,8 @@ LEFT_OUT: dict[str, dict[str, str]] = {
         "SGD.dampening": (
             "SGDRunningMean is nearly dampening=momentum, whose first gradient alone is not damped"
         ),
+        "Adafactor": "its epsilon is a floor under the second moment, and not a part of it",
+        "Muon": "it orthogonalises in bfloat16",
     },
     "optax": {
         "SGD.accumulator_dtype": _DTYPE,

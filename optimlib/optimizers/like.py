@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from optimlib.arguments import flag, hyperparameter
+from optimlib.arguments import flag, hyperparameter, whole_number
 from optimlib.optimizers.base import Optimizer
 from optimlib.optimizers.conventions import (
     CLIPPING,
@@ -18,11 +18,14 @@ from optimlib.optimizers.conventions import (
     Convention,
 )
 from optimlib.optimizers.weight_decay import L2, Decoupled
-from optimlib.schedules import Schedule, inverse_time_decay
+from optimlib.schedules import Schedule, constant, inverse_time_decay, warmup
 from optimlib.trees import Tree
 
 DECAY_WORDS = ("weight_decay", "mask", "decoupled", "rounding", "base_rate")
 """The words of a row that `decay` turns into one object."""
+
+RATE_WORDS = ("lr_decay", "warmup_steps")
+"""The words of a row that `rate` turns into a schedule."""
 
 
 def find(library: str, optimizer: str) -> Convention:
@@ -125,8 +128,8 @@ def like(
     about_decay = {key: chosen.pop(key) for key in DECAY_WORDS if key in chosen}
     if "weight_decay" in about_decay:
         chosen["weight_decay"] = decay(about_decay.pop("weight_decay"), **about_decay)
-    if "lr_decay" in chosen:
-        chosen["learning_rate"] = rate(chosen["learning_rate"], chosen.pop("lr_decay"))
+    about_rate = {key: chosen.pop(key) for key in RATE_WORDS if key in chosen}
+    chosen["learning_rate"] = rate(chosen["learning_rate"], **about_rate)
     return find(library, optimizer.__name__).optimizer(params, **chosen)
 
 
@@ -150,26 +153,41 @@ def decay(strength: Any, mask: Any = None, decoupled: bool = False, **about: Any
     return Decoupled(strength, mask, **about) if flag("decoupled", decoupled) else L2(strength, mask)
 
 
-def rate(learning_rate: float | Schedule, lr_decay: float) -> float | Schedule:
-    """PyTorch's ``lr_decay`` as what it is, a schedule.
+def rate(
+    learning_rate: float | Schedule, lr_decay: float = 0.0, warmup_steps: int = 0
+) -> float | Schedule:
+    """The schedule that the words of a row describe, if they describe one.
+
+    Parameters
+    ----------
+    learning_rate
+        The learning rate at its peak, or a schedule.
+    lr_decay
+        PyTorch's, from 0 on: the rate of `inverse_time_decay`.
+    warmup_steps
+        How many steps `schedulefree` takes to rise to the peak, from 0 on.
 
     Raises
     ------
-    TypeError
-        If it is not a number.
-    ValueError
-        If it is negative or not finite, or the learning rate is a schedule already.
+    TypeError, ValueError
+        If one of the words is negative or not a number, or stands beside a schedule.
 
     Examples
     --------
     >>> schedule = rate(1.0, lr_decay=0.5)
     >>> schedule(0), schedule(2)
     (1.0, 0.5)
+    >>> schedule = rate(1.0, warmup_steps=4)
+    >>> [schedule(done) for done in range(5)]
+    [0.25, 0.5, 0.75, 1.0, 1.0]
     """
-    if hyperparameter("lr_decay", lr_decay) == 0:
+    hyperparameter("lr_decay", lr_decay)
+    whole_number("warmup_steps", warmup_steps)
+    if not lr_decay and not warmup_steps:
         return learning_rate
     if callable(learning_rate):
-        raise ValueError(
-            f"lr_decay is {lr_decay!r} with a schedule as learning_rate; expected one of them"
-        )
-    return inverse_time_decay(learning_rate, lr_decay)
+        word = f"lr_decay is {lr_decay!r}" if lr_decay else f"warmup_steps is {warmup_steps!r}"
+        raise ValueError(f"{word} beside a schedule as learning_rate; expected one of the two")
+    if lr_decay:
+        return inverse_time_decay(learning_rate, lr_decay)
+    return warmup(constant(learning_rate), warmup_steps - 1, start=learning_rate / warmup_steps)

@@ -42,6 +42,7 @@ class Nesterov(SGD):
 
     Examples
     --------
+    >>> import numpy as np
     >>> theta = np.array([1.0, -2.0])
     >>> optimizer = Nesterov(theta, learning_rate=0.5, momentum=0.5)
     >>> optimizer.step(np.array([2.0, 0.0]))
@@ -90,6 +91,7 @@ class NesterovRateInside(Nesterov):
 
     Examples
     --------
+    >>> import numpy as np
     >>> theta = np.array([1.0, -2.0])
     >>> optimizer = NesterovRateInside(theta, learning_rate=0.5, momentum=0.5)
     >>> optimizer.step(np.array([2.0, 0.0]))

@@ -151,7 +151,7 @@ def rectification(beta2: float, t: int) -> tuple[float, float]:
     --------
     >>> rho, r = rectification(0.75, 6)
     >>> round(rho, 4), round(r, 4)
-    (4.4018, 0.3192)
+    (4.4018, 0.3199)
     """
     rho_inf = 2 / (1 - beta2) - 1
     rho = rho_inf - 2 * t * beta2**t / (1 - beta2**t)

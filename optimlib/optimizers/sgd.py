@@ -50,6 +50,7 @@ class SGD(Optimizer):
 
     Examples
     --------
+    >>> import numpy as np
     >>> theta = np.array([1.0, -2.0])
     >>> optimizer = SGD(theta, learning_rate=0.5, momentum=0.5)
     >>> for _ in range(2):
@@ -109,6 +110,7 @@ class SGDRateInside(SGD):
 
     Examples
     --------
+    >>> import numpy as np
     >>> theta = np.array([1.0, -2.0])
     >>> optimizer = SGDRateInside(theta, learning_rate=lambda done: 0.5**done, momentum=0.5)
     >>> for _ in range(2):
@@ -152,6 +154,7 @@ class SGDRunningMean(SGD):
 
     Examples
     --------
+    >>> import numpy as np
     >>> theta = np.array([1.0, -2.0])
     >>> optimizer = SGDRunningMean(theta, learning_rate=0.5, momentum=0.5)
     >>> optimizer.step(np.array([2.0, 0.0]))

@@ -1,6 +1,6 @@
 """Record what PyTorch, Optax, Keras, scikit-learn and Autograd do with the same gradients.
 
-    pip install torch optax keras scikit-learn autograd
+    pip install torch optax keras scikit-learn autograd schedulefree
     python tests/golden/record_optimizers.py
 
 It writes optimizers.npz. `CASES` says which optimizer of which library is run with which
@@ -10,6 +10,7 @@ Keras runs on the JAX backend.
 
 import importlib.metadata
 import json
+import operator
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -28,6 +29,7 @@ PACKAGES = {
     "keras": "keras",
     "sklearn": "scikit-learn",
     "autograd": "autograd",
+    "schedulefree": "schedulefree",
 }
 
 CLIPPED = {"clip_norm": 50.0}
@@ -436,7 +438,127 @@ def autograd_cases() -> list[Case]:
     ]
 
 
-CASES = [*torch_cases(), *optax_cases(), *keras_cases(), *sklearn_cases(), *autograd_cases()]
+def schedulefree_cases() -> list[Case]:
+    names = {"learning_rate": "lr", "warmup_steps": "warmup_steps", "eps": "eps"}
+    sgd = names | {"beta1": "momentum", "weight_decay": "weight_decay", "mask": "mask"}
+    adamw = names | {"beta1": "beta1", "beta2": "beta2", "decay": "weight_decay"}
+    moments = {"learning_rate": 0.02, "beta1": 0.7, "beta2": 0.95, "eps": 1e-3}
+    return [
+        *pairs(
+            "schedulefree",
+            "ScheduleFreeSGD",
+            "SGDScheduleFree",
+            sgd,
+            {"learning_rate": 0.02},
+            {"learning_rate": 0.05, "beta1": 0.6, "warmup_steps": 25},
+            {"learning_rate": 0.02, "weight_decay": 0.1, "mask": MASK},
+        ),
+        *pairs(
+            "schedulefree",
+            "ScheduleFreeAdamW",
+            "AdamWScheduleFree",
+            adamw,
+            {},
+            moments | {"warmup_steps": 25},
+            {"learning_rate": 0.02, "decay": 0.3, "warmup_steps": 25},
+        ),
+    ]
+
+
+def more_optax_cases() -> list[Case]:
+    """What joined the others later: methods that need whole arrays or parameters."""
+    names = {key: key for key in ("learning_rate", "momentum", "eps", "weight_decay", "mask")}
+    moments = {"beta1": "b1", "beta2": "b2"}
+    decayed = {"decay": "weight_decay"}
+    rate = {"learning_rate": 0.01}
+    matrix = {"arrays": ("W",)}  # the others get Adam there
+    masked = {"weight_decay": 0.1, "mask": MASK}
+    paper = {
+        "convention": "paper",
+        "+": {"bias_correction_mu": False, "bias_correction_nu": False},
+    }
+    return [
+        *pairs(
+            "optax",
+            "AMSGrad",
+            "amsgrad",
+            names | moments,
+            {"learning_rate": 0.02, "beta1": 0.7, "beta2": 0.95, "eps": 1e-3, "scheduled": True} | paper,
+            rate | {"eps": 0.5} | paper,
+        ),
+        *pairs(
+            "optax",
+            "RMSPropRateInside",
+            "rmsprop",
+            names,
+            rate | {"momentum": 0.9, "scheduled": True, "+": {"eps_in_sqrt": False}},
+            rate
+            | {"momentum": 0.6, "eps": 1e-3, "scheduled": True, "ours": "RMSPropCenteredRateInside"}
+            | {"+": {"centered": True, "eps_in_sqrt": False}},
+        ),
+        *pairs(
+            "optax",
+            "Adafactor",
+            "adafactor",
+            names | {"decay": "decay_rate", "clip_rms": "clipping_threshold"},
+            rate,
+            {"learning_rate": 0.1, "decay": 0.5, "clip_rms": 0.5, "scheduled": True},
+        ),
+        *pairs(
+            "optax",
+            "Muon",
+            "contrib.muon",
+            names | {"momentum": "beta", "mask": "weight_decay_mask"},
+            rate | matrix,
+            {"learning_rate": 0.1, "momentum": 0.6, "eps": 1e-3, "scheduled": True} | matrix,
+            rate | {"weight_decay": 0.1} | matrix,
+        ),
+        *pairs("optax", "ScheduleFreeSGD", "contrib.schedule_free_sgd", names | moments, rate),
+        *pairs(
+            "optax",
+            "ScheduleFreeAdamW",
+            "contrib.schedule_free_adamw",
+            names | moments | decayed,
+            {},
+            rate | {"beta1": 0.7, "beta2": 0.95, "eps": 1e-3, "decay": 0.3},
+        ),
+        *pairs(
+            "optax",
+            "LARS",
+            "lars",
+            names | {"trust": "trust_coefficient", "mask": "weight_decay_mask"},
+            {"learning_rate": 1.0, "trust": 0.01},
+            {"learning_rate": 0.5, "momentum": 0.6, "trust": 0.1, "eps": 1e-3, "scheduled": True},
+            {"learning_rate": 1.0, "trust": 0.01} | masked,
+        ),
+        *pairs(
+            "optax",
+            "LAMB",
+            "lamb",
+            names | moments | decayed,
+            rate,
+            {"learning_rate": 0.02, "beta1": 0.7, "beta2": 0.95, "eps": 1e-3, "scheduled": True},
+            rate | {"decay": 0.3},
+        ),
+    ]
+
+
+CASES = [
+    *torch_cases(),
+    *optax_cases(),
+    *keras_cases(),
+    *sklearn_cases(),
+    *autograd_cases(),
+    *more_optax_cases(),
+    *pairs(
+        "torch",
+        "RMSPropCentered",
+        "RMSprop",
+        {"learning_rate": "lr", "momentum": "momentum"},
+        {"learning_rate": 0.005, "momentum": 0.6, "scheduled": True} | CENTERED,
+    ),
+    *schedulefree_cases(),
+]
 
 
 def describe(case: Case) -> str:
@@ -503,7 +625,13 @@ def _with_torch(torch, case: Case, params: Params, gradients: list[Params]) -> l
         {"params": [tensor]} | ({} if mask[name] else {"weight_decay": 0.0})
         for name, tensor in tensors.items()
     ]
-    optimizer = getattr(torch.optim, case.theirs)(groups, **options)
+    if case.library == "schedulefree":
+        import schedulefree
+
+        optimizer = getattr(schedulefree, case.theirs)(groups, **options)
+        optimizer.train()
+    else:
+        optimizer = getattr(torch.optim, case.theirs)(groups, **options)
     rate = optimizer.param_groups[0]["lr"]
     rows = []
     for finished, grads in enumerate(gradients):
@@ -525,7 +653,7 @@ def with_optax(case: Case, params: Params, gradients: list[Params]) -> list[Para
     import optax
 
     options = dict(case.their_hyperparameters)
-    rate = options["learning_rate"]
+    rate = options.get("learning_rate")  # given in every scheduled case
     if case.scheduled:
         # The count is an int32, which JAX would divide in single precision.
         options["learning_rate"] = lambda finished: decayed(rate, finished.astype("float64"))
@@ -534,7 +662,11 @@ def with_optax(case: Case, params: Params, gradients: list[Params]) -> list[Para
         clips.append(optax.clip(options.pop("clip_value")))
     if "clip_norm" in options:
         clips.append(optax.clip_by_global_norm(options.pop("clip_norm")))
-    optimizer = optax.chain(*clips, getattr(optax, case.theirs)(**options))
+    if case.theirs == "adafactor":
+        theirs = adafactor(optax, **options)
+    else:
+        theirs = operator.attrgetter(case.theirs)(optax)(**options)
+    optimizer = optax.chain(*clips, theirs)
     theirs = {name: jax.numpy.asarray(p) for name, p in params.items()}
     state = optimizer.init(theirs)
 
@@ -548,6 +680,21 @@ def with_optax(case: Case, params: Params, gradients: list[Params]) -> list[Para
         theirs, state = step(theirs, state, grads)
         rows.append({name: np.asarray(p) for name, p in theirs.items()})
     return rows
+
+
+def adafactor(optax, learning_rate, decay_rate=0.8, clipping_threshold=1.0):
+    """The parts of ``optax.adafactor``, with the power of the step not in single precision."""
+    return optax.chain(
+        optax.scale_by_factored_rms(
+            decay_rate=decay_rate,
+            min_dim_size_to_factor=1,
+            decay_rate_fn=lambda step, power: 1 - (step + 1).astype("float64") ** -power,
+        ),
+        optax.clip_by_block_rms(clipping_threshold),
+        optax.scale_by_learning_rate(learning_rate, flip_sign=False),
+        optax.scale_by_param_block_rms(),
+        optax.scale(-1),
+    )
 
 
 def with_keras(case: Case, params: Params, gradients: list[Params]) -> list[Params]:
@@ -618,6 +765,7 @@ STARTERS = {
     "keras": with_keras,
     "sklearn": with_sklearn,
     "autograd": with_autograd,
+    "schedulefree": with_torch,
 }
 
 

@@ -64,7 +64,7 @@ def test_a_decay_that_is_none_is_refused_under_its_name(value):
 
 
 def test_a_decay_beside_a_schedule_is_refused():
-    with pytest.raises(ValueError, match=r"lr_decay is 0\.5 with a schedule as learning_rate"):
+    with pytest.raises(ValueError, match=r"lr_decay is 0\.5 beside a schedule as learning_rate"):
         AdaGrad.like("torch", np.zeros(1), lr_decay=0.5, learning_rate=lambda done: 1.0)
 
 

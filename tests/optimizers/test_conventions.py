@@ -450,9 +450,7 @@ def test_an_optimizer_of_ones_own_is_in_no_library():
     class Mine(optimlib.Adam):
         pass
 
-    with pytest.raises(
-        ValueError, match="torch has no Mine; expected the class itself"
-    ):
+    with pytest.raises(ValueError, match="torch has no Mine; expected the class itself"):
         Mine.like("torch", np.ones(1))
 
 
