@@ -1,40 +1,36 @@
 """What all optimizers share: the contract of a rule, and what a step does around it.
 
 An optimizer of this package declares its settings, the names of its state arrays (*slots*) and one pure
-function, the *rule*, whose lines are the equations of its chapter. Everything else happens here, once:
-the check of what comes in, clipping, the learning rate, time, and that every array gets its step.
+function, the *rule*, whose lines are the equations of its chapter. A step checks what comes in, clips
+it, evaluates the learning rate, advances the time, and hands the arrays to an *update* block by block
+(`optimlib.optimizers.engine`): the rule called, or the same rule compiled.
 """
 
 from __future__ import annotations
 
-import unicodedata
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, ClassVar, NamedTuple
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, ClassVar
 
 import numpy as np
 
 from optimlib.arguments import flag, hyperparameter, positive, whole_number
-from optimlib.clipping import Clip, clipper
-from optimlib.optimizers.checkpoint import SAVED_BESIDE, Checkpoint
+from optimlib.clipping import clipper
+from optimlib.optimizers.checkpoint import Checkpoint, check_slots
 from optimlib.optimizers.engine.arrays import Arrays
-from optimlib.optimizers.engine.blocks import LARGE_BYTES, Block, gather, keep_freed_memory, pack, spread
-from optimlib.optimizers.engine.called import Advance, NotFiniteResultError, Update, call, check_returned
+from optimlib.optimizers.engine.blocks import Block, keep_freed_memory
+from optimlib.optimizers.engine.called import NotFiniteResultError, Update, call, check_returned
 from optimlib.optimizers.engine.compiled import compile_update, switch
-from optimlib.optimizers.settings import Settings, optional, setting
+from optimlib.optimizers.engine.run import rehearse, run
+from optimlib.optimizers.engine.tracing import Traced, check_traced
+from optimlib.optimizers.per_array import Group, PerArray
+from optimlib.optimizers.settings import optional, setting
 from optimlib.optimizers.weight_decay import L2, WeightDecay
 from optimlib.schedules import Schedule
-from optimlib.trees import NonFiniteError, Tree, map_tree, per_leaf
+from optimlib.trees import NonFiniteError, Tree, map_tree
 
 
-class Group(NamedTuple):
-    """What the arrays that are updated together have in common."""
-
-    dtype: np.dtype
-    strength: float  # of the weight decay
-    rate: float  # times the learning rate
-
-
-class Optimizer(Checkpoint, Settings):
+class Optimizer(PerArray, Checkpoint):
     r"""Base class: :math:`\theta_t = \theta_{t-1} - \mathtt{rule}(g_t, \dots)`, in place.
 
     A method of one's own is a subclass with a `rule`. The rule is called with *blocks*: some elements of
@@ -152,17 +148,16 @@ class Optimizer(Checkpoint, Settings):
         self.clip_value, self.clip_norm, self.clip_eps = clip_value, clip_norm, clip_eps
         self.skip_nonfinite, self.compiled, self.t = skip_nonfinite, compiled, 0
         self.learning_rate = learning_rate
-        self._arrays = Arrays(params, self.needs_whole_arrays)
         self._gradient_norm: float | None = None
-        self._skipped, self._torn = 0, False
+        self._skipped = 0
+        self._arrays = Arrays(params, self.slots, self.initial, self.needs_whole_arrays)
         self.rates, self.frozen = rates, frozen
         self.weight_decay = self._as_decay(weight_decay, mask)
-        numbers = range(len(self._arrays.leaves))
-        self._state = {slot: [self._first(slot, number) for number in numbers] for slot in self.slots}
-        self._keep_rows()
         keep_freed_memory()
 
-    def rule(self, g: np.ndarray, *state: np.ndarray) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
+    def rule(  # type checkers take *Any and **Any for: whatever a subclass names
+        self, g: np.ndarray, *state: Any, **_: Any
+    ) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
         """The step to subtract from the parameters, and the new state: its arguments stay unchanged.
 
         All that it returns are arrays like the ones it is given. It may be called once for every block,
@@ -257,141 +252,90 @@ class Optimizer(Checkpoint, Settings):
             or made read-only, a schedule returns a negative, infinite or NaN learning rate, or `rule`
             arrays of another shape.
         """
-        self._check_whole()
-        self._arrays.check_the_same()
         try:
             gradients, huge = self._arrays.gradients(grads, self._ignored)
             self._take_step(gradients, huge)
         except NonFiniteError:
-            if not self.skip_nonfinite or self._torn:
+            if not self.skip_nonfinite:
                 raise
             self._skipped += 1
 
     def _take_step(self, gradients: dict[int, np.ndarray], huge: bool) -> None:
-        """Take a step with the rows of gradients that fit."""
+        """Take a step with gradients that fit: all of it, or none, or know that it was interrupted."""
         clip, norm = clipper(list(gradients.values()), self.clip_value, self.clip_norm, self.clip_eps)
+        rate = self._schedule(self.t) if self._schedule else self._rate
         before = self.t, self._rate, self._gradient_norm
-        rate = self._rate if self._schedule is None else self._schedule(self.t)
         try:
             self._rate = hyperparameter("learning_rate", rate)
             self.t, self._gradient_norm = self.t + 1, norm
             with np.errstate(under="ignore"):  # a running mean that fades away is no error
                 if huge:
-                    self._rehearse(gradients, clip)
-                self._update_all(gradients, clip)
-        except BaseException:
-            if not self._torn:
+                    rehearse(self._arrays, self._updates(gradients, False), gradients, clip)
+                updates = self._updates(gradients, self.compiled)
+                run(self._arrays, updates, gradients, clip, self.compiled)
+        except BaseException as error:
+            lost = self._blame(error, huge) if isinstance(error, NotFiniteResultError) else None
+            if not self._arrays.torn:
                 self.t, self._rate, self._gradient_norm = before
+            if lost:
+                raise lost from None
             raise
 
-    def _update_all(self, gradients: dict[int, np.ndarray], clip: Clip) -> None:
-        """Give every block its step, one by one, so that what a rule computes stays in the cache."""
-        make = self._compile if self.compiled else self._call
-        rows = self._arrays.rows_to_change()
-        for update, block in self._updates(gradients, make):
-            given = [gather(row, block) for row in (rows, *self._state_rows)]
-            self._torn |= self.compiled  # the arrays it is given are changed at once
-            try:
-                new = update(given[0], clip(gather(gradients, block)), *given[1:])
-            except NotFiniteResultError as lost:
-                raise FloatingPointError(self._describe(lost, block)) from None
-            self._torn = True
-            for row, old, values in zip((rows, *self._state_rows), given, new, strict=True):
-                if values is not old or len(block) > 1:
-                    spread(values, row, block)
-        self._arrays.write_back(rows)
-        self._torn = False
-
-    def _rehearse(self, gradients: dict[int, np.ndarray], clip: Clip) -> None:
-        """Call the rule with a huge gradient, change nothing, and refuse what becomes infinite."""
-        rows = self._arrays.rows_to_change()
-        for update, block in self._updates(gradients, self._call):
-            given = [gather(row, block) for row in (rows, *self._state_rows)]
-            try:
-                with np.errstate(all="ignore"):
-                    update(given[0], clip(gather(gradients, block)), *given[1:])
-            except NotFiniteResultError as lost:
-                raise NonFiniteError(
-                    f"grads is too large: {self._describe(lost, block)}; expected a smaller gradient"
-                    " (clip it first, as clip_norm= and clip_value= do)"
-                ) from None
-
     def _updates(
-        self, gradients: dict[int, np.ndarray], make: Callable[[Group], Update]
+        self, gradients: dict[int, np.ndarray], compiled: bool
     ) -> Iterator[tuple[Update, Block]]:
-        """Every block and what updates it, while `learning_rate` is that of its arrays.
+        """Every block and what updates it, while the learning rate is that of its arrays.
 
         The last block comes first: the check has just read the gradient to its end.
         """
-        groups, rate = self._groups(tuple(gradients)), self._rate
+        groups, rate = self._groups(tuple(gradients), compiled), self._rate
         updates = []
         for group in groups:
             self._rate = rate * group.rate
-            updates.append(make(group))
+            updates.append(self._update(group, compiled))
         for group, update in zip(reversed(groups), reversed(updates), strict=True):
             self._rate = rate * group.rate
             for block in reversed(groups[group]):
                 yield update, block
         self._rate = rate
 
-    def _groups(self, numbers: tuple[int, ...]) -> dict[Group, list[Block]]:
-        """The blocks of the arrays with these numbers, by what they have in common."""
-        key = numbers, self.compiled
-        if self._packed[0] != key:
-            arrays: dict[Group, list[tuple[int, np.ndarray]]] = {}
-            for number in numbers:
-                leaf = self._arrays.leaves[number]
-                group = Group(leaf.dtype, self._strengths[number], self._rate_of[number])
-                arrays.setdefault(group, []).append((number, leaf))
-            how = LARGE_BYTES if self.compiled else None, self.needs_whole_arrays
-            self._packed = key, {group: pack(some, *how) for group, some in arrays.items()}
-        return self._packed[1]
+    def _update(self, group: Group, compiled: bool) -> Update:
+        """What updates arrays of a group: one interface, two makers."""
+        advance = partial(self._advance, group.strength)
+        return compile_update(advance, self.slots, group.dtype) if compiled else call(advance)
 
-    def _call(self, group: Group) -> Update:
-        """The update that calls the rule for arrays of a group."""
-        return call(self._advance(group.strength, self._check_returned))
+    def _advance(self, strength: float, p: Any, g: Any, *state: Any) -> tuple[Any, tuple[Any, ...]]:
+        """The parameters after a step and the new state: what the rule says, with weight decay."""
 
-    def _compile(self, group: Group) -> Update:
-        """The update that runs the rule compiled for arrays of a group."""
-        return compile_update(self._advance(group.strength, lambda *_: None), self.slots, group.dtype)
+        def rule(g: Any) -> tuple[Any, tuple[Any, ...]]:
+            returned = self.rule(g, p, *state) if self.needs_parameters else self.rule(g, *state)
+            if isinstance(g, Traced):
+                check_traced(self.slots, returned, g.record)
+            else:
+                check_returned(type(self).__name__, self.slots, returned, (g, *state))
+            return returned
 
-    def _advance(self, strength: float, check: Callable[..., None]) -> Advance:
-        """The rule with weight decay of this strength, as a function of `p`, `g` and the state."""
+        if strength:
+            return self._weight_decay.advance(rule, p, g, strength, self._rate)
+        step, new_state = rule(g)
+        return p - step, new_state
 
-        def advance(p: Any, g: Any, *state: Any) -> tuple[Any, tuple[Any, ...]]:
-            given = (p, *state) if self.needs_parameters else state
-
-            def rule(g: Any) -> tuple[Any, tuple[Any, ...]]:
-                returned = self.rule(g, *given)
-                check(returned, (g, *state))
-                return returned
-
-            if strength:
-                return self._weight_decay.advance(rule, p, g, strength, self._rate)
-            step, new_state = rule(g)
-            return p - step, new_state
-
-        return advance
-
-    def _check_returned(self, returned: Any, like: Sequence[np.ndarray]) -> None:
-        check_returned(type(self).__name__, self.slots, returned, like)
-
-    def _describe(self, lost: NotFiniteResultError, block: Block) -> str:
-        """What a rule has made NaN or infinite, and in which step."""
+    def _blame(self, lost: NotFiniteResultError, huge: bool) -> Exception:
+        """What to raise where the rule made a number NaN or infinite."""
         name = ("params", *self.slots)[lost.result]
-        place = self._arrays.place(block, lost.position)
-        after = "some arrays have moved, so load a saved state" if self._torn else "nothing has changed"
-        return (
-            f"{type(self).__name__}.rule made {name}{place} {lost.value} in step {self.t}, from finite"
-            f" numbers ({after})"
-        )
+        where = self._arrays.place(lost.block, lost.position)
+        after = "load a saved state" if self._arrays.torn else "nothing has changed"
+        what = f"{type(self).__name__}.rule made {name}{where} {lost.value} in step {self.t} ({after})"
+        if huge:
+            return NonFiniteError(f"grads is too large: {what}; expected it to be clipped first")
+        return FloatingPointError(f"{what}; expected finite numbers from finite ones")
 
-    # What may be read and assigned
-
-    @property
-    def params(self) -> Tree:
-        """The parameters that the optimizer was created with."""
-        return self._arrays.params
+    def __repr__(self) -> str:
+        shown = {"learning_rate": self._schedule or self._rate} | self.settings()
+        shown |= {"weight_decay": self._weight_decay} if any(self._strengths) else {}
+        off = {name for name in vars(Optimizer) if name != "t" and not shown.get(name)}
+        pairs = [f"{name}={value!r}" for name, value in shown.items() if name not in off]
+        return f"{type(self).__name__}({', '.join(pairs)})"
 
     @property
     def learning_rate(self) -> float:
@@ -411,36 +355,18 @@ class Optimizer(Checkpoint, Settings):
         return self._schedule
 
     @property
-    def weight_decay(self) -> WeightDecay:
-        """The weight decay; a strength that is assigned is of the kind that the class prefers."""
-        return self._weight_decay
-
-    @weight_decay.setter
-    def weight_decay(self, value: float | Tree | WeightDecay) -> None:
-        decay = value if isinstance(value, WeightDecay) else self.default_decay(value)
-        self._strengths = decay.strengths(self.params)
-        self._weight_decay, self._packed = decay, (None, {})
+    def params(self) -> Tree:
+        """The parameters that the optimizer was created with."""
+        return self._arrays.params
 
     @property
-    def rates(self) -> Tree:
-        """What every array's learning rate is multiplied by, as it was given."""
-        return self._rates
-
-    @rates.setter
-    def rates(self, value: Tree | Callable[[str], float] | None) -> None:
-        self._rate_of = self._per_array(value, "rates", hyperparameter, 1.0)
-        self._rates, self._packed = value, (None, {})
-
-    @property
-    def frozen(self) -> Tree:
-        """Which arrays never move, as it was given."""
-        return self._frozen
-
-    @frozen.setter
-    def frozen(self, value: Tree | Callable[[str], bool] | None) -> None:
-        never = self._per_array(value, "frozen", flag, False)
-        self._ignored = [path for path, no in zip(self._arrays.paths, never, strict=True) if no]
-        self._frozen = value
+    def state(self) -> dict[str, Tree]:
+        """A copy of the state: for every name in `slots` a tree of arrays like `params`."""
+        copies = {slot: iter(arrays) for slot, arrays in self._arrays.state.items()}
+        return {
+            slot: map_tree(lambda _, rest=rest: next(rest).copy(), self.params)
+            for slot, rest in copies.items()
+        }
 
     @property
     def gradient_norm(self) -> float | None:
@@ -451,78 +377,3 @@ class Optimizer(Checkpoint, Settings):
     def skipped(self) -> int:
         """How many steps were left out because their gradient was not finite."""
         return self._skipped
-
-    @property
-    def state(self) -> dict[str, Tree]:
-        """A copy of the state: for every name in `slots` a tree of arrays like `params`."""
-        return {
-            slot: fill_tree(self.params, [array.copy() for array in arrays])
-            for slot, arrays in self._state.items()
-        }
-
-    def _as_decay(self, given: Any, mask: Tree | Callable[[str], bool] | None) -> WeightDecay:
-        """The weight decay that `weight_decay` and `mask` ask for."""
-        if not isinstance(given, WeightDecay):
-            return self.default_decay(given, mask)
-        if mask is not None:
-            raise ValueError(f"mask is given beside weight_decay={given!r}; expected it inside")
-        return given
-
-    def _per_array(self, choice: Any, name: str, kind: Callable[[str, Any], Any], default: Any) -> list:
-        """What was chosen for every array."""
-        if choice is None:
-            return [default] * len(self._arrays.leaves)
-        return per_leaf(choice, self.params, name, kind)
-
-    def _first(self, slot: str, number: int) -> np.ndarray:
-        """A state array before the first step."""
-        leaf, name = self._arrays.leaves[number], f"{type(self).__name__}.initial({slot!r}, ...)"
-        first = self.initial(slot, leaf)
-        if not isinstance(first, np.ndarray) or first.dtype != leaf.dtype:
-            raise TypeError(f"{name} returned {first!r}; expected an array of {leaf.dtype}")
-        if self.needs_whole_arrays:
-            return np.array(first)
-        if first.shape != leaf.shape:
-            raise ValueError(f"{name} returned an array of shape {first.shape}; expected {leaf.shape}")
-        array = self._arrays.like(number)
-        array[...] = first
-        return array
-
-    def _keep_rows(self) -> None:
-        """Note the rows of the state, which every step needs."""
-        self._state_rows = [self._arrays.rows(arrays) for arrays in self._state.values()]
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name != "_state_rows"}
-
-    def __setstate__(self, attributes: dict[str, Any]) -> None:
-        """A copy, deep or unpickled, has its arrays in another place."""
-        vars(self).update(attributes)
-        self._keep_rows()
-
-
-def fill_tree(params: Tree, arrays: Sequence[np.ndarray]) -> Tree:
-    """A tree like `params` of other arrays, in the order of its leaves.
-
-    >>> fill_tree({"W": 0, "b": [0]}, [1, 2])
-    {'W': 1, 'b': [2]}
-    """
-    remaining = iter(arrays)
-    return map_tree(lambda _: next(remaining), params)
-
-
-def check_slots(slots: Sequence[str]) -> None:
-    """Refuse names of state arrays that would not stay apart in a saved state.
-
-    >>> check_slots(("m", "t"))
-    Traceback (most recent call last):
-        ...
-    ValueError: slots is ('m', 't'); expected different names, none of them of what is saved beside them
-    """
-    if isinstance(slots, str) or not all(map(str.isidentifier, slots)):
-        raise TypeError(f"slots is {slots!r}; expected a tuple of names, such as ('m',)")
-    names = {unicodedata.normalize("NFKC", slot) for slot in slots}  # as Python reads them
-    if len(names) < len(slots) or names & SAVED_BESIDE:
-        raise ValueError(
-            f"slots is {slots!r}; expected different names, none of them of what is saved beside them"
-        )

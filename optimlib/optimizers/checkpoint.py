@@ -7,14 +7,15 @@ of a schedule, the settings, and whatever the caller puts beside them. It is a f
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Callable, Mapping
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from optimlib.arguments import hyperparameter
+from optimlib.optimizers.extras import packed_extra, unpacked_extra
 from optimlib.optimizers.files import read_arrays, write_arrays
 from optimlib.schedules import Schedule, has_state
 from optimlib.trees import Tree, check_finite, check_parameters, flatten, match
@@ -38,11 +39,6 @@ SAVED_BESIDE = {
 }
 """Names that no state array may have."""
 
-TORN = (
-    "the last step or loading was interrupted: some arrays have changed and others have not;"
-    " expected a saved state to be loaded first"
-)
-
 
 class Checkpoint:
     """Gives optimizers the methods that save and load."""
@@ -52,10 +48,8 @@ class Checkpoint:
     _arrays: Arrays
     _rate: float | None
     _schedule: Schedule | None
-    _state: dict[str, list[np.ndarray]]
     _strengths: list[float]
-    _rate_of: list[float]
-    _torn: bool
+    _factors: list[float]
 
     def state_dict(self) -> dict[str, np.ndarray]:
         """A copy of all that a later run needs to go on from here, beside the parameters.
@@ -75,7 +69,7 @@ class Checkpoint:
         RuntimeError
             If a step was interrupted.
         """
-        self._check_whole()
+        self._arrays.check_whole()
         saved = {
             "format": np.array(STATE_FORMAT),
             "optimizer": np.array(type(self).__name__),
@@ -207,11 +201,11 @@ class Checkpoint:
         if schedule:
             names = self._schedule.state_dict()
             self._schedule.load_state_dict({name: matched[f"schedule[{name!r}]"] for name in names})
-        self._torn = True
+        self._arrays.torn = True
         for place, array in (parameters | self._state_arrays()).items():
             array[...] = matched[place]
         self._rate, self.t = rate, t
-        self._torn = False
+        self._arrays.torn = False
 
     def _checked_header(self, saved: Mapping[str, np.ndarray]) -> tuple[float | None, int]:
         """The learning rate and the number of steps of a saved state for an optimizer like this one."""
@@ -244,17 +238,6 @@ class Checkpoint:
             return None, t
         return hyperparameter("the saved learning_rate", rate), t
 
-    def _check_whole(self) -> None:
-        """Refuse to go on, or to be saved, from the middle of a step.
-
-        Raises
-        ------
-        RuntimeError
-            If a step, or loading, was interrupted.
-        """
-        if self._torn:
-            raise RuntimeError(TORN)
-
     def _saved_settings(self) -> dict[str, np.ndarray]:
         """What decides about a step beside the state, by name; None is left out."""
         not_saved = {
@@ -263,7 +246,7 @@ class Checkpoint:
             "skip_nonfinite",
         }  # the first is elsewhere, no step depends on others
         values = {name: value for name, value in self.settings().items() if name not in not_saved}
-        values |= {"weight_decay": self._strengths, "rates": self._rate_of}
+        values |= {"weight_decay": self._strengths, "rates": self._factors}
         return {f"settings[{k!r}]": np.array(value) for k, value in values.items() if value is not None}
 
     def _parameter_arrays(self) -> dict[str, np.ndarray]:
@@ -273,13 +256,30 @@ class Checkpoint:
         paths = self._arrays.paths
         return {
             f"{slot}{path}": array
-            for slot, arrays in self._state.items()
+            for slot, arrays in self._arrays.state.items()
             for path, array in zip(paths, arrays, strict=True)
         }
 
     def _schedule_arrays(self) -> dict[str, np.ndarray]:
         state = self._schedule.state_dict() if self._schedule and has_state(self._schedule) else {}
         return {f"schedule[{name!r}]": np.asarray(value) for name, value in state.items()}
+
+
+def check_slots(slots: Sequence[str]) -> None:
+    """Refuse names of state arrays that would not stay apart in a saved state.
+
+    >>> check_slots(("m", "t"))
+    Traceback (most recent call last):
+        ...
+    ValueError: slots is ('m', 't'); expected different names, none of them of what is saved beside them
+    """
+    if isinstance(slots, str) or not all(map(str.isidentifier, slots)):
+        raise TypeError(f"slots is {slots!r}; expected a tuple of names, such as ('m',)")
+    names = {unicodedata.normalize("NFKC", slot) for slot in slots}  # as Python reads them
+    if len(names) < len(slots) or names & SAVED_BESIDE:
+        raise ValueError(
+            f"slots is {slots!r}; expected different names, none of them of what is saved beside them"
+        )
 
 
 def load_parameters(file: str | os.PathLike, params: Tree) -> None:
@@ -318,60 +318,6 @@ def load_parameters(file: str | os.PathLike, params: Tree) -> None:
         ours[place][...] = new
 
 
-def packed_extra(extra: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """The caller's own entries as arrays: one of text, which refers to the others.
-
-    >>> for name, array in packed_extra({"epoch": 3, "best": np.array([1.0])}).items():
-    ...     print(name, array)
-    extra ["dict", {"epoch": 3, "best": ["array", 0]}]
-    extra[0] [1.]
-    """
-    arrays: list[np.ndarray] = []
-
-    def packed(value: Any, place: str) -> Any:
-        if isinstance(value, Mapping):
-            for key in value:
-                if not isinstance(key, str):
-                    raise TypeError(f"{place} has the key {key!r}; expected strings as keys")
-            return ["dict", {key: packed(below, f"{place}[{key!r}]") for key, below in value.items()}]
-        if isinstance(value, list | tuple):
-            kind = "list" if isinstance(value, list) else "tuple"
-            return [kind, [packed(below, f"{place}[{k}]") for k, below in enumerate(value)]]
-        if isinstance(value, np.ndarray | np.generic) and value.dtype != object:
-            arrays.append(np.asarray(value))
-            return ["array" if isinstance(value, np.ndarray) else "scalar", len(arrays) - 1]
-        if value is None or isinstance(value, bool | int | float | str):
-            return value
-        raise TypeError(
-            f"{place} is of type {type(value).__name__}; expected arrays, numbers and strings in dicts"
-        )
-
-    text = json.dumps(packed(extra, "extra"))
-    return {"extra": np.array(text)} | {f"extra[{k}]": array for k, array in enumerate(arrays)}
-
-
-def unpacked_extra(saved: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """What `packed_extra` was given.
-
-    >>> unpacked_extra(packed_extra({"epoch": 3, "best": (0.5, None)}))
-    {'epoch': 3, 'best': (0.5, None)}
-    """
-
-    def unpacked(value: Any) -> Any:
-        if not isinstance(value, list):
-            return value
-        kind, content = value
-        if kind == "dict":
-            return {key: unpacked(below) for key, below in content.items()}
-        if kind in ("array", "scalar"):
-            array = saved[f"extra[{content}]"]
-            return array if kind == "array" else array[()]
-        below = [unpacked(one) for one in content]
-        return below if kind == "list" else tuple(below)
-
-    return unpacked(json.loads(str(saved["extra"]))) if "extra" in saved else {}
-
-
 def value_of(saved: Mapping[str, np.ndarray], key: str) -> Any:
     """What an array without axes holds.
 
@@ -387,7 +333,7 @@ def shortened(value: Any) -> str:
     """A value for an error, on one line.
 
     >>> shortened([0.0] * 100)
-    '[0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, ...'
+    '[0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0...'
     """
     text = repr(value)
     return text if len(text) <= 50 else f"{text[:47].rstrip()}..."

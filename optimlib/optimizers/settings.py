@@ -113,30 +113,26 @@ class _Creation(type):
 
 
 class Settings(metaclass=_Creation):
-    """An object whose attributes are known once it is created: no other can be assigned by mistake."""
+    """An object whose attributes are known once it is created: others cannot be assigned by mistake."""
 
     hints_for_keywords: ClassVar[dict[str, str]] = {}
     """What to do instead, by the name of a keyword that a class does not have."""
 
     def __setattr__(self, name: str, value: Any) -> None:
         if "_made" in vars(self) and name[0] != "_" and name not in vars(self):
-            belongs_to_class = getattr(type(self), name, None)
-            if belongs_to_class is not None and not hasattr(belongs_to_class, "__set__"):
-                raise AttributeError(
-                    f"{name} belongs to the class {type(self).__name__}; expected it so"
-                )
-            if belongs_to_class is None:
+            declared = getattr(type(self), name, None)
+            if declared is None:
                 raise AttributeError(self._unknown(name, self.settings()))
+            if not hasattr(declared, "__set__") or getattr(declared, "fset", self) is None:
+                raise AttributeError(f"{name} of {type(self).__name__} can only be read")
         super().__setattr__(name, value)
 
     def settings(self) -> dict[str, Any]:
-        """The declared settings by name, those of the base class last."""
-        classes = [vars(owner) for owner in type(self).__mro__]
+        """All public attributes that are numbers, names or switches, by name."""
         return {
-            name: vars(self)[name]
-            for attributes in classes
-            for name, declared in attributes.items()
-            if isinstance(declared, Setting) and name in vars(self)
+            name: value
+            for name, value in vars(self).items()
+            if name[0] != "_" and isinstance(value, bool | int | float | str | None)
         }
 
     def _refuse_keywords(self, unknown: dict[str, Any]) -> None:

@@ -1,6 +1,5 @@
 """The base class: what is refused, what a refusal leaves behind, blocks, schedules, saving."""
 
-import threading
 from collections import namedtuple
 
 import numpy as np
@@ -9,9 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from optimlib import SGD, Adam
-from optimlib import trees as trees_module
 from optimlib.optimizers.base import Optimizer
-from optimlib.optimizers.engine import in_place
+from optimlib.optimizers.engine import blocks
 from optimlib.schedules import ReduceOnPlateau, warmup
 from optimlib.trees import copy_tree, flatten, map_tree
 
@@ -113,7 +111,7 @@ def test_block_boundaries_make_no_difference(monkeypatch, block_bytes):
         return snapshot(optimizer)
 
     expected = train()
-    monkeypatch.setattr(trees_module, "BLOCK_BYTES", block_bytes)
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", block_bytes)
     assert train() == expected
 
 
@@ -127,7 +125,7 @@ def test_block_boundaries_make_no_difference(monkeypatch, block_bytes):
     ids=["Fortran order", "every other column", "reversed"],
 )
 def test_memory_order_makes_no_difference(monkeypatch, layout):
-    monkeypatch.setattr(trees_module, "BLOCK_BYTES", 40)
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", 40)
     rng = np.random.default_rng(0)
     plain, grads = rng.standard_normal((4, 3)), rng.standard_normal((3, 4, 3))
     ordered = layout(plain)
@@ -371,13 +369,12 @@ NO_RESULTS = {
 
 
 @pytest.mark.parametrize(("rule", "error", "message"), NO_RESULTS.values(), ids=NO_RESULTS)
-@pytest.mark.parametrize("threads", [1, 2])
 def test_what_a_rule_must_not_return_is_refused_and_nothing_has_changed(
-    monkeypatch, rule, error, message, threads
+    monkeypatch, rule, error, message
 ):
-    monkeypatch.setattr(trees_module, "BLOCK_BYTES", 12)
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", 12)
     params = [np.ones(3, np.float32), np.ones(3, np.float32)]
-    optimizer = one_of(rule, ("m",))(params, lambda n: 0.5 + n, clip_norm=9.0, threads=threads)
+    optimizer = one_of(rule, ("m",))(params, lambda n: 0.5 + n, clip_norm=9.0)
     before = snapshot(optimizer)
     with pytest.raises(error, match=message):
         optimizer.step([np.ones(3, np.float32)] * 2)
@@ -640,87 +637,7 @@ def test_a_state_that_a_step_has_made_infinite_can_be_saved_and_loaded():
     assert snapshot(second) == snapshot(first)
 
 
-# Threads
-
-
-class Wobble(Optimizer):
-    """A rule whose numbers depend on the gradient, a state and the step."""
-
-    slots = ("m",)
-
-    def rule(self, g, m):
-        m = 0.9 * m + g
-        return self.learning_rate * np.sin(m + self.t), (m,)
-
-
-@pytest.mark.parametrize("threads", [2, 3, 7])
-@pytest.mark.parametrize("order", ["C", "F"])
-def test_threads_change_no_bit(threads, order, monkeypatch):
-    monkeypatch.setattr(trees_module, "BLOCK_BYTES", 256)
-    rng = np.random.default_rng(0)
-    start = {
-        "W": np.asarray(rng.standard_normal((40, 31)), order=order),
-        "b": rng.standard_normal(3),
-        "empty": np.zeros((0, 2)),
-        "float32": rng.standard_normal(1000).astype(np.float32),
-    }
-    gradients = [like(start, rng) for _ in range(5)]
-    results = []
-    for number in (1, threads):
-        params = copy_tree(start)
-        optimizer = Wobble(params, 0.1, threads=number)
-        for g in gradients:
-            optimizer.step(g)
-        results.append(snapshot(optimizer))
-    assert results[0] == results[1]
-
-
-def test_threads_really_share_the_blocks(monkeypatch):
-    monkeypatch.setattr(trees_module, "BLOCK_BYTES", 256)
-    together = threading.Barrier(3, timeout=20)  # breaks unless three threads arrive at it
-
-    class Meeting(Optimizer):
-        def rule(self, g):
-            size = g.size  # of which only an array knows
-            together.wait()
-            return np.full(size, 1.0), ()
-
-    params = np.zeros(3 * 256 // 8)
-    Meeting(params, 1.0, threads=3).step(np.ones_like(params))
-    assert (params == -1).all()
-
-
-def test_threads_share_the_blocks_of_a_step_in_place(monkeypatch):
-    monkeypatch.setattr(trees_module, "BLOCK_BYTES", 256)
-    together = threading.Barrier(3, timeout=20)
-    prepare = in_place.prepare
-
-    def meeting(*program):
-        step = prepare(*program)
-        return lambda *arrays: (together.wait(), step(*arrays))
-
-    monkeypatch.setattr(in_place, "prepare", meeting)
-    params = np.zeros(3 * 256 // 8)
-    SGD(params, 1.0, threads=3).step(np.ones_like(params))
-    assert (params == -1).all()
-
-
-def test_what_a_thread_raises_reaches_the_caller(monkeypatch):
-    monkeypatch.setattr(trees_module, "BLOCK_BYTES", 256)
-
-    class Broken(Optimizer):
-        def rule(self, g):
-            return 1 / g, ()
-
-    params = np.zeros(100)
-    with np.errstate(divide="raise"), pytest.raises(FloatingPointError):  # the caller's setting
-        Broken(params, 1.0, threads=2).step(np.zeros(100))
-
-
-@pytest.mark.parametrize("threads", [0, -1, 1.5, True, "2", None])
-def test_a_nonsensical_number_of_threads_is_refused(threads):
-    with pytest.raises(ValueError, match=r"threads is .*; expected a whole number from 1 on"):
-        Countdown(np.zeros(2), 0.1, threads=threads)
+# Assigned settings
 
 
 def test_a_learning_rate_may_be_assigned_and_is_checked():

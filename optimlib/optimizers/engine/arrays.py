@@ -8,7 +8,8 @@ parameter, its gradient and its state follow the parameter's order: element k is
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -25,29 +26,88 @@ from optimlib.trees import (
 
 
 class Arrays:
-    """The arrays in a tree of parameters, which stay the caller's.
+    """The arrays of an optimizer: parameters, which stay the caller's, and state.
 
-    >>> arrays = Arrays({"W": np.array([[1.0, 2.0], [3.0, 4.0]], order="F")}, whole=False)
-    >>> arrays.rows(arrays.leaves)
+    Parameters
+    ----------
+    params
+        The tree of the parameters.
+    slots
+        The names of the state arrays that belong to every parameter array.
+    initial
+        A function of a slot and a parameter array: that state array before the first step.
+    whole
+        Whether arrays are updated whole, in their own shape. Then a state may have another one.
+
+    Attributes
+    ----------
+    torn : bool
+        Whether a change of these arrays was interrupted.
+
+    Examples
+    --------
+    >>> W = np.array([[1.0, 2.0], [3.0, 4.0]], order="F")
+    >>> arrays = Arrays({"W": W}, ["m"], lambda slot, array: 0 * array, whole=False)
+    >>> arrays.rows_to_change()
     [array([1., 3., 2., 4.])]
     """
 
-    def __init__(self, params: Tree, whole: bool) -> None:
+    def __init__(
+        self,
+        params: Tree,
+        slots: Sequence[str],
+        initial: Callable[[str, np.ndarray], np.ndarray],
+        whole: bool,
+    ) -> None:
         pairs = check_parameters(params)
-        self.params, self.whole = params, whole
+        self.params, self.whole, self.torn = params, whole, False
         self.paths = [path for path, _ in pairs]
         self.leaves = [leaf for _, leaf in pairs]
         self.axes = [None if whole else memory_order(leaf) for leaf in self.leaves]
-        self.memory = Memory(self.leaves)
+        self.state = {
+            slot: [
+                self._first(slot, initial(slot, leaf), number) for number, leaf in enumerate(self.leaves)
+            ]
+            for slot in slots
+        }
+        self._find_memory()
 
-    def __setstate__(self, attributes: dict[str, object]) -> None:
-        """A copy, deep or unpickled, has its parameters in another place."""
-        vars(self).update(attributes)
+    def _first(self, slot: str, first: np.ndarray, number: int) -> np.ndarray:
+        """A state array before the first step, ordered like its parameter."""
+        leaf, axes = self.leaves[number], self.axes[number]
+        if not isinstance(first, np.ndarray) or first.dtype != leaf.dtype:
+            raise TypeError(f"initial({slot!r}, ...) is {first!r}; expected an array of {leaf.dtype}")
+        if self.whole:
+            return np.array(first)
+        if first.shape != leaf.shape:
+            raise ValueError(f"initial({slot!r}, ...) has shape {first.shape}; expected {leaf.shape}")
+        if axes is None:
+            return np.array(first, order="C")
+        return np.array(first.transpose(axes), order="C").transpose(np.argsort(axes))
+
+    def _find_memory(self) -> None:
+        """Note where the arrays lie, which every step needs."""
         self.memory = Memory(self.leaves)
+        self.state_rows = [self._rows(arrays) for arrays in self.state.values()]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {key: value for key, value in vars(self).items() if key not in ("memory", "state_rows")}
+
+    def __setstate__(self, attributes: dict[str, Any]) -> None:
+        """A copy, deep or unpickled, has its arrays in another place."""
+        vars(self).update(attributes)
+        self._find_memory()
+
+    def _rows(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """The rows of arrays shaped like the parameters, in their order; or whole arrays as they are."""
+        return [
+            array if self.whole else row(array, axes)
+            for array, axes in zip(arrays, self.axes, strict=True)
+        ]
 
     def rows_to_change(self) -> list[np.ndarray]:
         """The rows of the parameters: views, or copies for `write_back`."""
-        return self.rows(self.leaves)
+        return self._rows(self.leaves)
 
     def write_back(self, rows: Sequence[np.ndarray]) -> None:
         """Write rows that are copies to the parameters that they are copies of."""
@@ -64,20 +124,6 @@ class Arrays:
         found = np.unravel_index(position, [leaf.shape[axis] for axis in order])
         index = dict(zip(order, found, strict=True))
         return f"{self.paths[number]}{format_index(tuple(int(index[k]) for k in range(leaf.ndim)))}"
-
-    def rows(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """The rows of arrays shaped like the parameters, in their order; or whole arrays as they are."""
-        return [
-            array if self.whole else row(array, axes)
-            for array, axes in zip(arrays, self.axes, strict=True)
-        ]
-
-    def like(self, number: int) -> np.ndarray:
-        """A new array of a parameter's shape, dtype and order of axes."""
-        leaf, axes = self.leaves[number], self.axes[number]
-        if axes is None:
-            return np.empty_like(leaf)
-        return np.empty([leaf.shape[k] for k in axes], leaf.dtype).transpose(np.argsort(axes))
 
     def check_the_same(self, to_change: bool = True) -> None:
         """Refuse to go on with arrays that the caller no longer uses, or that cannot be changed.
@@ -102,6 +148,20 @@ class Arrays:
                 " optimizer was created with"
             )
 
+    def check_whole(self) -> None:
+        """Refuse to go on, or to be saved, from the middle of a change.
+
+        Raises
+        ------
+        RuntimeError
+            If a step, or loading, was interrupted.
+        """
+        if self.torn:
+            raise RuntimeError(
+                "a step was interrupted: some arrays have changed and others have not;"
+                " expected a saved state to be loaded first"
+            )
+
     def gradients(self, grads: Tree, ignored: Sequence[str]) -> tuple[dict[int, np.ndarray], bool]:
         """The gradient of every array that takes a step, by its number, and whether any is huge.
 
@@ -115,7 +175,11 @@ class Arrays:
             If a gradient does not fit its parameter.
         NonFiniteError
             If one holds NaN or infinity.
+        RuntimeError
+            If a change was interrupted.
         """
+        self.check_whole()
+        self.check_the_same()
         matched = match_some(grads, self.params, "grads", "params", ignored, finite=False)
         given = {number: g for number, g in enumerate(matched) if g is not None}
         given = {k: g.copy() if self.memory.overlaps(g) else g for k, g in given.items()}

@@ -126,9 +126,10 @@ def find(block: Block, rows: Sequence[np.ndarray], position: int) -> tuple[int, 
     >>> find([Piece(0, slice(0, 2)), Piece(1, slice(0, 3))], [np.zeros(2), np.zeros(3)], 4)
     (1, 2)
     """
+    rest = position
     for array, here in block:
         start, stop, _ = (slice(None) if here is ... else here).indices(rows[array].size)
-        if position < stop - start:
-            return array, start + position
-        position -= stop - start
+        if rest < stop - start:
+            return array, start + rest
+        rest -= stop - start
     raise IndexError(f"the block has no element {position}")

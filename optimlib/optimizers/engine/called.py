@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from optimlib.optimizers.engine.arrays import finite_squares
+from optimlib.optimizers.engine.blocks import Block
 
 Advance = Callable[..., tuple[Any, tuple[Any, ...]]]
 """A function of `p`, `g` and the state arrays that returns the new `p` and the new state."""
@@ -27,6 +28,7 @@ class NotFiniteResultError(ArithmeticError):
     def __init__(self, result: int, position: int, value: float) -> None:
         super().__init__(result, position, value)
         self.result, self.position, self.value = result, position, value
+        self.block: Block = []  # which the update does not know
 
 
 def call(advance: Advance) -> Update:

@@ -88,8 +88,8 @@ class Record:
 class Traced(NDArrayOperatorsMixin):
     """Stands for an array, and writes down what is done to it."""
 
-    def __init__(self, name: str, record: Record) -> None:
-        self.name, self.record = name, record
+    def __init__(self, name: str, record: Record, is_comparison: bool = False) -> None:
+        self.name, self.record, self.is_comparison = name, record, is_comparison
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Traced:
         """Write down a line of the program, and stand for its result."""
@@ -100,7 +100,7 @@ class Traced(NDArrayOperatorsMixin):
         lines = self.record.lines
         line = Line(f"x{len(lines)}", ufunc.__name__, tuple(map(self._name, inputs)))
         lines.append(line)
-        return Traced(line.result, self.record)
+        return Traced(line.result, self.record, ufunc in COMPARISONS)
 
     def _name(self, value: Any) -> str:
         if isinstance(value, Traced):
@@ -167,15 +167,28 @@ def trace(advance: Advance, slots: Sequence[str]) -> tuple[Program, tuple[float,
     changed = ("p", *(f"state_{slot}" for slot in slots))
     p, *old = (Traced(name, record) for name in changed)
     new_p, state = advance(p, Traced("g", record), *old)
-    if not isinstance(state, tuple | list) or len(state) != len(slots):
-        raise ValueError(f"a rule returned {state!r} as the new state; expected {len(slots)} arrays")
+    check_traced(slots, (new_p, state), record)
     check_comparisons(record.lines)
-    comparisons = {line.result for line in record.lines if line.is_comparison}
-    for result in (new_p, *state):
-        if not isinstance(result, Traced) or result.record is not record or result.name in comparisons:
-            raise TypeError(f"a rule returned {result!r}; expected numbers that it computed")
     results = tuple(result.name for result in (new_p, *state))
     return Program(changed, tuple(record.lines), results), tuple(record.numbers)
+
+
+def check_traced(slots: Sequence[str], returned: Any, record: Record) -> None:
+    """Refuse what a rule returned unless it is a step and new state that were written down.
+
+    Raises
+    ------
+    TypeError
+        If something is not what this call computed, or is true or false.
+    ValueError
+        If there are more or fewer states than slots.
+    """
+    step, state = returned
+    if not isinstance(state, tuple | list) or len(state) != len(slots):
+        raise ValueError(f"a rule returned {state!r} as the new state; expected {len(slots)} arrays")
+    for result in (step, *state):
+        if not isinstance(result, Traced) or result.record is not record or result.is_comparison:
+            raise TypeError(f"a rule returned {result!r}; expected numbers that it computed")
 
 
 def check_comparisons(lines: Sequence[Line]) -> None:

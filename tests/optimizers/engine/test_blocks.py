@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from optimlib import SGD, AdamW
-from optimlib import trees as trees_module
 from optimlib.optimizers.base import Optimizer
-from optimlib.optimizers.engine.blocks import gather, pack, spread
-from optimlib.trees import BLOCK_BYTES, flat
+from optimlib.optimizers.engine import blocks as blocks_module
+from optimlib.optimizers.engine.arrays import row
+from optimlib.optimizers.engine.blocks import BLOCK_BYTES, find, gather, pack, spread
 
 FULL = BLOCK_BYTES // 4  # elements of float32 in a block
 
@@ -26,45 +26,68 @@ SIZES = st.lists(
 )
 
 
-@given(sizes=SIZES, kinds=st.randoms(use_true_random=False))
+@given(sizes=SIZES)
 @settings(derandomize=True, deadline=None, max_examples=60)
-def test_every_element_is_in_one_block_and_kinds_do_not_mix(sizes, kinds):
-    arrays = [np.zeros(size, np.float32) for size in sizes]
-    kind = [kinds.choice("ab") for _ in arrays]
-    blocks = pack(arrays, kind)
+def test_every_element_is_in_one_block_and_can_be_found_there(sizes):
+    arrays = [np.arange(size, dtype=np.float32) for size in sizes]
+    blocks = pack(enumerate(arrays))
     for block in blocks:
-        assert len({kind[piece.array] for piece in block}) == 1
-        assert gather(arrays, block).nbytes <= BLOCK_BYTES
+        together = gather(arrays, block)
+        assert together.nbytes <= BLOCK_BYTES
+        for position in {0, together.size // 2, together.size - 1} & set(range(together.size)):
+            number, place = find(block, arrays, position)
+            assert arrays[number][place] == together[position]
     for number, size in enumerate(sizes):
         found = [i for block in blocks for k, here in block if k == number for i in range(size)[here]]
         assert sorted(found) == list(range(size))
 
 
+def test_an_element_that_a_block_does_not_have_is_not_found():
+    arrays = [np.zeros(3), np.zeros(2)]
+    (block,) = pack(enumerate(arrays))
+    assert find(block, arrays, 4) == (1, 1)
+    with pytest.raises(IndexError, match="the block has no element 5"):
+        find(block, arrays, 5)
+
+
 def test_a_large_array_is_cut_and_not_copied():
     rows = [np.zeros(2 * FULL + 5, np.float32)]
-    blocks = pack(rows, [0])
+    blocks = pack(enumerate(rows))
     assert [gather(rows, block).size for block in blocks] == [FULL, FULL, 5]
     assert all(np.shares_memory(gather(rows, block), rows[0]) for block in blocks)
 
 
 def test_small_arrays_share_blocks_until_they_are_full():
     arrays = [np.zeros(100, np.float32) for _ in range(2000)]
-    sizes = [sum(arrays[k].size for k, _ in block) for block in pack(arrays, [0] * 2000)]
+    sizes = [sum(arrays[k].size for k, _ in block) for block in pack(enumerate(arrays))]
     assert sizes == [163_800, 36_200]  # 1,638 times 100 is the most that fits into 163,840
 
 
 def test_a_middling_array_keeps_its_own_block():
     arrays = [np.zeros(FULL // 8 + 1, np.float32) for _ in range(3)]
-    assert [len(block) for block in pack(arrays, [0] * 3)] == [1, 1, 1]
+    assert [len(block) for block in pack(enumerate(arrays))] == [1, 1, 1]
+
+
+def test_whole_arrays_are_blocks_in_their_own_shape():
+    arrays = [
+        np.zeros((2 * FULL, 2), np.float32),
+        np.zeros((2, 3), np.float32),
+        np.zeros((), np.float32),
+    ]
+    blocks = pack(enumerate(arrays), whole=True)
+    assert [gather(arrays, block).shape for block in blocks] == [(2 * FULL, 2), (2, 3), ()]
+    spread(np.ones((2, 3), np.float32), arrays, blocks[1])
+    assert arrays[1].sum() == 6
+    assert find(blocks[1], arrays, 5) == (1, 5)
 
 
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_what_is_gathered_is_spread_to_where_it_came_from(order):
     arrays = [np.array([[1.0, 2.0], [3.0, 4.0]], order=order), np.array(5.0), np.zeros((0, 3))]
-    rows = [flat(array) for array in arrays]
-    (block,) = pack(arrays, [0] * 3)
+    rows = [row(array, [1, 0] if order == "F" and array.ndim == 2 else None) for array in arrays]
+    (block,) = pack(enumerate(rows))
     together = gather(rows, block)
-    assert together.tolist() == [1, 2, 3, 4, 5]
+    assert together.tolist() == ([1, 2, 3, 4, 5] if order == "C" else [1, 3, 2, 4, 5])
     spread(10 * together, rows, block)
     assert arrays[0].tolist() == [[10, 20], [30, 40]]
     assert arrays[1] == 50
@@ -97,7 +120,7 @@ def test_the_rule_is_called_once_for_many_small_arrays_and_once_for_each_dtype()
 
 
 def test_small_arrays_between_large_ones_keep_their_numbers(monkeypatch):
-    monkeypatch.setattr(trees_module, "BLOCK_BYTES", 256)
+    monkeypatch.setattr(blocks_module, "BLOCK_BYTES", 256)
     rng = np.random.default_rng(0)
     shapes = [(40,), (3,), (70,), (), (2, 2), (33,), (1,)]
     params = [rng.standard_normal(shape) for shape in shapes]

@@ -1,0 +1,95 @@
+"""What may differ from array to array: weight decay, the learning rate, and whether it moves at all.
+
+A *choice* is a tree like the parameters with one value for every array, or a function of the path.
+Arrays that decay alike, at one rate and with one dtype, form a *group*: they are updated together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+
+from optimlib.arguments import flag, hyperparameter
+from optimlib.optimizers.engine.arrays import Arrays
+from optimlib.optimizers.engine.blocks import LARGE_BYTES, Block, pack
+from optimlib.optimizers.settings import Settings
+from optimlib.optimizers.weight_decay import WeightDecay
+from optimlib.trees import Tree, per_leaf
+
+
+class Group(NamedTuple):
+    """What arrays that are updated together have in common."""
+
+    dtype: np.dtype
+    strength: float  # of the weight decay
+    rate: float  # times the learning rate
+
+
+class PerArray(Settings):
+    """Gives optimizers `weight_decay`, `rates` and `frozen`, which may be assigned at any time."""
+
+    default_decay: ClassVar[type[WeightDecay]]
+    needs_whole_arrays: ClassVar[bool]
+    _arrays: Arrays
+    _packed: tuple[Any, dict[Group, list[Block]]]
+
+    @property
+    def weight_decay(self) -> WeightDecay:
+        """The weight decay; a strength that is assigned is of the kind that the class prefers."""
+        return self._weight_decay
+
+    @weight_decay.setter
+    def weight_decay(self, value: float | Tree | Callable[[str], float] | WeightDecay) -> None:
+        decay = self._as_decay(value, None)
+        self._strengths = decay.strengths(self._arrays.params)
+        self._weight_decay, self._packed = decay, (None, {})
+
+    @property
+    def rates(self) -> Tree | Callable[[str], float] | None:
+        """What every array's learning rate is multiplied by, as it was given."""
+        return self._rates
+
+    @rates.setter
+    def rates(self, value: Tree | Callable[[str], float] | None) -> None:
+        self._factors = self._chosen(value, "rates", hyperparameter, 1.0)
+        self._rates, self._packed = value, (None, {})
+
+    @property
+    def frozen(self) -> Tree | Callable[[str], bool] | None:
+        """Which arrays never move, as it was given."""
+        return self._frozen
+
+    @frozen.setter
+    def frozen(self, value: Tree | Callable[[str], bool] | None) -> None:
+        never = self._chosen(value, "frozen", flag, False)
+        self._ignored = [path for path, no in zip(self._arrays.paths, never, strict=True) if no]
+        self._frozen = value
+
+    def _as_decay(self, given: Any, mask: Tree | Callable[[str], bool] | None) -> WeightDecay:
+        """The weight decay that `weight_decay` and `mask` ask for."""
+        if not isinstance(given, WeightDecay):
+            return self.default_decay(given, mask)
+        if mask is not None:
+            raise ValueError(f"mask is given beside weight_decay={given!r}; expected it inside")
+        return given
+
+    def _chosen(self, choice: Any, name: str, kind: Callable[[str, Any], Any], default: Any) -> list:
+        """What was chosen for every array, in their order."""
+        if choice is None:
+            return [default] * len(self._arrays.leaves)
+        return per_leaf(choice, self._arrays.params, name, kind)
+
+    def _groups(self, numbers: tuple[int, ...], compiled: bool) -> dict[Group, list[Block]]:
+        """The blocks of the arrays with these numbers, by what they have in common."""
+        key = numbers, compiled
+        if self._packed[0] != key:
+            arrays: dict[Group, list[tuple[int, np.ndarray]]] = {}
+            for number in numbers:
+                leaf = self._arrays.leaves[number]
+                group = Group(leaf.dtype, self._strengths[number], self._factors[number])
+                arrays.setdefault(group, []).append((number, leaf))
+            how = LARGE_BYTES if compiled else None, self.needs_whole_arrays
+            self._packed = key, {group: pack(some, *how) for group, some in arrays.items()}
+        return self._packed[1]
