@@ -527,7 +527,7 @@ def more_optax_cases() -> list[Case]:
             "LARS",
             "lars",
             names | {"trust": "trust_coefficient", "mask": "weight_decay_mask"},
-            {"learning_rate": 1.0, "trust": 0.01},
+            {"learning_rate": 1.0},
             {"learning_rate": 0.5, "momentum": 0.6, "trust": 0.1, "eps": 1e-3, "scheduled": True},
             {"learning_rate": 1.0, "trust": 0.01} | masked,
         ),
