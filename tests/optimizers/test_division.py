@@ -43,7 +43,7 @@ def test_the_papers_on_digits_with_blank_pixels(name, dtype):
 @pytest.mark.parametrize("name", WITHOUT)
 @pytest.mark.parametrize("compiled", [False, True])
 def test_a_coordinate_waits_and_then_moves_as_its_neighbour_did(name, compiled):
-    """Where nothing was, the first gradient does what it does in a run of its own of later start."""
+    """Three coordinates: one moves at once, one later, one never; the first as if it were alone."""
     if compiled:
         pytest.importorskip("numba")
     gradients = np.zeros((12, 3))

@@ -37,10 +37,9 @@ def test_larss_epsilon_and_its_l2_by_hand():
 
 
 def test_arrays_and_gradients_of_zero_are_not_scaled():
-    np.testing.assert_array_equal(steps_taken(LARS, [[2.0, 0.0]], learning_rate=0.25), [[0.5, 0]])
-    np.testing.assert_array_equal(
-        steps_taken(LARS, [[0.0, 0.0]], start=1.0, learning_rate=1.0), [[0, 0]]
-    )
+    from_zero = steps_taken(LARS, [[2.0, 0.0]], learning_rate=0.25)
+    still = steps_taken(LARS, [[0.0, 0.0]], start=1.0, learning_rate=1.0)
+    np.testing.assert_array_equal([from_zero, still], [[[0.5, 0]], [[0, 0]]])
     first = steps_taken(LAMB, [[2.0, 0.0]], learning_rate=0.25, eps=0.5, beta2=0.0)
     np.testing.assert_allclose(first, [[0.25 * 2 / 2.5, 0]], rtol=1e-14)
 
