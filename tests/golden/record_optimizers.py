@@ -77,7 +77,7 @@ def pairs(library: str, ours: str, theirs: str, names: dict[str, str], *rows: di
         about = {key: row[key] for key in ("scheduled", "convention", "arrays") if key in row}
         chosen = {key: value for key, value in row.items() if key not in {"+", "ours", *about}}
         renamed = {names[key]: value for key, value in chosen.items()} | row.get("+", {})
-        if "beta2" in renamed:  # PyTorch has them as a pair
+        if {"beta1", "beta2"} <= set(renamed):  # PyTorch has them as a pair
             renamed["betas"] = (renamed.pop("beta1"), renamed.pop("beta2"))
         cases.append(Case(library, row.get("ours", ours), chosen, theirs, renamed, **about))
     return cases
@@ -513,7 +513,14 @@ def more_optax_cases() -> list[Case]:
             {"learning_rate": 0.1, "momentum": 0.6, "eps": 1e-3, "scheduled": True} | matrix,
             rate | {"weight_decay": 0.1} | matrix,
         ),
-        *pairs("optax", "ScheduleFreeSGD", "contrib.schedule_free_sgd", names | moments, rate),
+        *pairs(
+            "optax",
+            "ScheduleFreeSGD",
+            "contrib.schedule_free_sgd",
+            names | {"beta1": "b1"},
+            rate,
+            rate | {"beta1": 0.7, "weight_decay": 0.1},
+        ),
         *pairs(
             "optax",
             "ScheduleFreeAdamW",
@@ -556,6 +563,14 @@ CASES = [
         "RMSprop",
         {"learning_rate": "lr", "momentum": "momentum"},
         {"learning_rate": 0.005, "momentum": 0.6, "scheduled": True} | CENTERED,
+    ),
+    *pairs("torch", "RMSProp", "RMSprop", {"weight_decay": "weight_decay"}, {"weight_decay": 0.1}),
+    *pairs(
+        "keras",
+        "SGD",
+        "SGD",
+        {key: key for key in ("learning_rate", "momentum", "weight_decay")},
+        {"learning_rate": 0.01, "momentum": 0.9, "weight_decay": 0.3, "scheduled": True},
     ),
     *schedulefree_cases(),
 ]

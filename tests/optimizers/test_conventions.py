@@ -14,7 +14,7 @@ from optimlib import optimizers
 from optimlib.optimizers import RMSPropCentered
 from optimlib.optimizers.base import Optimizer
 from optimlib.optimizers.conventions import CONVENTIONS, LEFT_OUT, OPTIONS, REQUIRED
-from optimlib.optimizers.like import DECAY_WORDS, settings
+from optimlib.optimizers.like import DECAY_WORDS, RATE_WORDS, settings
 from optimlib.optimizers.weight_decay import L2, ROUNDINGS, Decoupled
 
 DTYPES = ("float64", "float32")
@@ -169,7 +169,7 @@ def misses(library, name, row, recorded) -> bool:
 @pytest.mark.parametrize(("library", "name"), ROWS)
 def test_no_other_class_of_the_family_would_do(library, name, recorded):
     row = CONVENTIONS[library][name]
-    words = {*row.fixed, *row.defaults} - {*DECAY_WORDS, "learning_rate", "lr_decay"}
+    words = {*row.fixed, *row.defaults} - {*DECAY_WORDS, *RATE_WORDS, "learning_rate"}
     for other in relatives(row.optimizer):
         if not words <= set(other(np.zeros(1), 0.1).settings()):
             continue  # it has no such hyperparameter
@@ -183,6 +183,7 @@ OPPOSITES = {
     "base_rate": lambda value: 0.5,
     "momentum_decay": lambda value: 0.5,
     "momentum": lambda value: 0.5,
+    "eps_scale": lambda value: 10.0,
     "initial_accumulator": lambda value: value + 0.5,
     "decoupled": lambda value: not value,
 }
@@ -352,7 +353,7 @@ def test_cs231n():
     np.testing.assert_allclose(-b[ends], [0.5406, 0.8096], rtol=1e-12)
 
     rmsprop = optimlib.RMSProp.like("cs231n", w)
-    step, (v,) = rmsprop.rule(dw, np.linspace(0.6, 0.9, 20))
+    step, (v, _) = rmsprop.rule(dw, np.linspace(0.6, 0.9, 20), np.zeros(20))
     np.testing.assert_allclose((w - step)[ends], [-0.39223849, 0.59576619], rtol=1e-7)
     np.testing.assert_allclose(v[ends], [0.5976, 0.8926], rtol=1e-7)
 
@@ -378,7 +379,7 @@ def test_every_row_makes_an_optimizer_whose_attributes_are_the_rows(library, nam
     assert type(optimizer) is made_of
     expected = fixed | defaults | missing
     for key, value in expected.items():
-        if key not in (*DECAY_WORDS, "lr_decay"):
+        if key not in (*DECAY_WORDS, *RATE_WORDS):
             assert getattr(optimizer, key) == value, key
     decay = optimizer.weight_decay
     assert decay.strength == expected.get("weight_decay", 0.0)

@@ -233,7 +233,7 @@ def test_a_gradient_that_is_not_finite_has_an_error_of_its_own(value):
     with pytest.raises(NonFiniteError, match=r"grads\['W'\]\[0, 1\] is"):
         optimizer.step({"W": np.array([[1.0, value], [1.0, 1.0]])})
     for wrong in ({"W": np.ones(4)}, {"V": np.ones((2, 2))}):
-        with pytest.raises(ValueError, match="shape|keys") as caught:
+        with pytest.raises(ValueError, match=r"shape|keys") as caught:
             optimizer.step(wrong)
         assert not isinstance(caught.value, NonFiniteError)
 

@@ -48,9 +48,8 @@ def call(advance: Advance) -> Update:
 
     def update(p: np.ndarray, g: np.ndarray, *state: np.ndarray) -> tuple[np.ndarray, ...]:
         new_p, new_state = advance(*map(read_only, (p, g, *state)))
-        # NumPy makes numbers of arrays without axes. A view of the gradient would change with it.
-        arrays = map(np.asarray, (new_p, *new_state))
-        new = [array if array.base is None else array.copy() for array in arrays]
+        # What is a view of the gradient or of an older state would change with it.
+        new = [np.array(array, copy=array.base is not None or None) for array in (new_p, *new_state)]
         check_finite_results((p, *state), new)
         return tuple(new)
 
@@ -84,7 +83,7 @@ def check_returned(name: str, slots: Sequence[str], returned: Any, like: Sequenc
             f"{name}.rule returned {repr(state)[:200]} as the new state; expected {len(slots)} arrays"
         )
     for result, new, old in zip(("the step", *slots), (step, *state), like, strict=True):
-        is_array = isinstance(new, np.ndarray | np.generic)
+        is_array = isinstance(new, np.ndarray | np.generic)  # which NumPy makes of arrays without axes
         if is_array and new.dtype == old.dtype and new.shape == old.shape:
             continue
         received = f"{new.dtype} of shape {new.shape}" if is_array else repr(new)[:200]
