@@ -18,10 +18,21 @@ from optimlib.clipping import clip_by_global_norm, clip_by_leaf_norm, clip_by_va
 from optimlib.gradcheck.check import assert_gradient, check_gradient
 from optimlib.gradcheck.products import check_adjoint, check_hvp, check_jvp, check_vjp
 from optimlib.gradcheck.report import GradientReport
-from optimlib.optimizers.adam import Adam, AdamW, AMSGrad
-from optimlib.optimizers.adam_family import AdaBelief, Adamax, Lion, Nadam, RAdam
-from optimlib.optimizers.adaptive import Adadelta, AdaGrad, RMSProp
-from optimlib.optimizers.sgd import SGD
+from optimlib.optimizers import (
+    SGD,
+    AdaBelief,
+    Adadelta,
+    AdaGrad,
+    Adam,
+    Adamax,
+    AdamW,
+    AMSGrad,
+    Lion,
+    Nadam,
+    Nesterov,
+    RAdam,
+    RMSProp,
+)
 from optimlib.schedules import (
     ReduceOnPlateau,
     constant,
@@ -47,6 +58,7 @@ __all__ = [
     "GradientReport",
     "Lion",
     "Nadam",
+    "Nesterov",
     "RAdam",
     "RMSProp",
     "ReduceOnPlateau",

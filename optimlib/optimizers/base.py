@@ -182,6 +182,44 @@ class Optimizer(PerArray, Checkpoint):
         """
         return np.zeros_like(array)
 
+    @classmethod
+    def like(cls, library: str, params: Tree, **hyperparameters: Any) -> Optimizer:
+        """An optimizer that computes what another library, or the original paper, does.
+
+        Parameters
+        ----------
+        library
+            ``"torch"``, ``"optax"``, ``"keras"``, ``"sklearn"``, ``"schedulefree"``, ``"autograd"``,
+            ``"cs231n"`` or ``"paper"``.
+        params
+            The parameters, changed in place by every step.
+        **hyperparameters
+            What is to differ from that library's defaults, under this package's names, and the
+            keywords of `Optimizer`. All else is in `optimlib.optimizers.conventions.CONVENTIONS`.
+
+        Returns
+        -------
+        Optimizer
+            Often one of another class: Keras's Adam is an `optimlib.optimizers.AdamEpsHat`.
+
+        Raises
+        ------
+        TypeError
+            If the library has no default for a hyperparameter and none was given.
+        ValueError
+            If the library has no such optimizer, its optimizer has no such hyperparameter or does not
+            leave it open, or this package leaves that convention out.
+
+        Examples
+        --------
+        >>> from optimlib import Adam
+        >>> Adam.like("keras", np.ones(2)).eps
+        1e-07
+        """
+        from optimlib.optimizers.like import like  # which knows every class, as no base class should
+
+        return like(library, cls, params, hyperparameters)
+
     def step(self, grads: Tree) -> None:
         """Update the parameters in place with one gradient.
 

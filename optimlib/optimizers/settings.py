@@ -57,6 +57,17 @@ class Setting:
         vars(optimizer)[self.name] = self.check(self.name, value)
 
 
+class FirstValue(Setting):
+    """A setting that only counts when the optimizer is created, such as what a sum starts from."""
+
+    def __set__(self, optimizer: object, value: Any) -> None:
+        if "_made" in vars(optimizer):
+            raise AttributeError(
+                f"{self.name} counts only before the first step; expected it at creation"
+            )
+        super().__set__(optimizer, value)
+
+
 def setting(check: Callable[..., Any] = hyperparameter, **limits: float) -> Any:
     """Declare a setting in the body of a class.
 
@@ -99,6 +110,12 @@ class _Creation(type):
         made = super().__call__(*arguments, **keywords)
         vars(made)["_made"] = True
         return made
+
+    @property
+    def __signature__(cls) -> inspect.Signature:
+        """That of ``__init__``, which help() would look for in vain behind ``__call__``."""
+        parameters = list(inspect.signature(cls.__init__).parameters.values())
+        return inspect.Signature(parameters[1:])
 
 
 class Settings(metaclass=_Creation):
