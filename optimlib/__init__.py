@@ -14,6 +14,7 @@
 True
 """
 
+from optimlib.averaging import EMA, PolyakAverage
 from optimlib.clipping import clip_by_global_norm, clip_by_leaf_norm, clip_by_value, global_norm
 from optimlib.gradcheck import (
     GradientReport,
@@ -24,38 +25,72 @@ from optimlib.gradcheck import (
     check_jvp,
     check_vjp,
 )
-from optimlib.optimizers.adam import Adam, AdamW, AMSGrad
-from optimlib.optimizers.adam_family import AdaBelief, Adamax, Lion, Nadam, RAdam
-from optimlib.optimizers.adaptive import Adadelta, AdaGrad, RMSProp
-from optimlib.optimizers.sgd import SGD
+from optimlib.optimizers import (
+    LAMB,
+    LARS,
+    SGD,
+    AdaBelief,
+    Adadelta,
+    Adafactor,
+    AdaGrad,
+    Adam,
+    Adamax,
+    AdamW,
+    AMSGrad,
+    Lion,
+    Muon,
+    Nadam,
+    Nesterov,
+    RAdam,
+    RMSProp,
+    ScheduleFreeAdamW,
+    ScheduleFreeSGD,
+)
+from optimlib.optimizers.weight_decay import L2, Decoupled
 from optimlib.schedules import (
     ReduceOnPlateau,
     constant,
     cosine,
     cosine_restarts,
+    cyclic,
     exponential_decay,
     inverse_time_decay,
+    joined,
+    milestones,
     one_cycle,
     polynomial_decay,
     step_decay,
     warmup,
 )
+from optimlib.trees import NonFiniteError
 
 __all__ = [
+    "EMA",
+    "L2",
+    "LAMB",
+    "LARS",
     "SGD",
     "AMSGrad",
     "AdaBelief",
     "AdaGrad",
     "Adadelta",
+    "Adafactor",
     "Adam",
     "AdamW",
     "Adamax",
+    "Decoupled",
     "GradientReport",
     "Lion",
+    "Muon",
     "Nadam",
+    "Nesterov",
+    "NonFiniteError",
+    "PolyakAverage",
     "RAdam",
     "RMSProp",
     "ReduceOnPlateau",
+    "ScheduleFreeAdamW",
+    "ScheduleFreeSGD",
     "assert_gradient",
     "check_adjoint",
     "check_gradient",
@@ -68,9 +103,12 @@ __all__ = [
     "constant",
     "cosine",
     "cosine_restarts",
+    "cyclic",
     "exponential_decay",
     "global_norm",
     "inverse_time_decay",
+    "joined",
+    "milestones",
     "one_cycle",
     "polynomial_decay",
     "step_decay",

@@ -1,1 +1,66 @@
 """What does this method do with a gradient? One idea a file."""
+
+from optimlib.optimizers.adabelief import AdaBelief
+from optimlib.optimizers.adadelta import Adadelta
+from optimlib.optimizers.adafactor import Adafactor
+from optimlib.optimizers.adagrad import AdaGrad, AdaGradEpsInside
+from optimlib.optimizers.adam import Adam, AdamEpsHat, AdamEpsRoot
+from optimlib.optimizers.adamax import Adamax, AdamaxEpsInside
+from optimlib.optimizers.adamw import AdamW
+from optimlib.optimizers.amsgrad import AMSGrad, AMSGradCorrected, AMSGradEpsHat, AMSGradRaw
+from optimlib.optimizers.lamb import LAMB
+from optimlib.optimizers.lars import LARS
+from optimlib.optimizers.lion import Lion
+from optimlib.optimizers.muon import Muon
+from optimlib.optimizers.nadam import Nadam, NadamConstant
+from optimlib.optimizers.nesterov import Nesterov, NesterovRateInside
+from optimlib.optimizers.radam import RAdam, RAdamEpsHat
+from optimlib.optimizers.rmsprop import (
+    RMSProp,
+    RMSPropCentered,
+    RMSPropCenteredRateInside,
+    RMSPropCenteredTF,
+    RMSPropRateInside,
+    RMSPropTF,
+)
+from optimlib.optimizers.schedule_free import ScheduleFreeAdamW, ScheduleFreeSGD
+from optimlib.optimizers.sgd import SGD, SGDRateInside, SGDRunningMean
+
+__all__ = [
+    "LAMB",
+    "LARS",
+    "SGD",
+    "AMSGrad",
+    "AMSGradCorrected",
+    "AMSGradEpsHat",
+    "AMSGradRaw",
+    "AdaBelief",
+    "AdaGrad",
+    "AdaGradEpsInside",
+    "Adadelta",
+    "Adafactor",
+    "Adam",
+    "AdamEpsHat",
+    "AdamEpsRoot",
+    "AdamW",
+    "Adamax",
+    "AdamaxEpsInside",
+    "Lion",
+    "Muon",
+    "Nadam",
+    "NadamConstant",
+    "Nesterov",
+    "NesterovRateInside",
+    "RAdam",
+    "RAdamEpsHat",
+    "RMSProp",
+    "RMSPropCentered",
+    "RMSPropCenteredRateInside",
+    "RMSPropCenteredTF",
+    "RMSPropRateInside",
+    "RMSPropTF",
+    "SGDRateInside",
+    "SGDRunningMean",
+    "ScheduleFreeAdamW",
+    "ScheduleFreeSGD",
+]

@@ -198,6 +198,7 @@ class Checkpoint:
         matched = dict(zip(expected, found, strict=True))
         for place in parameters:
             check_finite(matched[place], f"saved {place}")
+        self._check_settings(saved)
         if schedule:
             names = self._schedule.state_dict()
             self._schedule.load_state_dict({name: matched[f"schedule[{name!r}]"] for name in names})
@@ -223,20 +224,23 @@ class Checkpoint:
                 f"the saved learning_rate is {saved_one}; expected {ours}, as this optimizer has"
                 " (assign learning_rate first)"
             )
-        settings, theirs = self._saved_settings(), [key for key in saved if key.startswith("settings[")]
-        for key in dict.fromkeys([*settings, *theirs]):
+        if scheduled and np.isnan(rate):
+            return None, t
+        return hyperparameter("the saved learning_rate", rate), t
+
+    def _check_settings(self, saved: Mapping[str, np.ndarray]) -> None:
+        """Refuse a saved state with other settings than this optimizer has."""
+        ours = self._saved_settings()
+        for key in dict.fromkeys([*ours, *(key for key in saved if key.startswith("settings["))]):
             name = key.removeprefix("settings['").removesuffix("']")
             received, expected = (
-                np.asarray(some[key]).tolist() if key in some else None for some in (saved, settings)
+                np.asarray(some[key]).tolist() if key in some else None for some in (saved, ours)
             )
             if received != expected:
                 raise ValueError(
                     f"the saved {name} is {shortened(received)}; expected {shortened(expected)}, as this"
                     f" optimizer has (assign {name} first)"
                 )
-        if scheduled and np.isnan(rate):
-            return None, t
-        return hyperparameter("the saved learning_rate", rate), t
 
     def _saved_settings(self) -> dict[str, np.ndarray]:
         """What decides about a step beside the state, by name; None is left out."""

@@ -48,6 +48,13 @@ def packed_extra(extra: Mapping[str, Any]) -> dict[str, np.ndarray]:
 def unpacked_extra(saved: Mapping[str, np.ndarray]) -> dict[str, Any]:
     """What `packed_extra` was given.
 
+    Raises
+    ------
+    ValueError
+        If it is something else.
+
+    Examples
+    --------
     >>> unpacked_extra(packed_extra({"epoch": 3, "best": (0.5, None)}))
     {'epoch': 3, 'best': (0.5, None)}
     """
@@ -64,4 +71,12 @@ def unpacked_extra(saved: Mapping[str, np.ndarray]) -> dict[str, Any]:
         below = [unpacked(one) for one in content]
         return below if kind == "list" else tuple(below)
 
-    return unpacked(json.loads(str(saved["extra"]))) if "extra" in saved else {}
+    if "extra" not in saved:
+        return {}
+    try:
+        extra = unpacked(json.loads(str(saved["extra"])))
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"the saved extra is damaged ({error!r})") from error
+    if not isinstance(extra, dict):
+        raise ValueError(f"the saved extra is {extra!r}; expected a dict")
+    return extra

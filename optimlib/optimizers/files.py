@@ -40,9 +40,7 @@ def write_arrays(file: str | os.PathLike, arrays: Mapping[str, np.ndarray]) -> N
     """
     place = Path(os.path.realpath(file))  # a link stays a link
     if not place.parent.is_dir():
-        raise FileNotFoundError(
-            f"{os.fspath(file)!r} has no folder to be in; expected {place.parent} there"
-        )
+        raise FileNotFoundError(f"{os.fspath(file)!r} is in no folder; expected {place.parent} to exist")
     if place.exists() and not place.is_file():
         raise OSError(f"{os.fspath(file)!r} is a folder or a device; expected a file, or nothing, there")
     temporary = place.with_name(f".{place.name}.{secrets.token_hex(8)}.tmp")

@@ -57,6 +57,17 @@ class Setting:
         vars(optimizer)[self.name] = self.check(self.name, value)
 
 
+class FirstValue(Setting):
+    """A setting that only counts when the optimizer is created, such as what a sum starts from."""
+
+    def __set__(self, optimizer: object, value: Any) -> None:
+        if "_made" in vars(optimizer):
+            raise AttributeError(
+                f"{self.name} counts only before the first step; expected it at creation"
+            )
+        super().__set__(optimizer, value)
+
+
 def setting(check: Callable[..., Any] = hyperparameter, **limits: float) -> Any:
     """Declare a setting in the body of a class.
 
@@ -100,6 +111,12 @@ class _Creation(type):
         vars(made)["_made"] = True
         return made
 
+    @property
+    def __signature__(cls) -> inspect.Signature:
+        """That of ``__init__``, which help() would look for in vain behind ``__call__``."""
+        parameters = list(inspect.signature(cls.__init__).parameters.values())
+        return inspect.Signature(parameters[1:])
+
 
 class Settings(metaclass=_Creation):
     """An object whose attributes are known once it is created: others cannot be assigned by mistake."""
@@ -108,10 +125,10 @@ class Settings(metaclass=_Creation):
     """What to do instead, by the name of a keyword that a class does not have."""
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if "_made" in vars(self) and name[0] != "_" and name not in vars(self):
+        if name[0] != "_" and "_made" in vars(self) and name not in vars(self):
             declared = getattr(type(self), name, None)
             if declared is None:
-                raise AttributeError(self._unknown(name, self.settings()))
+                raise AttributeError(self._unknown(name, self._assignable()))
             if not hasattr(declared, "__set__") or getattr(declared, "fset", self) is None:
                 raise AttributeError(f"{name} of {type(self).__name__} can only be read")
         super().__setattr__(name, value)
@@ -123,6 +140,15 @@ class Settings(metaclass=_Creation):
             for name, value in vars(self).items()
             if name[0] != "_" and isinstance(value, bool | int | float | str | None)
         }
+
+    def _assignable(self) -> list[str]:
+        """The names of what may be assigned."""
+        properties = [
+            name
+            for name in dir(type(self))
+            if getattr(getattr(type(self), name), "fset", None) is not None
+        ]
+        return [*self.settings(), *properties]
 
     def _refuse_keywords(self, unknown: dict[str, Any]) -> None:
         """Refuse keywords that no class has taken, and say what is meant.

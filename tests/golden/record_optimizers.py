@@ -1,6 +1,6 @@
 """Record what PyTorch, Optax, Keras, scikit-learn and Autograd do with the same gradients.
 
-    pip install torch optax keras scikit-learn autograd
+    pip install torch optax keras scikit-learn autograd schedulefree
     python tests/golden/record_optimizers.py
 
 It writes optimizers.npz. `CASES` says which optimizer of which library is run with which
@@ -10,6 +10,7 @@ Keras runs on the JAX backend.
 
 import importlib.metadata
 import json
+import operator
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -28,11 +29,15 @@ PACKAGES = {
     "keras": "keras",
     "sklearn": "scikit-learn",
     "autograd": "autograd",
+    "schedulefree": "schedulefree",
 }
 
 CLIPPED = {"clip_norm": 50.0}
 """About the median norm of the gradients: some are clipped and some are not."""
 VALUE_AND_NORM = {"clip_value": 20.0, "clip_norm": 30.0}
+
+NESTEROV = {"ours": "Nesterov", "+": {"nesterov": True}}
+CENTERED = {"ours": "RMSPropCentered", "+": {"centered": True}}
 
 Params = dict[str, np.ndarray]
 Step = Callable[[Params], Params]
@@ -42,7 +47,8 @@ class Case(NamedTuple):
     """`ours` are hyperparameters for `like`; `theirs` the same ones for the library's own class.
 
     PyTorch and Optax clip outside their optimizers: among theirs, `clip_value` and `clip_norm` say
-    that it is done, the value first.
+    that it is done, the value first. `convention` is what `like` is asked for, if not the library, and
+    `arrays` are those of the problem that take part.
     """
 
     library: str
@@ -51,20 +57,29 @@ class Case(NamedTuple):
     theirs: str
     their_hyperparameters: dict[str, Any]
     scheduled: bool = False
+    convention: str = ""
+    arrays: tuple[str, ...] = tuple(SHAPES)
+
+    @property
+    def row(self) -> tuple[str, str]:
+        """Where the table of conventions has it: under a library and one of our names."""
+        return self.convention or self.library, self.ours
 
 
 def pairs(library: str, ours: str, theirs: str, names: dict[str, str], *rows: dict) -> list[Case]:
     """A case with default hyperparameters, and one a row; `names` maps our names to the library's.
 
-    A row may have a key "+", what only their class needs, and one "scheduled".
+    A row may have a key "+", what only their class needs, and any of "scheduled", "convention", "arrays"
+    and "ours", which is then our name in the place of `ours`.
     """
     cases = []
     for row in rows:
-        chosen = {key: value for key, value in row.items() if key not in ("+", "scheduled")}
+        about = {key: row[key] for key in ("scheduled", "convention", "arrays") if key in row}
+        chosen = {key: value for key, value in row.items() if key not in {"+", "ours", *about}}
         renamed = {names[key]: value for key, value in chosen.items()} | row.get("+", {})
-        if "beta2" in renamed:  # PyTorch has them as a pair
+        if {"beta1", "beta2"} <= set(renamed):  # PyTorch has them as a pair
             renamed["betas"] = (renamed.pop("beta1"), renamed.pop("beta2"))
-        cases.append(Case(library, ours, chosen, theirs, renamed, row.get("scheduled", False)))
+        cases.append(Case(library, row.get("ours", ours), chosen, theirs, renamed, **about))
     return cases
 
 
@@ -72,14 +87,12 @@ def torch_cases() -> list[Case]:
     names = {
         "learning_rate": "lr",
         "momentum": "momentum",
-        "nesterov": "nesterov",
         "weight_decay": "weight_decay",
         "mask": "mask",
         "lr_decay": "lr_decay",
         "initial_accumulator": "initial_accumulator_value",
         "eps": "eps",
         "rho": "rho",
-        "centered": "centered",
         "beta1": "beta1",
         "beta2": "beta2",
         "momentum_decay": "momentum_decay",
@@ -110,9 +123,9 @@ def torch_cases() -> list[Case]:
             {"learning_rate": 0.02, "scheduled": True},
             {"momentum": 0.9},
             {"learning_rate": 0.02, "momentum": 0.6, "scheduled": True},
-            {"learning_rate": 0.02, "momentum": 0.9, "nesterov": True, "scheduled": True},
+            {"learning_rate": 0.02, "momentum": 0.9, "scheduled": True} | NESTEROV,
             {"momentum": 0.9, "weight_decay": 0.1},
-            {"momentum": 0.9, "nesterov": True} | masked,
+            {"momentum": 0.9} | masked | NESTEROV,
         ),
         *pairs(
             "torch",
@@ -131,9 +144,9 @@ def torch_cases() -> list[Case]:
             names | {"rho": "alpha"},
             {},
             {"rho": 0.7, "eps": 1e-3, "learning_rate": 0.02, "scheduled": True},
-            {"centered": True},
+            CENTERED,
             {"momentum": 0.9, "learning_rate": 0.005, "scheduled": True},
-            {"centered": True, "momentum": 0.6, "eps": 1e-4, "weight_decay": 0.1},
+            {"momentum": 0.6, "eps": 1e-4, "weight_decay": 0.1} | CENTERED,
         ),
         *pairs(
             "torch",
@@ -175,15 +188,12 @@ def optax_cases() -> list[Case]:
     names = {
         "learning_rate": "learning_rate",
         "momentum": "momentum",
-        "nesterov": "nesterov",
         "weight_decay": "weight_decay",
         "mask": "mask",
         "initial_accumulator": "initial_accumulator_value",
         "eps": "eps",
         "eps_root": "eps_root",
-        "eps_inside": "eps_in_sqrt",
         "rho": "rho",
-        "centered": "centered",
         "beta1": "b1",
         "beta2": "b2",
         "threshold": "threshold",
@@ -195,7 +205,12 @@ def optax_cases() -> list[Case]:
     plain = [rate, moments | {"eps": 1e-3, "scheduled": True}]
     masked = {"weight_decay": 0.1, "mask": MASK}
     shrunk = rate | {"weight_decay": 0.3, "scheduled": True}
-    flags_off = {"bias_correction_mu": False, "bias_correction_nu": False}
+    uncorrected = {
+        "eps": 1e-8,
+        "convention": "paper",
+        "+": {"bias_correction_mu": False, "bias_correction_nu": False},
+    }
+    outside = {"eps_in_sqrt": False}
     return [
         *pairs(
             "optax",
@@ -204,7 +219,7 @@ def optax_cases() -> list[Case]:
             names,
             rate,
             rate | {"momentum": 0.9, "scheduled": True},
-            rate | {"momentum": 0.6, "nesterov": True, "scheduled": True},
+            rate | {"momentum": 0.6, "scheduled": True} | NESTEROV,
         ),
         *pairs(
             "optax",
@@ -221,11 +236,11 @@ def optax_cases() -> list[Case]:
             names | {"rho": "decay", "initial_accumulator": "initial_scale"},
             rate,
             rate | {"rho": 0.7, "eps": 1e-3, "scheduled": True},
-            rate | {"eps_inside": False},
-            rate | {"centered": True, "eps": 1e-5},
-            rate | {"centered": True, "eps_inside": False, "eps": 1e-3},
+            rate | {"ours": "RMSPropRateInside", "+": outside},
+            rate | {"eps": 1e-5} | CENTERED,
+            rate | {"eps": 1e-3, "ours": "RMSPropCenteredRateInside", "+": {"centered": True} | outside},
             rate | {"momentum": 0.9, "scheduled": True},
-            rate | {"momentum": 0.6, "centered": True, "eps": 1e-3, "scheduled": True},
+            rate | {"momentum": 0.6, "eps": 1e-3, "scheduled": True} | CENTERED,
         ),
         *pairs(
             "optax",
@@ -238,10 +253,9 @@ def optax_cases() -> list[Case]:
         ),
         *pairs("optax", "Adam", "adam", names, *plain),
         *pairs("optax", "AMSGrad", "amsgrad", names, *plain, rate | {"beta2": 0.8}),
-        *[
-            Case("optax", "AMSGrad", chosen | {"form": "paper"}, "amsgrad", theirs | flags_off)
-            for _, _, chosen, _, theirs, _ in pairs("optax", "", "", names, rate, rate | {"beta2": 0.8})
-        ],
+        *pairs(
+            "optax", "AMSGrad", "amsgrad", names, rate | uncorrected, rate | {"beta2": 0.8} | uncorrected
+        ),
         *pairs(
             "optax",
             "AdamW",
@@ -270,10 +284,10 @@ def optax_cases() -> list[Case]:
             "rmsprop",
             names | {"rho": "decay", "initial_accumulator": "initial_scale"},
             rate | {"initial_accumulator": 0.5},
-            rate | {"initial_accumulator": 2.0, "centered": True, "momentum": 0.6, "eps": 1e-3},
+            rate | {"initial_accumulator": 2.0, "momentum": 0.6, "eps": 1e-3} | CENTERED,
         ),
-        *pairs("optax", "Adam", "adam", names, rate | {"eps_root": 1e-4}),
-        *pairs("optax", "AdamW", "adamw", names, rate | masked | {"eps_root": 1e-4}),
+        *pairs("optax", "AdamEpsRoot", "adam", names, rate | {"eps_root": 1e-4}),
+        *pairs("optax", "AdamEpsRoot", "adamw", names, rate | masked | {"eps_root": 1e-4}),
         *pairs("optax", "Nadam", "nadamw", names, rate | masked, shrunk),
         *pairs("optax", "Adamax", "adamaxw", names, rate | masked, shrunk),
         *pairs("optax", "SGD", "sgd", names, rate | CLIPPED, rate | VALUE_AND_NORM),
@@ -287,13 +301,11 @@ def keras_cases() -> list[Case]:
     names = {
         "learning_rate": "learning_rate",
         "momentum": "momentum",
-        "nesterov": "nesterov",
         "weight_decay": "weight_decay",
         "mask": "mask",
         "initial_accumulator": "initial_accumulator_value",
         "eps": "epsilon",
         "rho": "rho",
-        "centered": "centered",
         "beta1": "beta_1",
         "beta2": "beta_2",
         "clip_value": "clipvalue",
@@ -313,7 +325,7 @@ def keras_cases() -> list[Case]:
             {},
             {"momentum": 0.9},
             {"learning_rate": 0.02, "momentum": 0.9, "scheduled": True},
-            {"learning_rate": 0.02, "momentum": 0.6, "nesterov": True, "scheduled": True},
+            {"learning_rate": 0.02, "momentum": 0.6, "scheduled": True} | NESTEROV,
         ),
         *pairs(
             "keras",
@@ -330,9 +342,9 @@ def keras_cases() -> list[Case]:
             names,
             {},
             {"rho": 0.7, "eps": 1e-3, "learning_rate": 0.02, "scheduled": True},
-            {"centered": True, "eps": 1e-5},
+            {"eps": 1e-5} | CENTERED,
             {"momentum": 0.9, "learning_rate": 0.005, "scheduled": True},
-            {"learning_rate": 0.005, "momentum": 0.6, "centered": True, "eps": 1e-3, "scheduled": True},
+            {"learning_rate": 0.005, "momentum": 0.6, "eps": 1e-3, "scheduled": True} | CENTERED,
         ),
         *pairs(
             "keras",
@@ -370,8 +382,8 @@ def keras_cases() -> list[Case]:
             )
             for case in pairs("keras", ours, theirs, names, shrunk, shrunk | masked)
         ],
-        *pairs("keras", "SGD", "SGD", names, shrunk | {"momentum": 0.9, "nesterov": True}),
-        *pairs("keras", "RMSProp", "RMSprop", names, shrunk | {"momentum": 0.6, "centered": True}),
+        *pairs("keras", "SGD", "SGD", names, shrunk | {"momentum": 0.9} | NESTEROV),
+        *pairs("keras", "RMSProp", "RMSprop", names, shrunk | {"momentum": 0.6} | CENTERED),
         *pairs("keras", "AMSGrad", "Adam", names, shrunk | {"+": {"amsgrad": True}}),
         *pairs("keras", "AMSGrad", "AdamW", names, masked | {"+": {"amsgrad": True}}),
         *pairs("keras", "SGD", "SGD", names, CLIPPED, {"clip_value": 0.5}),
@@ -384,7 +396,6 @@ def sklearn_cases() -> list[Case]:
     names = {
         "learning_rate": "learning_rate_init",
         "momentum": "momentum",
-        "nesterov": "nesterov",
         "beta1": "beta_1",
         "beta2": "beta_2",
         "eps": "epsilon",
@@ -395,9 +406,9 @@ def sklearn_cases() -> list[Case]:
             "SGD",
             "SGDOptimizer",
             names,
-            {"learning_rate": 0.1},
-            {"learning_rate": 0.02, "momentum": 0.6, "nesterov": False, "scheduled": True},
-            {"learning_rate": 0.02, "momentum": 0.9, "scheduled": True},
+            {"learning_rate": 0.1, "ours": "Nesterov"},
+            {"learning_rate": 0.02, "momentum": 0.6, "scheduled": True, "+": {"nesterov": False}},
+            {"learning_rate": 0.02, "momentum": 0.9, "scheduled": True, "ours": "Nesterov"},
         ),
         *pairs(
             "sklearn",
@@ -427,7 +438,142 @@ def autograd_cases() -> list[Case]:
     ]
 
 
-CASES = [*torch_cases(), *optax_cases(), *keras_cases(), *sklearn_cases(), *autograd_cases()]
+def schedulefree_cases() -> list[Case]:
+    names = {"learning_rate": "lr", "warmup_steps": "warmup_steps", "eps": "eps"}
+    sgd = names | {"beta1": "momentum", "weight_decay": "weight_decay", "mask": "mask"}
+    adamw = names | {"beta1": "beta1", "beta2": "beta2", "decay": "weight_decay"}
+    moments = {"learning_rate": 0.02, "beta1": 0.7, "beta2": 0.95, "eps": 1e-3}
+    return [
+        *pairs(
+            "schedulefree",
+            "ScheduleFreeSGD",
+            "SGDScheduleFree",
+            sgd,
+            {"learning_rate": 0.02},
+            {"learning_rate": 0.05, "beta1": 0.6, "warmup_steps": 25},
+            {"learning_rate": 0.02, "weight_decay": 0.1, "mask": MASK},
+        ),
+        *pairs(
+            "schedulefree",
+            "ScheduleFreeAdamW",
+            "AdamWScheduleFree",
+            adamw,
+            {},
+            moments | {"warmup_steps": 25},
+            {"learning_rate": 0.02, "decay": 0.3, "warmup_steps": 25},
+        ),
+    ]
+
+
+def more_optax_cases() -> list[Case]:
+    """What joined the others later: methods that need whole arrays or parameters."""
+    names = {key: key for key in ("learning_rate", "momentum", "eps", "weight_decay", "mask")}
+    moments = {"beta1": "b1", "beta2": "b2"}
+    decayed = {"decay": "weight_decay"}
+    rate = {"learning_rate": 0.01}
+    matrix = {"arrays": ("W",)}  # the others get Adam there
+    masked = {"weight_decay": 0.1, "mask": MASK}
+    paper = {
+        "convention": "paper",
+        "+": {"bias_correction_mu": False, "bias_correction_nu": False},
+    }
+    return [
+        *pairs(
+            "optax",
+            "AMSGrad",
+            "amsgrad",
+            names | moments,
+            {"learning_rate": 0.02, "beta1": 0.7, "beta2": 0.95, "eps": 1e-3, "scheduled": True} | paper,
+            rate | {"eps": 0.5} | paper,
+        ),
+        *pairs(
+            "optax",
+            "RMSPropRateInside",
+            "rmsprop",
+            names,
+            rate | {"momentum": 0.9, "scheduled": True, "+": {"eps_in_sqrt": False}},
+            rate
+            | {"momentum": 0.6, "eps": 1e-3, "scheduled": True, "ours": "RMSPropCenteredRateInside"}
+            | {"+": {"centered": True, "eps_in_sqrt": False}},
+        ),
+        *pairs(
+            "optax",
+            "Adafactor",
+            "adafactor",
+            names | {"decay": "decay_rate", "clip_rms": "clipping_threshold"},
+            rate,
+            {"learning_rate": 0.1, "decay": 0.5, "clip_rms": 0.5, "scheduled": True},
+        ),
+        *pairs(
+            "optax",
+            "Muon",
+            "contrib.muon",
+            names | {"momentum": "beta", "mask": "weight_decay_mask"},
+            rate | matrix,
+            {"learning_rate": 0.1, "momentum": 0.6, "eps": 1e-3, "scheduled": True} | matrix,
+            rate | {"weight_decay": 0.1} | matrix,
+        ),
+        *pairs(
+            "optax",
+            "ScheduleFreeSGD",
+            "contrib.schedule_free_sgd",
+            names | {"beta1": "b1"},
+            rate,
+            rate | {"beta1": 0.7, "weight_decay": 0.1},
+        ),
+        *pairs(
+            "optax",
+            "ScheduleFreeAdamW",
+            "contrib.schedule_free_adamw",
+            names | moments | decayed,
+            {},
+            rate | {"beta1": 0.7, "beta2": 0.95, "eps": 1e-3, "decay": 0.3},
+        ),
+        *pairs(
+            "optax",
+            "LARS",
+            "lars",
+            names | {"trust": "trust_coefficient", "mask": "weight_decay_mask"},
+            {"learning_rate": 1.0},
+            {"learning_rate": 0.5, "momentum": 0.6, "trust": 0.1, "eps": 1e-3, "scheduled": True},
+            {"learning_rate": 1.0, "trust": 0.01} | masked,
+        ),
+        *pairs(
+            "optax",
+            "LAMB",
+            "lamb",
+            names | moments | decayed,
+            rate,
+            {"learning_rate": 0.02, "beta1": 0.7, "beta2": 0.95, "eps": 1e-3, "scheduled": True},
+            rate | {"decay": 0.3},
+        ),
+    ]
+
+
+CASES = [
+    *torch_cases(),
+    *optax_cases(),
+    *keras_cases(),
+    *sklearn_cases(),
+    *autograd_cases(),
+    *more_optax_cases(),
+    *pairs(
+        "torch",
+        "RMSPropCentered",
+        "RMSprop",
+        {"learning_rate": "lr", "momentum": "momentum"},
+        {"learning_rate": 0.005, "momentum": 0.6, "scheduled": True} | CENTERED,
+    ),
+    *pairs("torch", "RMSProp", "RMSprop", {"weight_decay": "weight_decay"}, {"weight_decay": 0.1}),
+    *pairs(
+        "keras",
+        "SGD",
+        "SGD",
+        {key: key for key in ("learning_rate", "momentum", "weight_decay")},
+        {"learning_rate": 0.01, "momentum": 0.9, "weight_decay": 0.3, "scheduled": True},
+    ),
+    *schedulefree_cases(),
+]
 
 
 def describe(case: Case) -> str:
@@ -435,6 +581,7 @@ def describe(case: Case) -> str:
     chosen = {k: "tree" if k == "mask" else v for k, v in case.our_hyperparameters.items()}
     text = ", ".join(f"{name}={value}" for name, value in chosen.items())
     ways = (case.theirs, f"{case.ours}({text})") + ("scheduled",) * case.scheduled
+    ways += (f"as {case.convention}",) * bool(case.convention)
     return " ".join((case.library, *ways))
 
 
@@ -443,7 +590,7 @@ def decayed(learning_rate: float, finished: Any) -> Any:
     return learning_rate / (1 + finished / 10)
 
 
-def problem(dtype: Any) -> tuple[Params, list[Params]]:
+def problem(dtype: Any, arrays: tuple[str, ...] = tuple(SHAPES)) -> tuple[Params, list[Params]]:
     """Parameters and gradients: scales from 1e-6 to 100, and zeros of several kinds.
 
     Gradients are zero for a whole step; always zero; zero at first; zero from some step on.
@@ -460,16 +607,17 @@ def problem(dtype: Any) -> tuple[Params, list[Params]]:
 
     def tree(row: np.ndarray) -> Params:
         pieces = np.split(row.astype(dtype), np.cumsum(list(sizes.values()))[:-1])
-        return {name: p.reshape(SHAPES[name]) for name, p in zip(sizes, pieces, strict=True)}
+        pairs = zip(sizes, pieces, strict=True)
+        return {name: p.reshape(SHAPES[name]) for name, p in pairs if name in arrays}
 
     return tree(start), [tree(row) for row in gradients]
 
 
 def run(case: Case, dtype: Any) -> np.ndarray:
     """The parameters that the library has after the steps in `KEPT`, each as one row."""
-    params, gradients = problem(dtype)
+    params, gradients = problem(dtype, case.arrays)
     rows = STARTERS[case.library](case, params, gradients)
-    return np.array([np.concatenate([np.ravel(rows[at][name]) for name in SHAPES]) for at in KEPT])
+    return np.array([np.concatenate([np.ravel(rows[at][name]) for name in case.arrays]) for at in KEPT])
 
 
 def with_torch(case: Case, params: Params, gradients: list[Params]) -> list[Params]:
@@ -492,7 +640,13 @@ def _with_torch(torch, case: Case, params: Params, gradients: list[Params]) -> l
         {"params": [tensor]} | ({} if mask[name] else {"weight_decay": 0.0})
         for name, tensor in tensors.items()
     ]
-    optimizer = getattr(torch.optim, case.theirs)(groups, **options)
+    if case.library == "schedulefree":
+        import schedulefree
+
+        optimizer = getattr(schedulefree, case.theirs)(groups, **options)
+        optimizer.train()
+    else:
+        optimizer = getattr(torch.optim, case.theirs)(groups, **options)
     rate = optimizer.param_groups[0]["lr"]
     rows = []
     for finished, grads in enumerate(gradients):
@@ -514,7 +668,7 @@ def with_optax(case: Case, params: Params, gradients: list[Params]) -> list[Para
     import optax
 
     options = dict(case.their_hyperparameters)
-    rate = options["learning_rate"]
+    rate = options.get("learning_rate")  # given in every scheduled case
     if case.scheduled:
         # The count is an int32, which JAX would divide in single precision.
         options["learning_rate"] = lambda finished: decayed(rate, finished.astype("float64"))
@@ -523,7 +677,11 @@ def with_optax(case: Case, params: Params, gradients: list[Params]) -> list[Para
         clips.append(optax.clip(options.pop("clip_value")))
     if "clip_norm" in options:
         clips.append(optax.clip_by_global_norm(options.pop("clip_norm")))
-    optimizer = optax.chain(*clips, getattr(optax, case.theirs)(**options))
+    if case.theirs == "adafactor":
+        theirs = adafactor(optax, **options)
+    else:
+        theirs = operator.attrgetter(case.theirs)(optax)(**options)
+    optimizer = optax.chain(*clips, theirs)
     theirs = {name: jax.numpy.asarray(p) for name, p in params.items()}
     state = optimizer.init(theirs)
 
@@ -537,6 +695,21 @@ def with_optax(case: Case, params: Params, gradients: list[Params]) -> list[Para
         theirs, state = step(theirs, state, grads)
         rows.append({name: np.asarray(p) for name, p in theirs.items()})
     return rows
+
+
+def adafactor(optax, learning_rate, decay_rate=0.8, clipping_threshold=1.0):
+    """The parts of ``optax.adafactor``, with the power of the step not in single precision."""
+    return optax.chain(
+        optax.scale_by_factored_rms(
+            decay_rate=decay_rate,
+            min_dim_size_to_factor=1,
+            decay_rate_fn=lambda step, power: 1 - (step + 1).astype("float64") ** -power,
+        ),
+        optax.clip_by_block_rms(clipping_threshold),
+        optax.scale_by_learning_rate(learning_rate, flip_sign=False),
+        optax.scale_by_param_block_rms(),
+        optax.scale(-1),
+    )
 
 
 def with_keras(case: Case, params: Params, gradients: list[Params]) -> list[Params]:
@@ -607,6 +780,7 @@ STARTERS = {
     "keras": with_keras,
     "sklearn": with_sklearn,
     "autograd": with_autograd,
+    "schedulefree": with_torch,
 }
 
 

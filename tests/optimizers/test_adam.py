@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import steps_taken
 
-from optimlib import SGD, Adam, AdamW, AMSGrad, trees
+from optimlib import Adam
+from optimlib.optimizers import AdamEpsHat, AdamEpsRoot
 
 GRADIENTS = st.floats(-1e3, 1e3).filter(lambda g: g == 0 or abs(g) > 1e-3)
 
@@ -158,7 +159,7 @@ def test_a_hyperparameter_that_is_no_number_is_refused(value):
         Adam(np.zeros(1), beta1=value)
 
 
-# Epsilon hat
+# Epsilon elsewhere
 
 
 def test_epsilon_hat_by_hand():
@@ -166,20 +167,17 @@ def test_epsilon_hat_by_hand():
 
     Then g = 2: m = 2, v = 4, c1 = 3/4, c2 = 7/16: root(7)/4 / (3/4) * 2 / 3.
     """
-    steps = run([[4.0], [2.0]], learning_rate=1.0, beta1=0.5, beta2=0.75, eps=1.0, eps_hat=True)
-    np.testing.assert_allclose(steps.ravel(), [2 / 3, 7**0.5 / 3 * 2 / 3], rtol=1e-14)
+    steps = steps_taken(AdamEpsHat, [4, 2], learning_rate=1.0, beta1=0.5, beta2=0.75, eps=1.0)
+    np.testing.assert_allclose(steps, [2 / 3, 7**0.5 / 3 * 2 / 3], rtol=1e-14)
 
 
 def test_epsilon_hat_is_an_epsilon_that_shrinks():
     """In step t it is algorithm 1 with eps / root(1 - beta2^t)."""
     gradients = np.random.default_rng(0).standard_normal((5, 3)) * 1e-3
-    hat = run(gradients, eps=1e-3, eps_hat=True)
+    hat = steps_taken(AdamEpsHat, gradients, eps=1e-3)
     for t in range(1, 6):
         plain = run(gradients[:t], eps=1e-3 / (1 - 0.999**t) ** 0.5)
         np.testing.assert_allclose(hat[t - 1], plain[-1], rtol=1e-9)
-
-
-# A second epsilon
 
 
 def test_the_epsilon_inside_the_root_by_hand():
@@ -188,243 +186,39 @@ def test_the_epsilon_inside_the_root_by_hand():
     Then g = 2: m_hat = 2 / (3/4), v_hat = 4 / (7/16) = 64/7, and 64/7 + 9 = 127/7.
     """
     options = {"learning_rate": 1.0, "beta1": 0.5, "beta2": 0.75, "eps_root": 9.0}
-    bare, both = (run([[4.0], [2.0]], eps=eps, **options).ravel() for eps in (0.0, 1.0))
+    bare, both = (steps_taken(AdamEpsRoot, [4, 2], eps=eps, **options) for eps in (0.0, 1.0))
     np.testing.assert_allclose(bare, [4 / 5, 8 / 3 / (127 / 7) ** 0.5], rtol=1e-14)
     np.testing.assert_allclose(both, [4 / 6, 8 / 3 / ((127 / 7) ** 0.5 + 1)], rtol=1e-14)
 
 
-@pytest.mark.parametrize("optimizer", [Adam, AdamW])
-def test_two_other_places_for_epsilon_at_once_are_refused(optimizer):
-    with pytest.raises(ValueError, match=r"eps_root is 0\.1 with eps_hat; expected at most one"):
-        optimizer(np.zeros(1), eps_root=0.1, eps_hat=True)
+def test_the_epsilon_inside_the_root_does_not_hang_on_another_number_by_hand():
+    """With beta1 = 0 and eps = 0: m_hat = g = 4, v_hat = 16, and 4 over the root of 16 + 9."""
+    steps = steps_taken(AdamEpsRoot, [4], learning_rate=1.0, beta1=0.0, eps=0.0, eps_root=9.0)
+    np.testing.assert_allclose(steps, [4 / 5], rtol=1e-14)
+
+
+def test_without_a_second_epsilon_it_is_adam_bit_for_bit():
+    gradients = np.random.default_rng(0).standard_normal((20, 3))
+    plain, root = steps_taken(Adam, gradients), steps_taken(AdamEpsRoot, gradients, eps_root=0.0)
+    np.testing.assert_array_equal(root, plain)
 
 
 @pytest.mark.parametrize("value", [-1e-8, np.inf, np.nan])
 def test_an_eps_root_that_is_negative_or_not_finite_is_refused(value):
     with pytest.raises(ValueError, match="eps_root is "):
-        Adam(np.zeros(1), eps_root=value)
-
-
-# L2 and decoupled weight decay
-
-
-def test_l2_goes_through_both_means():
-    adam = Adam(np.array([2.0]), beta1=0.5, beta2=0.75, weight_decay=0.5)
-    adam.step(np.array([3.0]))  # 3 + 1/2 * 2 = 4
-    assert adam.state["m"] == 2.0
-    assert adam.state["v"] == 4.0
-
-
-def test_adamw_by_hand():
-    """Adam's first step is eta = 1/4. The decay from 2 is 1/4 * 1/2 * 2, or a half with alpha = 1/2."""
-    for base_rate, expected in ((1.0, 2 - 1 / 4 - 1 / 4), (0.5, 2 - 1 / 4 - 1 / 2)):
-        theta = np.array([2.0])
-        options = {"eps": 0.0, "weight_decay": 0.5, "base_rate": base_rate}
-        adamw = AdamW(theta, learning_rate=0.25, **options)
-        adamw.step(np.array([3.0]))
-        assert theta[0] == pytest.approx(expected, rel=1e-14)
-        assert adamw.state["m"] == (1 - 0.9) * 3.0
-
-
-def test_adamws_epsilons_by_hand():
-    """beta1 = 1/2, beta2 = 3/4, eta = 1/4; from 2 the decay is 1/4 * 1/2 * 2. g = 4: m = 2, v = 4.
-
-    Epsilon hat of 1: 1/4 * 2/3. Inside the root, 9: 1/4 * 4/5.
-    """
-    options = {"learning_rate": 0.25, "beta1": 0.5, "beta2": 0.75, "weight_decay": 0.5, "start": 2.0}
-    hat = steps_taken(AdamW, [4], eps=1.0, eps_hat=True, **options)
-    np.testing.assert_allclose(hat, [1 / 6 + 1 / 4], rtol=1e-14)
-    inside = steps_taken(AdamW, [4], eps=0.0, eps_root=9.0, **options)
-    np.testing.assert_allclose(inside, [1 / 5 + 1 / 4], rtol=1e-14)
-
-
-def test_adam_with_decoupled_decay_by_hand():
-    """As AdamW above: a quarter from Adam, a quarter from the decay, and none of that in the means."""
-    theta = np.array([2.0])
-    adam = Adam(theta, learning_rate=0.25, eps=0.0, weight_decay=0.5, decoupled=True)
-    adam.step(np.array([3.0]))
-    assert theta[0] == pytest.approx(2 - 1 / 4 - 1 / 4, rel=1e-14)
-    assert adam.state["m"] == (1 - 0.9) * 3.0
-
-
-@pytest.mark.parametrize("form", ["joint", "factor", "before"])
-def test_forms_of_decay_are_one_method(form):
-    theta = np.array([2.0])
-    options = {"weight_decay": 0.5, "decoupled": True, "decay_form": form}
-    SGD(theta, learning_rate=0.25, **options).step(np.array([4.0]))
-    assert theta.tolist() == [2 - 0.25 * 4 - 0.25 * 0.5 * 2]
+        AdamEpsRoot(np.zeros(1), eps_root=value)
 
 
 @pytest.mark.parametrize(
-    ("start", "decay", "step", "expected"),
+    ("keyword", "named"),
     [
-        # The numbers below 1 are 2**-24 apart, those above 2**-23. 1 - 0.6 of 2**-24 becomes 1 - 2**-24
-        # and 1.5 times that, 1.5 - 0.75 of 2**-23, becomes 1.5 - 2**-23. But 0.9 of 2**-24 is less
-        # than half of 2**-23, so 1.5 - 0.9 of 2**-24 is 1.5.
-        (1.5, 0.6, 0.0, {"joint": 0, "before": 0, "factor": 2}),
-        # Each alone is less than half of the distance, and both are more.
-        (1.0, 0.4, 0.4, {"joint": 1, "before": 0, "factor": 0}),
+        ("amsgrad", "AMSGrad"),
+        ("eps_hat", "AdamEpsHat"),
+        ("eps_root", "AdamEpsRoot"),
+        ("nesterov", "Nadam"),
+        ("decoupled", "AdamW"),
     ],
 )
-@pytest.mark.parametrize("form", ["joint", "factor", "before"])
-def test_each_form_of_decay_rounds_where_it_says(start, decay, step, expected, form):
-    theta = np.array([start], np.float32)
-    options = {"weight_decay": decay * 2**-24, "decoupled": True, "decay_form": form}
-    SGD(theta, learning_rate=1.0, **options).step(np.array([step * 2**-24], np.float32))
-    assert theta.tolist() == [start - expected[form] * 2**-24]
-
-
-@pytest.mark.parametrize("form", ["sum", None, 1, ["factor"]])
-def test_a_form_of_decay_that_does_not_exist_is_refused(form):
-    with pytest.raises(ValueError, match=r"decay_form is .*; expected one of joint, factor, before"):
-        AdamW(np.ones(2), decay_form=form)
-
-
-def test_amsgrad_with_either_decay_by_hand():
-    """From 2 with lambda = 1/2, eta = 1/4. L2: g = 3 + 1 = 4, the step 2/2. Else 3/2 / (3/2)."""
-    options = {"learning_rate": 0.25, "beta1": 0.5, "beta2": 0.75, "eps": 0.0, "weight_decay": 0.5}
-    steps = [
-        steps_taken(AMSGrad, [3], start=2.0, decoupled=decoupled, **options)
-        for decoupled in (False, True)
-    ]
-    np.testing.assert_allclose(np.ravel(steps), [1 / 4, 1 / 4 + 1 / 4], rtol=1e-14)
-
-
-def test_the_papers_decay_follows_the_schedule_and_not_the_learning_rate():
-    """With no gradient: 1 - lambda * (1, 1/2, 1/4), whatever alpha is."""
-    for alpha in (1e-3, 0.1):
-        theta = np.array([1.0])
-        options = {"learning_rate": lambda done, alpha=alpha: alpha * 0.5**done, "base_rate": alpha}
-        adamw = AdamW(theta, weight_decay=0.5, **options)
-        for _ in range(3):
-            adamw.step(np.zeros(1))
-        assert theta[0] == pytest.approx((1 - 1 / 2) * (1 - 1 / 4) * (1 - 1 / 8), rel=1e-14)
-
-
-def test_l2_hardly_pulls_where_gradients_are_large_and_decoupled_decay_does():
-    """That is what Loshchilov and Hutter found: Adam divides L2 by the size of the gradient."""
-    rng = np.random.default_rng(0)
-    ends = {}
-    for optimizer in (Adam, AdamW):
-        theta = np.array([1.0, 1.0])
-        running = optimizer(theta, learning_rate=1e-3, weight_decay=0.5)
-        for _ in range(2000):
-            running.step(np.array([1.0, 1000.0]) * rng.choice([-1.0, 1.0]))
-        ends[optimizer] = theta
-    assert ends[AdamW][0] == pytest.approx(ends[AdamW][1], rel=1e-6)
-    assert ends[AdamW].max() < 0.6
-    assert ends[Adam][1] > 2 * ends[Adam][0]
-
-
-def test_without_decay_adamw_is_adam():
-    gradients = np.random.default_rng(0).standard_normal((5, 3))
-    thetas = []
-    for optimizer in (Adam(np.ones(3)), AdamW(np.ones(3), weight_decay=0.0)):
-        for g in gradients:
-            optimizer.step(g)
-        thetas.append(optimizer.params)
-    np.testing.assert_array_equal(*thetas)
-
-
-def test_a_mask_spares_arrays_from_adamw():
-    params = {"W": np.ones(2), "b": np.ones(2)}
-    adamw = AdamW(params, learning_rate=0.5, weight_decay=0.5, mask={"W": True, "b": False})
-    adamw.step({"W": np.zeros(2), "b": np.zeros(2)})
-    assert (params["W"] == 0.75).all()
-    assert (params["b"] == 1).all()
-
-
-@pytest.mark.parametrize("block_bytes", [8, 24, 10**6])
-@pytest.mark.parametrize("optimizer", [Adam, AdamW])
-def test_decay_does_not_depend_on_block_boundaries_or_threads(monkeypatch, block_bytes, optimizer):
-    def train(**options):
-        rng = np.random.default_rng(0)
-        params = {"W": np.asfortranarray(rng.standard_normal((4, 3))), "b": rng.standard_normal(7)}
-        running = optimizer(params, 0.1, weight_decay=0.3, mask={"W": True, "b": False}, **options)
-        for _ in range(3):
-            running.step({"W": rng.standard_normal((4, 3)), "b": rng.standard_normal(7)})
-        return params
-
-    expected = train()
-    monkeypatch.setattr(trees, "BLOCK_BYTES", block_bytes)
-    for threads in (1, 2):
-        found = train(threads=threads)
-        np.testing.assert_array_equal(found["W"], expected["W"])
-        np.testing.assert_array_equal(found["b"], expected["b"])
-
-
-@pytest.mark.parametrize("value", [0.0, -1.0, np.nan])
-def test_a_base_rate_that_cannot_divide_is_refused(value):
-    with pytest.raises(ValueError, match=r"base_rate is .*; expected"):
-        AdamW(np.zeros(1), base_rate=value)
-
-
-# AMSGrad
-
-QUARTER = {"learning_rate": 1.0, "beta1": 0.5, "beta2": 0.75}
-
-
-def test_the_defaults_of_amsgrad_are_the_papers_form():
-    found = AMSGrad(np.zeros(1))
-    assert (found.form, found.eps_hat, found.beta1, found.beta2) == ("paper", False, 0.9, 0.999)
-
-
-@pytest.mark.parametrize(
-    ("form", "eps", "expected"),
-    [
-        # g = 4: m = 2, v = 4, c1 = 1/2, c2 = 1/4. g = 0: m = 1, v = 3, c1 = 3/4, c2 = 7/16.
-        ("paper", 0.0, [2 / 2, 1 / 2]),
-        ("paper", 1.0, [2 / 3, 1 / 3]),
-        ("raw", 0.0, [4 / 4, 4 / 3 / (64 / 7) ** 0.5]),
-        ("raw", 1.0, [4 / 5, 4 / 3 / ((64 / 7) ** 0.5 + 1)]),
-        ("corrected", 0.0, [4 / 4, 4 / 3 / 4]),
-        ("corrected", 1.0, [4 / 5, 4 / 3 / 5]),
-    ],
-)
-def test_two_steps_of_each_form_of_amsgrad_by_hand(form, eps, expected):
-    steps = steps_taken(AMSGrad, [4, 0], form=form, eps=eps, **QUARTER)
-    np.testing.assert_allclose(steps, expected, rtol=1e-14)
-
-
-def test_amsgrad_with_epsilon_hat_by_hand():
-    """Root(c2) / c1 = 1, then root(7)/4 / (3/4); V = 4: 2 / 3, and root(7)/3 * 1 / 3."""
-    steps = steps_taken(AMSGrad, [4, 0], form="raw", eps=1.0, eps_hat=True, **QUARTER)
-    np.testing.assert_allclose(steps, [2 / 3, 7**0.5 / 9], rtol=1e-14)
-
-
-@given(sizes=st.lists(st.floats(1e-3, 1e3), min_size=1, max_size=20), seed=st.integers(0, 99))
-@settings(derandomize=True, deadline=None)
-def test_amsgrad_is_adam_where_v_grows(sizes, seed):
-    """Where no gradient is smaller than those before it, v never falls."""
-    gradients = np.sort(sizes) * np.random.default_rng(seed).choice([-1, 1], len(sizes))
-    adam = steps_taken(Adam, gradients)
-    np.testing.assert_allclose(steps_taken(AMSGrad, gradients, form="raw"), adam, rtol=1e-12)
-
-
-@pytest.mark.parametrize("form", ["paper", "corrected"])
-def test_amsgrads_step_size_never_grows(form):
-    """After a spike, under gradients of 1, Adam's steps recover. With beta1 = 0 a step is the size."""
-    gradients = np.concatenate([[1000.0], np.ones(3000)])
-    options = {"beta1": 0.0, "beta2": 0.99, "learning_rate": 1.0}
-    sizes = steps_taken(AMSGrad, gradients, form=form, **options)[1:]
-    assert (np.diff(sizes) <= 1e-12).all()
-    assert steps_taken(Adam, gradients, **options)[-1] > 50 * sizes[-1]
-
-
-def test_an_unknown_form_is_refused():
-    with pytest.raises(ValueError, match="form is 'max'; expected one of paper, raw, corrected"):
-        AMSGrad(np.zeros(1), form="max")
-
-
-@pytest.mark.parametrize("form", ["paper", "corrected"])
-def test_epsilon_hat_without_a_place_for_it_is_refused(form):
-    with pytest.raises(ValueError, match="expected form 'raw'"):
-        AMSGrad(np.zeros(1), form=form, eps_hat=True)
-
-
-@pytest.mark.parametrize(("optimizer", "m"), [(Adam, 0.1 * 4.0), (AdamW, 0.1 * 3.0)])
-def test_gradients_are_clipped_before_anything_decays(optimizer, m):
-    """The gradient 5 becomes 3; L2 adds 1/2 * 2 to that, and decoupled decay nothing."""
-    adam = optimizer(np.array([2.0]), weight_decay=0.5, clip_norm=3.0)
-    adam.step(np.array([5.0]))
-    assert adam.state["m"] == pytest.approx(m, rel=1e-5)
+def test_a_keyword_that_has_become_a_class_is_answered_with_its_name(keyword, named):
+    with pytest.raises(TypeError, match=rf"Adam has no {keyword}: .*{named}"):
+        Adam(np.zeros(1), **{keyword: True})

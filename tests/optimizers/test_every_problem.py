@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 import optimlib
+from optimlib import optimizers
 from optimlib.lab.functions import (
     Problem,
     beale,
@@ -61,31 +62,45 @@ GOALS = {
 
 # The optimizer, its options, and the peaks for the goals in their order. Without weight decay: the
 # minimum of a decayed problem is another.
+MOMENTUM = {"momentum": 0.9}
 RUNS = [
     ("SGD", {}, (1, 1, 1, 1, 0.001, 0.01, 0.1, 0.1, 1, 1)),
-    ("SGD", {"momentum": 0.9}, (0.1, 0.1, 0.1, 0.1, 0.001, 0.001, 0.01, 0.01, 0.1, 0.1)),
-    (
-        "SGD",
-        {"momentum": 0.9, "nesterov": True},
-        (0.1, 0.1, 0.1, 0.1, 0.001, 0.001, 0.01, 0.01, 0.1, 0.1),
-    ),
-    ("SGD", {"momentum": 0.9, "average": True}, (1, 1, 1, 1, 0.01, 0.01, 0.1, 0.1, 1, 1)),
+    ("SGD", MOMENTUM, (0.1, 0.1, 0.1, 0.1, 0.001, 0.001, 0.01, 0.01, 0.1, 0.1)),
+    ("SGDRateInside", MOMENTUM, (0.1, 0.1, 0.1, 0.1, 0.001, 0.001, 0.01, 0.01, 0.1, 0.1)),
+    ("SGDRunningMean", {}, (1, 1, 1, 1, 0.01, 0.01, 0.1, 0.1, 1, 1)),
+    ("Nesterov", {}, (0.1, 0.1, 0.1, 0.1, 0.001, 0.001, 0.01, 0.01, 0.1, 0.1)),
+    ("NesterovRateInside", {}, (0.1, 0.1, 0.1, 0.1, 0.001, 0.001, 0.01, 0.01, 0.1, 0.1)),
     ("AdaGrad", {}, (1, 1, 0.1, 1, 1, 1, 1, 1, 1, 1)),
+    ("AdaGradEpsInside", {}, (1,) * 10),
     ("RMSProp", {}, (0.1, 0.1, 0.01, 0.01, 0.01, 0.01, 0.01, 0.1, 0.01, 0.1)),
-    ("RMSProp", {"centered": True}, (0.01, 0.01, 0.001, 0.001, 0.001, 0.001, 0.001, 0.1, 0.001, 0.1)),
-    ("RMSProp", {"momentum": 0.9}, (0.01, 0.01, 0.001, 0.001, 0.001, 0.001, 0.001, 0.01, 0.001, 0.01)),
+    ("RMSProp", MOMENTUM, (0.01, 0.01, 0.001, 0.001, 0.001, 0.001, 0.001, 0.01, 0.001, 0.01)),
+    ("RMSPropRateInside", MOMENTUM, (0.01, 0.01, 0.001, 0.001, 0.001, 0.001, 0.001, 0.01, 0.001, 0.01)),
+    ("RMSPropTF", {}, (0.1, 0.1, 0.01, 0.01, 0.01, 0.01, 0.01, 0.1, 0.01, 0.1)),
+    ("RMSPropCentered", {}, (0.01, 0.01, 0.001, 0.001, 0.001, 0.001, 0.001, 0.1, 0.001, 0.1)),
+    ("RMSPropCenteredRateInside", {}, (0.01, 0.01, 0.001, 0.001, 0.001, 0.001, 0.001, 0.1, 0.001, 0.1)),
+    ("RMSPropCenteredTF", {}, (0.01, 0.01, 0.001, 0.001, 0.001, 0.001, 0.001, 0.1, 0.001, 0.1)),
     ("Adadelta", {}, (10, 10, 10, 10, 1, 1, 10, 10, 10, 10)),
     ("Adam", {}, (0.1, 0.1, 0.01, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1)),
-    ("Adam", {"eps_hat": True}, (0.1, 0.1, 0.01, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1)),
+    ("AdamEpsHat", {}, (0.1, 0.1, 0.01, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1)),
+    ("AdamEpsRoot", {}, (0.1, 0.1, 0.01, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1)),
     ("AMSGrad", {}, (0.01, 0.01, 0.01, 0.1, 0.1, 0.01, 0.01, 0.01, 0.01, 0.01)),
-    ("AMSGrad", {"form": "raw"}, (0.1, 0.1, 0.01, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1)),
-    ("AMSGrad", {"form": "corrected"}, (0.1, 0.1, 0.01, 1, 1, 0.1, 0.1, 0.1, 0.1, 0.1)),
+    ("AMSGradRaw", {}, (0.1, 0.1, 0.01, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1)),
+    ("AMSGradEpsHat", {}, (0.1, 0.1, 0.01, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1)),
+    ("AMSGradCorrected", {}, (0.1, 0.1, 0.01, 1, 1, 0.1, 0.1, 0.1, 0.1, 0.1)),
     ("AdamW", {"weight_decay": 0.0}, (0.1, 0.1, 0.01, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1)),
     ("Nadam", {}, (0.1, 0.1, 0.01, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1)),
-    ("Nadam", {"momentum_decay": None}, (0.1, 0.1, 0.01, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1)),
+    ("NadamConstant", {}, (0.1, 0.1, 0.01, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1)),
     ("Adamax", {}, (0.1, 0.1, 0.01, 1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1)),
+    ("AdamaxEpsInside", {}, (0.1, 0.1, 0.01, 1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1)),
     ("RAdam", {}, (1, 1, 0.1, 1, 0.1, 0.1, 0.1, 1, 1, 1)),
+    ("RAdamEpsHat", {}, (1, 1, 0.1, 1, 0.1, 0.1, 0.1, 1, 1, 1)),
     ("AdaBelief", {}, (0.01, 0.1, 0.01, 0.1, 0.01, 0.01, 0.01, 0.1, 0.1, 0.1)),
+    ("LAMB", {}, (0.1,) * 10),
+    ("LARS", {"trust": 0.01}, (1,) * 10),
+    ("Adafactor", {}, (1, 1, 1, 1, 0.1, 0.1, 1, 1, 1, 1)),
+    ("Muon", {}, (0.1,) * 10),
+    ("ScheduleFreeSGD", {}, (1, 1, 10, 10, 0.01, 0.1, 1, 1, 1, 1)),
+    ("ScheduleFreeAdamW", {}, (1,) * 10),
     ("Lion", {"weight_decay": 0.0}, (0.1, 0.1, 0.01, 0.01, 0.01, 0.1, 0.1, 0.1, 0.1, 0.1)),
 ]
 
@@ -107,15 +122,15 @@ def distances(optimizer: type, options: dict, goal: Goal, peak: float) -> list[f
 
 
 CASES = [
-    pytest.param(getattr(optimlib, name), options, goal, peak, id=f"{name} {options} {goal}")
+    pytest.param(getattr(optimizers, name), options, goal, peak, id=f"{name} {options} {goal}")
     for name, options, peaks in RUNS
     for goal, peak in zip(GOALS, peaks, strict=True)
 ]
 
 
 def test_no_optimizer_and_no_peak_is_left_out():
-    exported = [getattr(optimlib, name) for name in optimlib.__all__]
-    found = {c.__name__ for c in exported if isinstance(c, type) and issubclass(c, Optimizer)}
+    exported = {name: getattr(optimizers, name) for name in optimizers.__all__}
+    found = {name for name, c in exported.items() if isinstance(c, type) and issubclass(c, Optimizer)}
     assert found == {name for name, _, _ in RUNS}
     assert {peak for _, _, peaks in RUNS for peak in peaks} <= set(PEAKS)
     assert all(goal.radius <= 0.3 for goal in GOALS.values())

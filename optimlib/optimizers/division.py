@@ -1,0 +1,31 @@
+"""What a quotient means where an optimizer has seen nothing yet: 0 / 0 is no step.
+
+A coordinate whose gradient has always been zero has a second moment of zero. The papers of RMSProp,
+AMSGrad, Adamax and RAdam have no epsilon in the denominator, so they leave 0 / 0 there.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def nonzero(size: np.ndarray) -> np.ndarray:
+    """A denominator with 1 in the place of every 0, for numerators that are 0 there too.
+
+    Parameters
+    ----------
+    size
+        An array of numbers from 0 on, of any shape.
+
+    Returns
+    -------
+    array
+        A new array like `size`. All other numbers keep every bit.
+
+    Examples
+    --------
+    >>> m, u = np.array([3.0, 0.0]), np.array([4.0, 0.0])
+    >>> m / nonzero(u)
+    array([0.75, 0.  ])
+    """
+    return size + (size == 0)

@@ -1,0 +1,73 @@
+"""0 / 0 is no step: coordinates that have had no gradient, without epsilon."""
+
+import numpy as np
+import pytest
+from support import steps_taken
+
+from optimlib import optimizers
+from optimlib.lab.functions import logistic_regression
+from optimlib.optimizers.division import nonzero
+
+WITHOUT = [
+    "RMSProp",
+    "RMSPropRateInside",
+    "RMSPropTF",
+    "AMSGrad",
+    "Adamax",
+    "AdamaxEpsInside",
+    "RAdam",
+    "RAdamEpsHat",
+]
+"""The classes whose epsilon may be 0."""
+
+
+@pytest.mark.parametrize("name", ["RMSProp", "AMSGrad", "Adamax", "RAdam"])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_the_papers_on_digits_with_blank_pixels(name, dtype):
+    problem = logistic_regression()
+    theta = problem.start.astype(dtype)
+    blank = problem.gradient(problem.start) == 0
+    rng = np.random.default_rng(0)
+    theta[blank] = rng.standard_normal(blank.sum())  # which no penalty pulls
+    gradient = problem.gradient(problem.start).astype(dtype)
+    before = theta.copy()
+    optimizer = getattr(optimizers, name).like("paper", theta, learning_rate=0.01)
+    for _ in range(20):
+        optimizer.step(gradient)
+    assert blank.any()
+    np.testing.assert_array_equal(theta[blank], before[blank])
+    assert np.isfinite(theta).all()
+    assert (theta[~blank] != before[~blank]).all()
+
+
+@pytest.mark.parametrize("name", WITHOUT)
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_coordinate_waits_and_then_moves_as_its_neighbour_did(name, compiled):
+    """Three coordinates: one moves at once, one later, one never; the first as if it were alone."""
+    if compiled:
+        pytest.importorskip("numba")
+    gradients = np.zeros((12, 3))
+    gradients[:, 0] = np.linspace(1, 2, 12)
+    gradients[6:, 1] = 0.5
+    steps = steps_taken(
+        getattr(optimizers, name), gradients, learning_rate=0.1, eps=0.0, compiled=compiled
+    )
+    assert (steps[:, 2] == 0).all()
+    assert (steps[:6, 1] == 0).all()
+    assert (steps[6:, 1] > 0).all()
+    alone = steps_taken(getattr(optimizers, name), gradients[:, :1], learning_rate=0.1, eps=0.0)
+    np.testing.assert_array_equal(steps[:, :1], alone)
+
+
+@pytest.mark.parametrize("name", WITHOUT)
+def test_a_gradient_whose_square_is_nothing_takes_hardly_a_step(name):
+    steps = steps_taken(getattr(optimizers, name), np.full((8, 1), 1e-170), learning_rate=0.1, eps=0.0)
+    assert np.isfinite(steps).all()
+
+
+def test_nonzero_keeps_every_other_bit():
+    numbers = np.array([0.0, 5e-324, 1e-300, 1.0, 1e300, np.inf])
+    np.testing.assert_array_equal(nonzero(numbers), [1.0, 5e-324, 1e-300, 1.0, 1e300, np.inf])
+    single = np.array([0, 1e-45, 3], np.float32)
+    assert nonzero(single).dtype == np.float32
+    np.testing.assert_array_equal(nonzero(single), np.array([1, 1e-45, 3], np.float32))

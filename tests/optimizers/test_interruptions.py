@@ -1,0 +1,313 @@
+"""A step that is interrupted, a rule that makes NaN, a gradient that is too large: what is left then."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+
+from optimlib import SGD, AdaGrad, Adam, Lion, RMSProp
+from optimlib.optimizers.base import Optimizer
+from optimlib.optimizers.engine import blocks
+from optimlib.trees import NonFiniteError, copy_tree, flatten
+
+
+def snapshot(optimizer) -> list:
+    arrays = flatten((optimizer.params, optimizer.state))
+    return [(path, array.tobytes()) for path, array in arrays] + [optimizer.t, optimizer.learning_rate]
+
+
+def fails_at(call: int, error: BaseException):
+    """A class of optimizers whose rule raises at the `call`-th block, counted over all steps."""
+
+    class Fails(Optimizer):
+        slots = ("b",)
+        calls = 0
+
+        def rule(self, g, b):
+            Fails.calls += 1
+            if Fails.calls == call:
+                raise error
+            b = 0.5 * b + g
+            return self.learning_rate * b, (b,)
+
+    return Fails
+
+
+def three_blocks(monkeypatch):
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", 32)
+    return {"a": np.ones(4), "b": np.ones(8)}
+
+
+ERRORS = [KeyboardInterrupt(), FloatingPointError("overflow"), MemoryError(), RuntimeError("ours")]
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("call", [2, 3, 5])
+def test_an_optimizer_interrupted_between_blocks_refuses_to_go_on(monkeypatch, tmp_path, error, call):
+    params = three_blocks(monkeypatch)
+    grads = copy_tree(params)
+    optimizer = fails_at(call, error)(params, lambda n: 1 / (n + 1))
+    optimizer.save(tmp_path / "start.npz")
+    with pytest.raises(type(error)):  # in the first step or in the second
+        [optimizer.step(grads) for _ in range(2)]
+    for refused in (
+        lambda: optimizer.step(grads),
+        lambda: optimizer.save(tmp_path / "torn.npz"),
+        optimizer.state_dict,
+        lambda: copy.deepcopy(optimizer).step(grads),
+    ):
+        with pytest.raises(RuntimeError, match=r"a step was interrupted: .* expected a saved state"):
+            refused()
+    assert not (tmp_path / "torn.npz").exists()
+    optimizer.load(tmp_path / "start.npz")
+    optimizer.step(grads)
+    assert optimizer.t == 1
+    assert {key: leaf.tolist() for key, leaf in params.items()} == {"a": [0] * 4, "b": [0] * 8}
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+def test_an_optimizer_interrupted_before_its_first_change_is_what_it_was(monkeypatch, error):
+    params = three_blocks(monkeypatch)
+    optimizer = fails_at(4, error)(params, lambda n: 1 / (n + 1))
+    optimizer.step(copy_tree(params))
+    before = snapshot(optimizer)
+    with pytest.raises(type(error)):
+        optimizer.step(copy_tree(params))
+    assert snapshot(optimizer) == before
+    optimizer.step(copy_tree(params))
+    assert optimizer.t == 2
+
+
+@pytest.mark.parametrize("function", ["subtract", "copyto"])
+def test_an_interruption_while_a_block_is_written_is_noticed(monkeypatch, function):
+    params = np.ones(3)
+    optimizer = Adam(params, 0.5)
+
+    def interrupted(*_, out=None):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(f"numpy.{function}", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        optimizer.step(np.ones(3))
+    monkeypatch.undo()
+    with pytest.raises(RuntimeError, match="interrupted"):
+        optimizer.step(np.ones(3))
+
+
+def test_an_interruption_while_a_state_is_loaded_is_noticed(tmp_path):
+    class Schedule:
+        def __call__(self, finished):
+            return 0.5
+
+    optimizer = Adam(np.ones(3), Schedule())
+    saved = optimizer.state_dict()
+    optimizer._arrays.state["v"][0].flags.writeable = False
+    with pytest.raises(ValueError, match="read-only"):
+        optimizer.load_state_dict(saved)
+    optimizer._arrays.state["v"][0].flags.writeable = True
+    with pytest.raises(RuntimeError, match="interrupted"):
+        optimizer.step(np.ones(3))
+    optimizer.load_state_dict(saved)
+    optimizer.step(np.ones(3))
+
+
+# Gradients that are finite and too large
+
+
+@pytest.mark.parametrize("optimizer", [Adam, AdaGrad, RMSProp])
+@pytest.mark.parametrize(
+    ("dtype", "size"),
+    [(np.float32, 1e20), (np.float32, -3e38), (np.float64, 1e200), (np.float64, 1e308)],
+)
+def test_a_gradient_whose_square_is_infinite_is_refused_and_nothing_has_changed(
+    monkeypatch, optimizer, dtype, size
+):
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", 16)
+    running = optimizer(np.ones(12, dtype), 0.1)
+    g = np.ones(12, dtype)
+    running.step(g)
+    before = snapshot(running)
+    g[7] = size
+    with pytest.raises(NonFiniteError, match=r"grads is too large: .*\.rule made .*\[7\] inf in step 2"):
+        running.step(g)
+    assert snapshot(running) == before
+    running.clip_norm = 1.0
+    running.step(g)
+    assert running.t == 2
+
+
+@pytest.mark.parametrize("optimizer", [SGD, Lion])
+@pytest.mark.parametrize(("dtype", "size"), [(np.float32, 1e20), (np.float64, 1e200)])
+def test_a_rule_that_never_squares_takes_a_large_gradient(optimizer, dtype, size):
+    theta = np.zeros(3, dtype)
+    optimizer(theta, learning_rate=1.0).step(np.array([size, 1, 0], dtype))
+    expected = [-size, -1, 0] if optimizer is SGD else [-1, -1, 0]
+    np.testing.assert_array_equal(theta, np.array(expected, dtype))
+
+
+def test_many_large_gradients_whose_squares_are_finite_are_no_matter():
+    theta = np.zeros(1000, np.float32)
+    Adam(theta, 0.5).step(
+        np.full(1000, 1e19, np.float32)
+    )  # the sum of squares is infinite, no square is
+    np.testing.assert_allclose(theta, -0.5, rtol=1e-6)
+
+
+def test_weight_decay_may_not_make_a_step_infinite_either():
+    theta = np.array([1e30, 1.0], np.float32)
+    with (
+        pytest.raises(
+            FloatingPointError, match=r"Adam.rule made v\[0\] inf in step 1 \(nothing has changed"
+        ),
+        np.errstate(over="ignore"),
+    ):
+        Adam(theta, 0.1, weight_decay=1.0).step(np.ones(2, np.float32))
+    assert theta[1] == 1
+
+
+# Rules that make NaN of finite numbers
+
+
+def dividing(slots=()):
+    class Dividing(Optimizer):
+        def rule(self, g):
+            with np.errstate(all="ignore"):
+                return self.learning_rate * g / np.abs(g), ()
+
+    return Dividing
+
+
+def test_a_rule_that_makes_nan_is_named_with_array_and_step_and_nothing_has_changed():
+    params = {"W": np.ones((2, 2)), "b": [np.ones(3)]}
+    optimizer = dividing()(params, 0.5)
+    optimizer.step({"W": np.ones((2, 2)), "b": [np.ones(3)]})
+    before = snapshot(optimizer)
+    zero = {"W": np.ones((2, 2)), "b": [np.array([1.0, 0.0, 1.0])]}
+    message = r"Dividing.rule made params\['b'\]\[0\]\[1\] nan in step 2 \(nothing has changed\)"
+    with pytest.raises(FloatingPointError, match=message):
+        optimizer.step(zero)
+    assert snapshot(optimizer) == before
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_the_place_of_a_nan_is_right_in_any_order(order):
+    theta, g = np.ones((3, 4), order=order), np.ones((3, 4), order=order)
+    g[1, 2] = 0
+    with pytest.raises(FloatingPointError, match=r"made params\[1, 2\] nan"):
+        dividing()(theta, 0.5).step(g)
+
+
+def test_a_rule_that_makes_nan_after_some_blocks_leaves_a_torn_optimizer(monkeypatch):
+    params = three_blocks(monkeypatch)
+    optimizer = dividing()(params, 0.5)
+    grads = copy_tree(params)
+    grads["a"][0] = 0  # the block that comes last
+    with pytest.raises(
+        FloatingPointError, match=r"made params\['a'\]\[0\] nan in step 1 \(load a saved"
+    ):
+        optimizer.step(grads)
+    with pytest.raises(RuntimeError, match="interrupted"):
+        optimizer.step(copy_tree(params))
+
+
+def test_a_state_that_becomes_infinite_is_named():
+    class Growing(Optimizer):
+        slots = ("size",)
+
+        def rule(self, g, size):
+            return 0 * g, (1e200 * (size + 1),)
+
+    optimizer = Growing(np.ones(2), 1.0)
+    optimizer.step(np.ones(2))
+    with (
+        np.errstate(over="ignore"),
+        pytest.raises(FloatingPointError, match=r"made size\[0\] inf in step 2"),
+    ):
+        optimizer.step(np.ones(2))
+
+
+# Gradients that are not finite
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_gradient_that_is_not_finite_has_an_error_of_its_own(value):
+    optimizer = Adam({"W": np.ones((2, 2))}, 0.1)
+    with pytest.raises(NonFiniteError, match=r"grads\['W'\]\[0, 1\] is"):
+        optimizer.step({"W": np.array([[1.0, value], [1.0, 1.0]])})
+    for wrong in ({"W": np.ones(4)}, {"V": np.ones((2, 2))}):
+        with pytest.raises(ValueError, match=r"shape|keys") as caught:
+            optimizer.step(wrong)
+        assert not isinstance(caught.value, NonFiniteError)
+
+
+def test_steps_that_are_not_finite_are_skipped_and_counted():
+    theta, twin = np.ones(3), np.ones(3)
+    skipping, plain = Adam(theta, 0.1, skip_nonfinite=True), Adam(twin, 0.1)
+    for g in (np.ones(3), np.array([1.0, np.nan, 1.0]), np.array([1.0, 1e200, 1.0]), np.ones(3)):
+        skipping.step(g)
+        if np.abs(g).max() < 2:
+            plain.step(g)
+    assert skipping.skipped == 2
+    assert snapshot(skipping) == snapshot(plain)
+    with pytest.raises(ValueError, match="shape"):
+        skipping.step(np.ones(4))
+    assert skipping.skipped == 2
+
+
+def test_a_skipped_step_asks_no_schedule():
+    asked = []
+    optimizer = SGD(np.ones(1), lambda n: asked.append(n) or 0.5, skip_nonfinite=True)
+    for g in (np.nan, 1.0, np.inf, 1.0):
+        optimizer.step(np.array([g]))
+    assert asked == [0, 1]
+
+
+# np.errstate
+
+
+@pytest.mark.parametrize("optimizer", [Adam, RMSProp, SGD, Lion])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_mean_that_fades_away_stops_no_run(optimizer, dtype):
+    momentum = {"momentum": 0.5} if optimizer is SGD else {}
+    theta = np.ones(2, dtype)
+    running = optimizer(theta, 0.1, **momentum)
+    tiny = np.array([np.finfo(dtype).tiny * 4, 1.0], dtype)
+    with np.errstate(all="raise"):
+        for g in (tiny, *[0 * tiny] * 40, tiny):
+            running.step(g)
+    assert np.isfinite(theta).all()
+
+
+def test_decay_and_clipping_may_underflow_too():
+    theta = np.array([1e-30, 1.0], np.float32)
+    with np.errstate(all="raise"):
+        optimizer = Adam(theta, 0.1, weight_decay=1e-30, clip_norm=1e-20)
+        optimizer.step(np.array([1e-30, 1.0], np.float32))
+
+
+@pytest.mark.parametrize(
+    ("function", "g"),
+    [(lambda g: 1 / g, 0.0), (lambda g: g * 1e308, 1e10), (np.sqrt, -1.0)],
+    ids=["divide", "over", "invalid"],
+)
+def test_what_else_was_asked_to_raise_does(function, g):
+    class Ours(Optimizer):
+        def rule(self, g):
+            return function(g), ()
+
+    theta = np.ones(1)
+    with np.errstate(all="raise"), pytest.raises(FloatingPointError):
+        Ours(theta, 1.0).step(np.array([g]))
+    assert theta == 1
+
+
+def test_a_schedule_fed_from_an_iterator_loses_no_value():
+    rates = iter([0.5, 0.25, 0.125])
+    theta = np.zeros(1)
+    optimizer = SGD(theta, lambda n: next(rates))
+    assert "lambda" in repr(optimizer)
+    pickle.dumps(optimizer.state_dict())
+    for _ in range(3):
+        optimizer.step(np.ones(1))
+    assert theta == -(0.5 + 0.25 + 0.125)
