@@ -144,7 +144,7 @@ class Optimizer:
         kinds = [self._kind(number) for number in range(len(leaves))]
         self._blocks = pack(self._leaves, kinds, LARGE_BYTES if self.compiled else None)
         self._kinds = [kinds[block[0].array] for block in self._blocks]
-        self._is_large = sum(leaf.nbytes for leaf in self._leaves) > trees.BLOCK_BYTES
+        self._is_large = sum(leaf.nbytes for leaf in self._leaves) > trees.blocks.BLOCK_BYTES
         keep_freed_memory()
         rows = [flat(leaf) for leaf in self._leaves]
         self._states = [

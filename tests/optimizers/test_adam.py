@@ -346,7 +346,7 @@ def test_decay_does_not_depend_on_block_boundaries_or_threads(monkeypatch, block
         return params
 
     expected = train()
-    monkeypatch.setattr(trees, "BLOCK_BYTES", block_bytes)
+    monkeypatch.setattr(trees.blocks, "BLOCK_BYTES", block_bytes)
     for threads in (1, 2):
         found = train(threads=threads)
         np.testing.assert_array_equal(found["W"], expected["W"])

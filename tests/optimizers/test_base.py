@@ -113,7 +113,7 @@ def test_block_boundaries_make_no_difference(monkeypatch, block_bytes):
         return snapshot(optimizer)
 
     expected = train()
-    monkeypatch.setattr(trees_module, "BLOCK_BYTES", block_bytes)
+    monkeypatch.setattr(trees_module.blocks, "BLOCK_BYTES", block_bytes)
     assert train() == expected
 
 
@@ -127,7 +127,7 @@ def test_block_boundaries_make_no_difference(monkeypatch, block_bytes):
     ids=["Fortran order", "every other column", "reversed"],
 )
 def test_memory_order_makes_no_difference(monkeypatch, layout):
-    monkeypatch.setattr(trees_module, "BLOCK_BYTES", 40)
+    monkeypatch.setattr(trees_module.blocks, "BLOCK_BYTES", 40)
     rng = np.random.default_rng(0)
     plain, grads = rng.standard_normal((4, 3)), rng.standard_normal((3, 4, 3))
     ordered = layout(plain)
@@ -177,7 +177,7 @@ BAD_GRADIENTS = {
         ValueError,
         r"grads\['layers'\]\[0\]\['b'\] is a list; expected an array",
     ),
-    "None": (lambda g: g["layers"][0].update(b=None), TypeError, r"\['b'\] has dtype object"),
+    "None": (lambda g: g["layers"][0].update(b=None), TypeError, r"\['b'\] is None; expected an array"),
     "a shape that would broadcast": (
         lambda g: g["layers"][0].update(b=np.ones((1, 2))),
         ValueError,
@@ -237,7 +237,7 @@ def overlapping():
 
 BAD_PARAMETERS = {
     "no array": ({}, ValueError, r"params is \{\}"),
-    "a list of numbers": ([1.0, 2.0], TypeError, r"params\[0\] is 1.0 of type float"),
+    "a list of numbers": ([1.0, 2.0], TypeError, "params is a list of numbers; expected"),
     "a NumPy number": ({"b": np.float64(1)}, TypeError, r"params\['b'\].*float64.*np.array"),
     "integers": ({"b": np.arange(3)}, TypeError, r"params\['b'\] has dtype int64"),
     "objects": ({"b": np.array([None])}, TypeError, r"params\['b'\] has dtype object"),
@@ -375,7 +375,7 @@ NO_RESULTS = {
 def test_what_a_rule_must_not_return_is_refused_and_nothing_has_changed(
     monkeypatch, rule, error, message, threads
 ):
-    monkeypatch.setattr(trees_module, "BLOCK_BYTES", 12)
+    monkeypatch.setattr(trees_module.blocks, "BLOCK_BYTES", 12)
     params = [np.ones(3, np.float32), np.ones(3, np.float32)]
     optimizer = one_of(rule, ("m",))(params, lambda n: 0.5 + n, clip_norm=9.0, threads=threads)
     before = snapshot(optimizer)
@@ -656,7 +656,7 @@ class Wobble(Optimizer):
 @pytest.mark.parametrize("threads", [2, 3, 7])
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_threads_change_no_bit(threads, order, monkeypatch):
-    monkeypatch.setattr(trees_module, "BLOCK_BYTES", 256)
+    monkeypatch.setattr(trees_module.blocks, "BLOCK_BYTES", 256)
     rng = np.random.default_rng(0)
     start = {
         "W": np.asarray(rng.standard_normal((40, 31)), order=order),
@@ -676,7 +676,7 @@ def test_threads_change_no_bit(threads, order, monkeypatch):
 
 
 def test_threads_really_share_the_blocks(monkeypatch):
-    monkeypatch.setattr(trees_module, "BLOCK_BYTES", 256)
+    monkeypatch.setattr(trees_module.blocks, "BLOCK_BYTES", 256)
     together = threading.Barrier(3, timeout=20)  # breaks unless three threads arrive at it
 
     class Meeting(Optimizer):
@@ -691,7 +691,7 @@ def test_threads_really_share_the_blocks(monkeypatch):
 
 
 def test_threads_share_the_blocks_of_a_step_in_place(monkeypatch):
-    monkeypatch.setattr(trees_module, "BLOCK_BYTES", 256)
+    monkeypatch.setattr(trees_module.blocks, "BLOCK_BYTES", 256)
     together = threading.Barrier(3, timeout=20)
     prepare = in_place.prepare
 
@@ -706,7 +706,7 @@ def test_threads_share_the_blocks_of_a_step_in_place(monkeypatch):
 
 
 def test_what_a_thread_raises_reaches_the_caller(monkeypatch):
-    monkeypatch.setattr(trees_module, "BLOCK_BYTES", 256)
+    monkeypatch.setattr(trees_module.blocks, "BLOCK_BYTES", 256)
 
     class Broken(Optimizer):
         def rule(self, g):

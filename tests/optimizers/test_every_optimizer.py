@@ -106,7 +106,7 @@ def test_neither_the_order_of_the_tree_nor_blocks_nor_threads_matter(monkeypatch
     expected = train(optimizer, options, plain)
     turned = a_tree(np.random.default_rng(0))
     results = [train(optimizer, options, {"W": turned["W"], "b": turned["b"]})]
-    monkeypatch.setattr(trees, "BLOCK_BYTES", 16)
+    monkeypatch.setattr(trees.blocks, "BLOCK_BYTES", 16)
     for threads in (1, 2):
         params = a_tree(np.random.default_rng(0))
         results.append(train(optimizer, options, params, threads=threads))

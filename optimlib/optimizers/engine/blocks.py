@@ -62,11 +62,11 @@ def pack(
     filling: dict[Hashable, tuple[Block, int]] = {}  # by kind, the block with room and its bytes
     for number, (array, kind) in enumerate(zip(arrays, kinds, strict=True)):
         pieces = [Piece(number, here) for here in cut(array, block_bytes)]
-        if SMALL * array.nbytes > trees.BLOCK_BYTES:
+        if SMALL * array.nbytes > trees.blocks.BLOCK_BYTES:
             blocks += [[piece] for piece in pieces]
             continue
         block, filled = filling.get(kind, ([], 0))
-        if not block or filled + array.nbytes > trees.BLOCK_BYTES:
+        if not block or filled + array.nbytes > trees.blocks.BLOCK_BYTES:
             block, filled = [], 0
             blocks.append(block)
         block += pieces
@@ -80,7 +80,7 @@ def keep_freed_memory() -> None:
     Left alone, Linux's malloc returns what was freed at its end to the system, and gets it again page by
     page: a step may take twice as long. It stops once a larger array than all of them has been freed.
     """
-    np.empty(16 * trees.BLOCK_BYTES, dtype=np.uint8)
+    np.empty(16 * trees.blocks.BLOCK_BYTES, dtype=np.uint8)
 
 
 def gather(rows: Sequence[Flat], block: Block) -> np.ndarray:

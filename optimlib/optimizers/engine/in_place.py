@@ -25,7 +25,7 @@ def prepare(program: Program, numbers: Sequence[float], dtype: np.dtype) -> Call
     update, rows = in_place(program)
     # Beside an array, NumPy takes a Python number as one of the array's precision.
     rounded = [np.array(number, dtype) for number in numbers]
-    scratch = np.empty((rows, trees.BLOCK_BYTES // dtype.itemsize), dtype)
+    scratch = np.empty((rows, trees.blocks.BLOCK_BYTES // dtype.itemsize), dtype)
 
     def step(p: np.ndarray, *arrays: np.ndarray) -> None:
         update(p, *arrays, rounded, scratch[:, : p.size])

@@ -15,7 +15,8 @@ from optimlib import SGD, AdamW
 from optimlib import trees as trees_module
 from optimlib.optimizers.base import Optimizer
 from optimlib.optimizers.engine.blocks import gather, pack, spread
-from optimlib.trees import BLOCK_BYTES, flat
+from optimlib.trees import flat
+from optimlib.trees.blocks import BLOCK_BYTES
 
 FULL = BLOCK_BYTES // 4  # elements of float32 in a block
 
@@ -97,7 +98,7 @@ def test_the_rule_is_called_once_for_many_small_arrays_and_once_for_each_dtype()
 
 
 def test_small_arrays_between_large_ones_keep_their_numbers(monkeypatch):
-    monkeypatch.setattr(trees_module, "BLOCK_BYTES", 256)
+    monkeypatch.setattr(trees_module.blocks, "BLOCK_BYTES", 256)
     rng = np.random.default_rng(0)
     shapes = [(40,), (3,), (70,), (), (2, 2), (33,), (1,)]
     params = [rng.standard_normal(shape) for shape in shapes]

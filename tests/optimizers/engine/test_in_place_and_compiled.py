@@ -20,7 +20,7 @@ from optimlib.trees import copy_tree, flatten, map_tree
 
 def step_in_place(monkeypatch):
     """Have every tree taken for a large one, in blocks of a few elements."""
-    monkeypatch.setattr(optimlib.trees, "BLOCK_BYTES", 24)
+    monkeypatch.setattr(optimlib.trees.blocks, "BLOCK_BYTES", 24)
     return {}
 
 
@@ -95,7 +95,7 @@ def test_every_optimizer_gives_the_same_bits(monkeypatch, optimizer, options, dt
 )
 def test_clipping_and_threads_go_with_it(monkeypatch, options, way):
     way_options = way(monkeypatch)
-    monkeypatch.setattr(optimlib.trees, "BLOCK_BYTES", 64)
+    monkeypatch.setattr(optimlib.trees.blocks, "BLOCK_BYTES", 64)
     options = options | {"weight_decay": 0.1}
     assert_the_same_bits(optimlib.AdamW, options, np.float64, way_options)
 
@@ -115,7 +115,7 @@ def test_every_function_that_is_allowed_gives_the_same_bits(monkeypatch, dtype, 
     functions |= {f"**{exponent}": lambda g, k=exponent: abs(g) ** k for exponent in (2, 0.5, -1)}
     functions["&"] = lambda g: ((g > 0) & (g < 1) | ~(g < 2)) ^ (g == 0.5)
     if way is step_in_place:
-        monkeypatch.setattr(optimlib.trees, "BLOCK_BYTES", 800)
+        monkeypatch.setattr(optimlib.trees.blocks, "BLOCK_BYTES", 800)
     for name, function in functions.items():
 
         class Rule(Optimizer):
@@ -312,7 +312,7 @@ ONES = np.ones(50)
     ids=["one array twice", "an array of its own", "one that is read-only"],
 )
 def test_arrays_that_a_rule_returned_are_not_written_to(monkeypatch, first):
-    monkeypatch.setattr(optimlib.trees, "BLOCK_BYTES", 100 * 8)  # one block of a tree larger than that
+    monkeypatch.setattr(optimlib.trees.blocks, "BLOCK_BYTES", 100 * 8)  # one block of a larger tree
 
     def run(make):
         params = [np.zeros(50), np.zeros(60)]
