@@ -14,6 +14,7 @@
 True
 """
 
+from optimlib.averaging import EMA, PolyakAverage
 from optimlib.clipping import clip_by_global_norm, clip_by_leaf_norm, clip_by_value, global_norm
 from optimlib.gradcheck.check import assert_gradient, check_gradient
 from optimlib.gradcheck.products import check_adjoint, check_hvp, check_jvp, check_vjp
@@ -27,15 +28,20 @@ from optimlib.schedules import (
     constant,
     cosine,
     cosine_restarts,
+    cyclic,
     exponential_decay,
     inverse_time_decay,
+    joined,
+    milestones,
     one_cycle,
     polynomial_decay,
     step_decay,
     warmup,
 )
+from optimlib.trees import NonFiniteError
 
 __all__ = [
+    "EMA",
     "SGD",
     "AMSGrad",
     "AdaBelief",
@@ -47,6 +53,8 @@ __all__ = [
     "GradientReport",
     "Lion",
     "Nadam",
+    "NonFiniteError",
+    "PolyakAverage",
     "RAdam",
     "RMSProp",
     "ReduceOnPlateau",
@@ -62,9 +70,12 @@ __all__ = [
     "constant",
     "cosine",
     "cosine_restarts",
+    "cyclic",
     "exponential_decay",
     "global_norm",
     "inverse_time_decay",
+    "joined",
+    "milestones",
     "one_cycle",
     "polynomial_decay",
     "step_decay",
