@@ -1,8 +1,7 @@
 """Schedules made of others: a rise in front of one, and one after another.
 
 A schedule that is made of others has the *state* that these have, which an optimizer saves with its
-own. A function of one's own has a state if it has the methods ``state_dict()``, which returns arrays
-by name, and ``load_state_dict(saved)``.
+own. A function of one's own has one if it has the methods of `Stateful`.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, TypeGuard
 
 import numpy as np
 
@@ -18,7 +17,20 @@ from optimlib.arguments import hyperparameter, whole_number
 from optimlib.schedules.base import BaseSchedule, Schedule, ends_of_parts, schedule_function
 
 
-def has_state(schedule: Schedule) -> bool:
+class Stateful(Protocol):
+    """A schedule with a state."""
+
+    def __call__(self, finished: int, /) -> float:
+        """The learning rate after so many finished steps."""
+
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """A copy of the state, as arrays by name."""
+
+    def load_state_dict(self, saved: Mapping[str, np.ndarray]) -> None:
+        """Go on from a saved state."""
+
+
+def has_state(schedule: Schedule) -> TypeGuard[Stateful]:
     """Whether a schedule has a state to be saved: ``state_dict()`` and ``load_state_dict(saved)``.
 
     >>> from optimlib.schedules import ReduceOnPlateau, constant

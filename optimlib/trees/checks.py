@@ -219,7 +219,8 @@ def _counterparts(
             if ignored.issuperset(below for below, _ in flatten(known[key], f"{path}[{key!r}]")):
                 subtrees[key] = None
     if difference := key_difference(subtrees, known):
-        raise ValueError(f"{name}{path} is not built like {reference_name}{path}: {difference}")
+        remedy = "" if ignored is None else " (where an array has no gradient, put None, or use frozen=)"
+        raise ValueError(f"{name}{path} is not built like {reference_name}{path}: {difference}{remedy}")
     return [
         found
         for key, subtree in known.items()

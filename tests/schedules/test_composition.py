@@ -109,8 +109,7 @@ def test_a_deep_copy_of_a_warm_plateau_has_a_state_of_its_own(make):
     assert (schedule(5), twin(5)) == (0.25, 0.5)
 
 
-def test_a_warmup_asks_once_for_every_rate():
-    """So that a schedule that is fed from an iterator loses none of its values."""
+def test_a_warmup_asks_the_schedule_behind_it_once_for_every_rate():
     asked = []
     schedule = warmup(lambda n: asked.append(n) or 1.0, steps=2)
     assert rates(schedule, 5) == [0, 0.5, 1, 1, 1]
