@@ -107,8 +107,7 @@ class cyclic(BaseSchedule):
     .. math::
 
         \eta_n = \eta_{\min} + (\eta_{\max} - \eta_{\min}) \, \gamma^{\lfloor n / (u + d) \rfloor}
-        \begin{cases} j / u & j \le u \\ (u + d - j) / d & j > u \end{cases}
-        \qquad j = n \bmod (u + d)
+        \min \Bigl( \frac ju, \frac{u + d - j}d \Bigr), \qquad j = n \bmod (u + d)
 
     Parameters
     ----------
@@ -157,5 +156,5 @@ class cyclic(BaseSchedule):
     def rate(self, n: int) -> float:
         down = self.up if self.down is None else self.down
         cycle, j = divmod(n, self.up + down)
-        part = j / self.up if j <= self.up else (self.up + down - j) / down
+        part = min(j / self.up, (self.up + down - j) / down)
         return self.lowest + (self.peak - self.lowest) * self.factor**cycle * part
