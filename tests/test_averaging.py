@@ -164,7 +164,11 @@ def test_an_average_goes_on_from_its_file():
         ({"kind": None}, ValueError, "kind None; expected 'EMA'"),
         ({"t": np.array(-1)}, ValueError, "the saved t is -1; expected a whole number"),
         ({"t": np.array(1.5)}, ValueError, "the saved t is 1.5"),
-        ({"average": np.ones(3)}, ValueError, r"saved\['average'\] has shape \(3,\); expected \(2,\), the shape of state"),
+        (
+            {"average": np.ones(3)},
+            ValueError,
+            r"saved\['average'\] has shape \(3,\); expected \(2,\), the shape of state",
+        ),
         ({"average": np.ones(2, np.float32)}, TypeError, "has dtype float32; expected float64"),
         ({"average": np.array([1, np.nan])}, NonFiniteError, r"saved\['average'\]\[1\] is nan"),
         ({"average['W']": np.ones(2)}, ValueError, r"""unexpected keys \["average\['W'\]"\]"""),
