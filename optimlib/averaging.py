@@ -45,6 +45,9 @@ class Average:
         self._average = copy_tree(params)
         self._swapped = False
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {len(self._leaves)} arrays after {self.t} updates>"
+
     def weight(self) -> float:
         """The weight of the present parameters in update `t`, 1 in the first."""
         raise NotImplementedError(f"{type(self).__name__} has to define weight()")

@@ -80,6 +80,7 @@ def test_the_average_is_a_tree_like_the_parameters_and_leaves_them_alone(make):
         for _ in range(3):
             average.update()
         found = average.average
+    assert repr(average) == f"<{type(average).__name__} of 3 arrays after 3 updates>"
     assert found["W"].dtype == np.float32
     assert found["layers"][1][0].shape == ()
     np.testing.assert_array_equal(found["W"], theta["W"])

@@ -143,8 +143,9 @@ class warmup(Composed):
 
     def rate(self, n: int) -> float:
         if n >= self.steps:
-            return self.schedule(n - self.steps)
-        return self.start + (self.schedule(0) - self.start) * n / self.steps
+            return _rate_of(self.schedule, n - self.steps, "schedule")
+        first = _rate_of(self.schedule, 0, "schedule")
+        return self.start + (first - self.start) * n / self.steps
 
 
 @dataclass(frozen=True, repr=False)
@@ -199,7 +200,7 @@ class joined(Composed):
 
     def rate(self, n: int) -> float:
         i = bisect_right(self.at, n)
-        return self.schedules[i](n - (0, *self.at)[i])
+        return _rate_of(self.schedules[i], n - (0, *self.at)[i], f"schedules[{i}]")
 
 
 def _schedules(name: str, value: Sequence[Schedule]) -> tuple[Schedule, ...]:
@@ -207,3 +208,8 @@ def _schedules(name: str, value: Sequence[Schedule]) -> tuple[Schedule, ...]:
     if isinstance(value, str | bytes) or not hasattr(value, "__iter__"):
         raise TypeError(f"{name} is {value!r}; expected a list of schedules")
     return tuple(schedule_function(f"{name}[{number}]", part) for number, part in enumerate(value))
+
+
+def _rate_of(schedule: Schedule, n: int, name: str) -> float:
+    """What a schedule, which may be any function, returns for a step, once it is a learning rate."""
+    return hyperparameter(f"{name}({n})", schedule(n))

@@ -109,6 +109,31 @@ def test_a_deep_copy_of_a_warm_plateau_has_a_state_of_its_own(make):
     assert (schedule(5), twin(5)) == (0.25, 0.5)
 
 
+@pytest.mark.parametrize(
+    ("bad", "error"),
+    [
+        (None, TypeError),
+        ("1", TypeError),
+        (-1.0, ValueError),
+        (float("nan"), ValueError),
+        ([1], TypeError),
+    ],
+)
+def test_what_a_function_of_ones_own_returns_is_checked_by_name(bad, error):
+    for schedule, n, name in (
+        (warmup(lambda n: bad, 3), 1, r"schedule\(0\)"),
+        (warmup(lambda n: bad, 3), 5, r"schedule\(2\)"),
+        (joined([constant(1.0), lambda n: bad], [3]), 7, r"schedules\[1\]\(4\)"),
+    ):
+        with pytest.raises(error, match=f"^{name} is "):
+            schedule(n)
+
+
+def test_what_a_function_of_ones_own_returns_becomes_a_python_float():
+    for schedule in (warmup(np.float32, 1), joined([np.float32], []), warmup(lambda n: n, 2)):
+        assert [type(schedule(n)) for n in range(4)] == [float] * 4
+
+
 def test_a_warmup_asks_the_schedule_behind_it_once_for_every_rate():
     asked = []
     schedule = warmup(lambda n: asked.append(n) or 1.0, steps=2)
