@@ -22,6 +22,9 @@ ROOT = Path(__file__).parent
 SLOW = {
     "tests/book/test_notebooks.py": "executes notebooks",
     "tests/book/test_site.py": "builds the book",
+    "tests/lab/test_corpus.py": "checks every gradient of the corpus",
+    "tests/optimizers/test_every_problem.py": "runs every optimizer on every problem",
+    "tests/test_mutation.py": "plants mistakes in a copy of the project",
 }
 """Files of tests that `make check` leaves out, and why. Single tests carry `@pytest.mark.slow`."""
 

@@ -2,10 +2,17 @@
 
 import ast
 import os
+import pkgutil
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
+import zipfile
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from functools import cache
+from pathlib import Path
 
 import pytest
 import yaml
@@ -14,6 +21,7 @@ from notebook_rules import ROOT
 SKIPPED = {
     ".git",
     ".venv",
+    ".venv-frameworks",
     ".hypothesis",
     "_build",
     "build",
@@ -33,27 +41,37 @@ def text_files():
         folders[:] = [name for name in folders if not (name in SKIPPED or name.endswith("cache"))]
         for name in names:
             path = ROOT / folder / name
-            if path.suffix in TEXT_SUFFIXES:
+            if path.suffix in TEXT_SUFFIXES and name not in SKIPPED:
                 yield path
 
 
 def make_targets() -> set[str]:
-    return set(re.findall(r"^([a-z]+):", read("Makefile"), flags=re.M))
+    return set(re.findall(r"^([a-z-]+):", read("Makefile"), flags=re.M))
+
+
+def run(*command: str | Path, cwd: Path = ROOT, **options) -> subprocess.CompletedProcess:
+    """A Python program in a process of its own: `run("-m", "pytest")`."""
+    return subprocess.run(
+        [sys.executable, *command], cwd=cwd, capture_output=True, text=True, check=False, **options
+    )
 
 
 # Pins and metadata
 
 
-def pins() -> dict[str, str]:
-    lines = [line for line in read("requirements.txt").splitlines() if not line.startswith("#")]
+def pins(name: str = "requirements.txt") -> dict[str, str]:
+    lines = [line for line in read(name).splitlines() if line and not line.startswith("#")]
     found = [re.fullmatch(r"([a-z0-9-]+)==([\w.]+)( ; .+)?", line) for line in lines]
     assert all(found), [line for line, match in zip(lines, found, strict=True) if not match]
     return {match[1]: match[2] for match in found}
 
 
 def test_requirements_are_exact_and_name_no_address():
+    frameworks = pins("requirements-frameworks.txt")
     assert len(pins()) > 100
-    assert not re.search(r"://|file:|--|@", read("requirements.txt"))
+    assert not frameworks.keys() & pins().keys()
+    for name in ("requirements.txt", "requirements-frameworks.txt"):
+        assert not re.search(r"://|file:|--|@", read(name))
 
 
 def test_every_direct_requirement_is_pinned():
@@ -91,22 +109,129 @@ def test_citation_file_has_what_the_format_demands():
     assert {"cff-version", "message", "title", "authors"} <= set(citation)
 
 
+# The package as it is installed
+
+
+def package_files() -> set[str]:
+    paths = (path for path in (ROOT / "optimlib").rglob("*") if path.is_file())
+    return {path.relative_to(ROOT).as_posix() for path in paths if "__pycache__" not in path.parts}
+
+
+def test_the_wheel_holds_every_file_of_the_package(tmp_path):
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, tmp_path)
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "optimlib", tmp_path / "optimlib", ignore=ignored)
+    program = "from setuptools import build_meta; print(build_meta.build_wheel('.'))"
+    answer = run("-c", program, cwd=tmp_path)
+    assert answer.returncode == 0, answer.stderr
+    (wheel,) = tmp_path.glob("*.whl")
+    installed = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    assert installed == package_files()
+
+
+def test_every_pattern_of_package_data_finds_a_file():
+    data = tomllib.loads(read("pyproject.toml"))["tool"]["setuptools"]["package-data"]
+    folders = {package: ROOT / Path(*package.split(".")) for package in data}
+    patterns = [(package, pattern) for package in data for pattern in data[package]]
+    assert [row for row in patterns if not list(folders[row[0]].glob(row[1]))] == []
+
+
+# What compares with other libraries
+
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
+PROJECTS = {"sklearn": "scikit-learn", "bs4": "beautifulsoup4", "yaml": "pyyaml"}
+"""By the name under which each is imported, where it differs."""
+
+
+def test_only_test_files_skip_for_want_of_a_library():
+    """By that word conftest.py finds what `make test-frameworks` runs, so no helper may hide it."""
+    helpers = [path for path in TESTS if not path.name.startswith("test_")]
+    assert [path for path in helpers if "importorskip" in path.read_text(encoding="utf8")] == []
+
+
+def imported(path: Path) -> Iterator[str]:
+    """The names of the modules that a file imports, or asks for with `importorskip`."""
+    text = path.read_text(encoding="utf8")
+    yield from re.findall(r"""(?:importorskip|installed)\(\s*["'](\w+)""", text)
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            yield node.module.split(".")[0]
+
+
+def test_every_library_that_is_asked_for_is_pinned():
+    files = [*TESTS, *sorted((ROOT / "benchmarks").glob("*.py"))]
+    ours = {path.stem for path in (*files, *(ROOT / "book" / "_ext").glob("*.py"))} | {"optimlib"}
+    ours |= {"_pytest", "cs231n", "no_such_library", *sys.stdlib_module_names}
+    pinned = pins() | pins("requirements-frameworks.txt")
+    missing = {
+        f"{path.name}: {module}"
+        for path in files
+        for module in set(imported(path)) - ours
+        if PROJECTS.get(module, module).replace("_", "-") not in pinned
+    }
+    assert missing == set()
+
+
+ASKS = """
+import pytest
+
+def test_needs_a_library():
+    pytest.importorskip("no_such_library")
+
+@pytest.mark.slow
+def test_slow():
+    pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("marker", "words"),
+    [
+        ("frameworks", ["1 failed, 1 passed", "could not import 'no_such_library'"]),  # the whole file
+        ("not slow", ["1 skipped, 1 deselected", "left out", "tests/test_asks.py: 1 marked as slow"]),
+        ("slow", ["1 passed, 1 deselected"]),
+    ],
+)
+def test_a_missing_library_is_a_failure_where_libraries_are_what_is_tested(tmp_path, marker, words):
+    (tmp_path / "tests").mkdir()
+    shutil.copy(ROOT / "conftest.py", tmp_path)
+    settings = "[pytest]\nmarkers =\n  slow: slow\n  frameworks: other libraries\n"
+    (tmp_path / "pytest.ini").write_text(settings)
+    (tmp_path / "tests" / "test_asks.py").write_text(ASKS)
+    alone = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    answer = run("-m", "pytest", "-p", "no:cacheprovider", "-m", marker, cwd=tmp_path, env=alone)
+    for word in words:
+        assert word in answer.stdout
+
+
+def test_files_that_are_called_slow_exist():
+    table = next(
+        node.value
+        for node in ast.parse(read("conftest.py")).body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "SLOW"
+    )
+    assert [name for name in ast.literal_eval(table) if not (ROOT / name).exists()] == []
+
+
 # Commands
 
 
 def test_commands_that_are_promised_exist():
     documents = read("README.md") + read("CONTRIBUTING.md")
-    promised = set(re.findall(r"(?:`|^)make (?:PYTHON=\S+ )?([a-z]+)", documents, flags=re.M))
-    assert {"book", "test", "lab"} <= promised <= make_targets()
+    promised = set(re.findall(r"(?:`|^)make (?:PYTHON=\S+ )?([a-z-]+)", documents, flags=re.M))
+    assert {"book", "check", "test", "lab"} <= promised <= make_targets()
 
 
 def test_every_target_is_explained():
-    assert make_targets() - set(re.findall(r"make ([a-z]+) ", read("Makefile"))) == {"help"}
-    assert make_targets() - {"help"} <= set(re.findall(r"`make ([a-z]+)`", read("CONTRIBUTING.md")))
+    assert make_targets() - set(re.findall(r'"make ([a-z-]+) ', read("Makefile"))) == {"help"}
+    assert make_targets() - {"help"} <= set(re.findall(r"`make ([a-z-]+)`", read("CONTRIBUTING.md")))
 
 
-def test_ci_runs_the_test_command_and_nothing_else():
-    assert read(".ci/run") == "#!/bin/sh\nexec make test\n"
+def test_ci_runs_the_two_test_commands_and_nothing_else():
+    assert read(".ci/run") == "#!/bin/sh\nmake test && exec make test-frameworks\n"
     assert os.name == "nt" or os.access(ROOT / ".ci" / "run", os.X_OK)
 
 
@@ -118,21 +243,111 @@ def test_workflows_cover_the_matrix():
     assert "deploy" in yaml.safe_load(read(".github/workflows/deploy.yml"))["jobs"]
 
 
+SUFFIXES = "bib|cff|css|in|ipynb|json|md|npz|py|toml|txt|yml"
+BEFORE = r"(?<![\w/.:@$%)-])"
+PLACE = re.compile(
+    rf"{BEFORE}(?:[\w.*-]+/)*[\w.*-]*[\w*]\.(?:{SUFFIXES})(?![\w/-])|{BEFORE}(?:[\w.-]+/)+(?![\w.*%$(@/-])"
+)
+"""A file with one of the suffixes, perhaps in folders, or a folder with a slash behind it."""
+
+
+def places(text: str) -> list[str]:
+    """What looks like a file or folder of the repository. NN-name stands for any chapter."""
+    return [place.replace("NN-name", "*") for place in PLACE.findall(text)]
+
+
+@cache
+def everything() -> set[str]:
+    """All files and, with a slash behind them, folders of the repository."""
+    found = set()
+    for folder, folders, names in os.walk(ROOT):
+        folders[:] = [name for name in folders if name not in SKIPPED - {"mathjax"}]
+        start = Path(folder).relative_to(ROOT)
+        found |= {(start / name).as_posix() for name in names}
+        found |= {(start / name).as_posix() + "/" for name in folders}
+    return found
+
+
+@cache
+def is_there(place: str) -> bool:
+    """Also what is named without its first folders, and what is made (and so ignored by Git)."""
+    ignored = read(".gitignore").split()
+    if any(fnmatchcase(place, f"{made}*" if made.endswith("/") else made) for made in ignored):
+        return True
+    patterns = (place, f"*/{place}")
+    return any(fnmatchcase(name, pattern) for name in everything() for pattern in patterns)
+
+
+def texts_with_places() -> Iterator[tuple[str, str]]:
+    names = (
+        "README.md",
+        "CONTRIBUTING.md",
+        "Makefile",
+        "pyproject.toml",
+        "requirements.in",
+        "_config.yml",
+    )
+    for name in (*names, "requirements-frameworks.txt", "jupytext.toml", ".ci/run"):
+        yield name, read(name)
+    for path in (ROOT / ".github").rglob("*.yml"):
+        yield path.name, path.read_text(encoding="utf8")
+    for path in (*TESTS, *(ROOT / "benchmarks").glob("*.py"), ROOT / "conftest.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf8"))):
+            if isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef):
+                yield path.name, ast.get_docstring(node) or ""
+
+
+def test_every_file_that_is_named_exists():
+    missing = {
+        f"{name}: {place}"
+        for name, text in texts_with_places()
+        for place in places(text)
+        if not is_there(place)
+    }
+    assert missing == set()
+
+
+def test_a_file_that_does_not_exist_is_seen():
+    text = """run: python -m pytest tests/test_gone.py tests/*/test_gone.py
+        as `lab/gone.py` and/or book/gone/ say, actions/checkout@v4, $(BIN)/gone.py, tests/mutation.py,
+        https://gone.org/gone.py, _build/gone.md, lab/figures.py, book/text/, book/text/NN-name.md"""
+    gone = [place for place in places(text) if not is_there(place)]
+    assert gone == ["tests/test_gone.py", "tests/*/test_gone.py", "lab/gone.py", "book/gone/"]
+
+
+def test_every_target_that_is_called_exists():
+    calls = re.compile(r"(?:^|[`&] *|run: |exec |\n +)make (?:[A-Z]+=\S* )*([a-z-]+)", flags=re.M)
+    called = {(name, target) for name, text in texts_with_places() for target in calls.findall(text)}
+    assert {target for _, target in called} >= {"book", "test", "test-frameworks"}
+    assert {row for row in called if row[1] not in make_targets()} == set()
+
+
+def test_every_name_of_the_package_that_documents_use_exists():
+    documents = (
+        "README.md",
+        "CONTRIBUTING.md",
+        "pyproject.toml",
+        "Makefile",
+        ".github/workflows/test.yml",
+    )
+    missing = set()
+    for name in {n for text in map(read, documents) for n in re.findall(r"\boptimlib(?:\.\w+)+", text)}:
+        try:
+            pkgutil.resolve_name(name)
+        except (ImportError, AttributeError):
+            missing.add(name)
+    assert missing == set()
+
+
 # Words
 
 
 def test_the_readme_example_runs(tmp_path):
     (example,) = re.findall(r"```python\n(.+?)```", read("README.md"), flags=re.S)
     example += "assert loss(params) < np.mean(y**2)\n"
-    run = subprocess.run(
-        [sys.executable, "-W", "error", "-c", example],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert run.returncode == 0, run.stderr
-    assert run.stdout.startswith("gradient check: PASS")
+    answer = run("-W", "error", "-c", example, cwd=tmp_path)
+    assert answer.returncode == 0, answer.stderr
+    assert answer.stdout.startswith("gradient check: PASS")
 
 
 def test_files_that_documents_point_to_exist():
@@ -156,12 +371,15 @@ def test_no_file_names_a_place_on_someones_machine():
     assert found == []
 
 
-def test_code_keeps_the_style():
-    run = subprocess.run(
-        [sys.executable, "-m", "ruff", "check", "--no-cache", "."],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert run.returncode == 0, run.stdout
+@pytest.mark.parametrize("command", ["ruff check --no-cache .", "ruff format --no-cache --check ."])
+def test_code_keeps_the_style(command):
+    answer = run("-m", *command.split())
+    assert answer.returncode == 0, answer.stdout
+
+
+def test_type_hints_are_true():
+    """What `py.typed` promises to those who check their own code against the package."""
+    answer = run("-m", "mypy")
+    errors = [line for line in answer.stdout.splitlines() if "error: " in line]
+    assert errors == []
+    assert "no issues found" in answer.stdout, answer.stdout + answer.stderr

@@ -81,7 +81,7 @@ def floor(name: str) -> int:
 
 
 def forbidden(user: str, used: str) -> bool:
-    """Whether one room may not know another one. Only the lab imports from `optimlib` as its users do."""
+    """Whether one room may not know another one. Only the lab imports from `optimlib`, as users do."""
     if user in ("", used):
         return False
     bottom = len(FLOORS)
