@@ -40,7 +40,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.relative_to(ROOT).as_posix() in SLOW:
             item.add_marker("slow")
-        if "importorskip" in _text(item.path):
+        if "pytest.importorskip(" in _text(item.path):
             item.add_marker("frameworks")
 
 
