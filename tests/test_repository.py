@@ -216,6 +216,49 @@ def test_files_that_are_called_slow_exist():
     assert [name for name in ast.literal_eval(table) if not (ROOT / name).exists()] == []
 
 
+# Helpers of the tests
+
+
+def shape_of(function: ast.FunctionDef) -> str:
+    """What a function does, whatever its arguments are called and its docstring says."""
+    copy = ast.parse(ast.unparse(function)).body[0]
+    names = {
+        arg.arg: f"_{k}" for k, arg in enumerate(n for n in ast.walk(copy) if isinstance(n, ast.arg))
+    }
+    if ast.get_docstring(copy) is not None:
+        del copy.body[0]
+    for node in ast.walk(copy):
+        if isinstance(node, ast.Name):
+            node.id = names.get(node.id, node.id)
+    return "\n".join(map(ast.unparse, copy.body))
+
+
+def helpers() -> Iterator[tuple[str, str]]:
+    """By what they do, the functions at the top of test files that are longer than a few words."""
+    for path in TESTS:
+        for node in ast.parse(path.read_text(encoding="utf8")).body:
+            helper = isinstance(node, ast.FunctionDef) and not node.name.startswith("test_")
+            if helper and len(shape_of(node)) > 35 and "golden" not in path.parts:
+                yield shape_of(node), f"{path.relative_to(ROOT)}: {node.name}"
+
+
+def test_no_helper_is_written_twice():
+    """What several files need is in tests/support.py. Recorders stand for themselves."""
+    found: dict[str, list[str]] = {}
+    for shape, place in helpers():
+        found.setdefault(shape, []).append(place)
+    assert [places for places in found.values() if len(places) > 1] == []
+
+
+def test_a_copy_under_other_names_is_seen():
+    def shape(text):
+        return shape_of(ast.parse(text).body[0])
+
+    one = shape("def f(a, *b):\n    'Says this.'\n    return a.sum() / len(b)")
+    assert one == shape("def g(x, *y) -> float:\n    return x.sum() / len(y)")
+    assert one != shape("def f(a, *b):\n    return b.sum() / len(a)")
+
+
 # Commands
 
 

@@ -4,16 +4,12 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from support import steps_taken
+from support import close, steps_taken
 
 from optimlib import AdaBelief, Adam, Adamax, AMSGrad, Lion, Nadam, RAdam
 from optimlib.optimizers.adam_family import growing_momentum
 
 HALF = {"learning_rate": 1.0, "beta1": 0.5, "beta2": 0.75}
-
-
-def close(steps, expected):
-    np.testing.assert_allclose(steps, expected, rtol=1e-14)
 
 
 @pytest.mark.parametrize(

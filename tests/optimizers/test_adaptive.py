@@ -4,15 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support import steps_taken
+from support import close, steps_taken
 
 from optimlib import Adadelta, AdaGrad, Adam, RMSProp
 
 GRADIENTS = st.floats(-1e3, 1e3).filter(lambda g: g == 0 or abs(g) > 1e-3)
-
-
-def close(steps, expected):
-    np.testing.assert_allclose(steps, expected, rtol=1e-14, atol=1e-300)
 
 
 # AdaGrad

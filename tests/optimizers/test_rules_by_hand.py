@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from support import steps_taken
+from support import close, steps_taken
 
 import optimlib
 from optimlib import (
@@ -133,10 +133,6 @@ def test_a_number_above_zero_becomes_a_python_float_above_zero():
 
 
 # Rules
-
-
-def close(found, expected):
-    np.testing.assert_allclose(found, expected, rtol=1e-14)
 
 
 def test_a_variance_below_one_by_hand():
