@@ -85,17 +85,33 @@ def test_numpy_is_the_only_hard_dependency():
     assert project["requires-python"] == ">=3.11"
 
 
+def names_imported(node: ast.AST) -> list[str]:
+    """The first names of the modules that an import statement names; relative ones are ours."""
+    if isinstance(node, ast.Import):
+        return [alias.name.split(".")[0] for alias in node.names]
+    if isinstance(node, ast.ImportFrom) and node.level == 0:
+        return [node.module.split(".")[0]]
+    return []
+
+
+LAZY = {"numba", "tqdm"}  # asked for within the function that needs it
+
+
 @pytest.mark.parametrize("path", sorted((ROOT / "optimlib").rglob("*.py")), ids=lambda p: p.stem)
 def test_a_module_imports_only_what_the_package_may_need(path):
-    allowed = {"numpy", "optimlib"}
-    allowed |= {"figures": {"matplotlib", "cycler"}, "probes": {"tqdm"}}.get(path.stem, set())
-    imported = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf8"))):
-        if isinstance(node, ast.Import):
-            imported |= {alias.name.split(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.level == 0:
-            imported.add(node.module.split(".")[0])
-    assert imported - allowed - set(sys.stdlib_module_names) == set()
+    tree = ast.parse(path.read_text(encoding="utf8"))
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    within = {id(node) for function in functions for node in ast.walk(function)}
+    allowed = {"numpy", "optimlib", *sys.stdlib_module_names}
+    if path.parent.name == "lab":
+        allowed |= {"matplotlib", "cycler"}
+    imported = {
+        name
+        for node in ast.walk(tree)
+        for name in names_imported(node)
+        if not (name in LAZY and id(node) in within)
+    }
+    assert imported - allowed == set()
 
 
 def test_versions_agree():
@@ -155,10 +171,7 @@ def imported(path: Path) -> Iterator[str]:
     text = path.read_text(encoding="utf8")
     yield from re.findall(r"""(?:importorskip|installed)\(\s*["'](\w+)""", text)
     for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.Import):
-            yield from (alias.name.split(".")[0] for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.level == 0:
-            yield node.module.split(".")[0]
+        yield from names_imported(node)
 
 
 def test_every_library_that_is_asked_for_is_pinned():
@@ -181,10 +194,11 @@ import pytest
 def test_needs_a_library():
     pytest.SKIP("no_such_library")
 
-@pytest.mark.slow
+@pytest.mark.SLOW
 def test_slow():
     pass
-""".replace("SKIP", "importorskip")  # or this file would be taken for one that asks for a library
+"""
+ASKS = ASKS.replace("SKIP", "importorskip").replace("SLOW", "slow")  # conftest.py reads this file, too
 
 
 @pytest.mark.parametrize(
