@@ -326,16 +326,17 @@ def everything() -> set[str]:
 
 
 @cache
-def is_there(place: str) -> bool:
+def is_there(place: str, beside: str = "") -> bool:
     """Also what is named without its first folders, and what is made (and so ignored by Git)."""
-    ignored = read(".gitignore").split()
-    if any(fnmatchcase(place, f"{made}*" if made.endswith("/") else made) for made in ignored):
+    made = [f"{line}*" if line.endswith("/") else line for line in read(".gitignore").split()]
+    if any(fnmatchcase(name, pattern) for name in (place, beside + place) for pattern in made):
         return True
     patterns = (place, f"*/{place}")
     return any(fnmatchcase(name, pattern) for name in everything() for pattern in patterns)
 
 
 def texts_with_places() -> Iterator[tuple[str, str]]:
+    """Files and their texts; of Python the docstrings."""
     names = (
         "README.md",
         "CONTRIBUTING.md",
@@ -347,11 +348,11 @@ def texts_with_places() -> Iterator[tuple[str, str]]:
     for name in (*names, "requirements-frameworks.txt", "jupytext.toml", ".ci/run"):
         yield name, read(name)
     for path in (ROOT / ".github").rglob("*.yml"):
-        yield path.name, path.read_text(encoding="utf8")
+        yield path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf8")
     for path in (*TESTS, *(ROOT / "benchmarks").glob("*.py"), ROOT / "conftest.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf8"))):
             if isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef):
-                yield path.name, ast.get_docstring(node) or ""
+                yield path.relative_to(ROOT).as_posix(), ast.get_docstring(node) or ""
 
 
 def test_every_file_that_is_named_exists():
@@ -359,7 +360,7 @@ def test_every_file_that_is_named_exists():
         f"{name}: {place}"
         for name, text in texts_with_places()
         for place in places(text)
-        if not is_there(place)
+        if not is_there(place, name.rpartition("/")[0] + "/")
     }
     assert missing == set()
 
