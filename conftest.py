@@ -1,6 +1,7 @@
 """Settings for every pytest run: threads, slow tests, and those that compare with other libraries."""
 
 import os
+from collections import defaultdict
 from collections.abc import Generator
 from functools import cache
 from pathlib import Path
@@ -22,11 +23,12 @@ ROOT = Path(__file__).parent
 SLOW = {
     "tests/book/test_notebooks.py": "executes notebooks",
     "tests/book/test_site.py": "builds the book",
-    "tests/lab/test_corpus.py": "checks every gradient of the corpus",
-    "tests/optimizers/test_every_problem.py": "runs every optimizer on every problem",
     "tests/test_mutation.py": "plants mistakes in a copy of the project",
 }
 """Files of tests that `make check` leaves out, and why. Single tests carry `@pytest.mark.slow`."""
+
+CASES = 4
+"""Of a test with more cases (`@pytest.mark.parametrize`), `make check` runs so many, evenly spread."""
 
 
 @cache
@@ -36,12 +38,21 @@ def _text(path: Path) -> str:
 
 @pytest.hookimpl(tryfirst=True)  # before -m decides
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the slow files, and those that ask for another library."""
+    """Mark what `make check` leaves out, and files that ask for another library."""
+    slow = {ROOT / name for name in SLOW}
+    cases = defaultdict(list)
     for item in items:
-        if item.path.relative_to(ROOT).as_posix() in SLOW:
+        if item.path in slow:
             item.add_marker("slow")
         if "pytest.importorskip(" in _text(item.path):
             item.add_marker("frameworks")
+        if hasattr(item, "callspec"):
+            cases[item.nodeid.partition("[")[0]].append(item)
+    for of_one_test in cases.values():
+        spread = {k * (len(of_one_test) - 1) // (CASES - 1) for k in range(CASES)}
+        for number, item in enumerate(of_one_test):
+            if number not in spread:
+                item.add_marker("slow")
 
 
 def _must_be_there(config: pytest.Config, report: pytest.TestReport | pytest.CollectReport) -> None:
@@ -75,6 +86,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     terminalreporter.line("book/*.ipynb: every notebook against its stored outputs")
     for place, why in SLOW.items():
         terminalreporter.line(f"{place}: {why}")
+    terminalreporter.line(f"tests with more than {CASES} cases: all but {CASES} of them")
     for path in sorted(ROOT.glob("tests/**/test_*.py")):
         marked = _text(path).count("@pytest.mark.slow") + _text(path).count("marks=pytest.mark.slow")
         if marked:

@@ -2,68 +2,18 @@
 
 import ast
 import os
-import pkgutil
 import re
 import shutil
-import subprocess
 import sys
 import tomllib
 import zipfile
-from collections.abc import Iterator
-from fnmatch import fnmatchcase
-from functools import cache
 from pathlib import Path
 
 import pytest
 import yaml
-from notebook_rules import ROOT
-
-SKIPPED = {
-    ".git",
-    ".venv",
-    ".venv-frameworks",
-    ".hypothesis",
-    "_build",
-    "build",
-    "mathjax",
-    "__pycache__",
-    ".ipynb_checkpoints",
-}
-TEXT_SUFFIXES = {"", ".cff", ".css", ".in", ".ipynb", ".md", ".py", ".toml", ".txt", ".yml"}
-
-
-def read(name: str) -> str:
-    return (ROOT / name).read_text(encoding="utf8")
-
-
-def text_files():
-    for folder, folders, names in os.walk(ROOT):
-        folders[:] = [name for name in folders if not (name in SKIPPED or name.endswith("cache"))]
-        for name in names:
-            path = ROOT / folder / name
-            if path.suffix in TEXT_SUFFIXES and name not in SKIPPED:
-                yield path
-
-
-def make_targets() -> set[str]:
-    return set(re.findall(r"^([a-z-]+):", read("Makefile"), flags=re.M))
-
-
-def run(*command: str | Path, cwd: Path = ROOT, **options) -> subprocess.CompletedProcess:
-    """A Python program in a process of its own: `run("-m", "pytest")`."""
-    return subprocess.run(
-        [sys.executable, *command], cwd=cwd, capture_output=True, text=True, check=False, **options
-    )
-
+from repository import ROOT, make_targets, names_imported, pins, read, run, text_files
 
 # Pins and metadata
-
-
-def pins(name: str = "requirements.txt") -> dict[str, str]:
-    lines = [line for line in read(name).splitlines() if line and not line.startswith("#")]
-    found = [re.fullmatch(r"([a-z0-9-]+)==([\w.]+)( ; .+)?", line) for line in lines]
-    assert all(found), [line for line, match in zip(lines, found, strict=True) if not match]
-    return {match[1]: match[2] for match in found}
 
 
 def test_requirements_are_exact_and_name_no_address():
@@ -83,15 +33,6 @@ def test_numpy_is_the_only_hard_dependency():
     project = tomllib.loads(read("pyproject.toml"))["project"]
     assert [re.split(r"\W", name)[0] for name in project["dependencies"]] == ["numpy"]
     assert project["requires-python"] == ">=3.11"
-
-
-def names_imported(node: ast.AST) -> list[str]:
-    """The first names of the modules that an import statement names; relative ones are ours."""
-    if isinstance(node, ast.Import):
-        return [alias.name.split(".")[0] for alias in node.names]
-    if isinstance(node, ast.ImportFrom) and node.level == 0:
-        return [node.module.split(".")[0]]
-    return []
 
 
 LAZY = {"numba", "tqdm"}  # asked for within the function that needs it
@@ -153,126 +94,6 @@ def test_every_pattern_of_package_data_finds_a_file():
     assert [row for row in patterns if not list(folders[row[0]].glob(row[1]))] == []
 
 
-# What compares with other libraries
-
-TESTS = sorted((ROOT / "tests").rglob("*.py"))
-PROJECTS = {"sklearn": "scikit-learn", "bs4": "beautifulsoup4", "yaml": "pyyaml"}
-"""By the name under which each is imported, where it differs."""
-
-
-def test_only_test_files_skip_for_want_of_a_library():
-    """By that word conftest.py finds what `make test-frameworks` runs, so no helper may hide it."""
-    helpers = [path for path in TESTS if not path.name.startswith("test_")]
-    assert [path for path in helpers if "importorskip" in path.read_text(encoding="utf8")] == []
-
-
-def imported(path: Path) -> Iterator[str]:
-    """The names of the modules that a file imports, or asks for with `importorskip`."""
-    text = path.read_text(encoding="utf8")
-    yield from re.findall(r"""(?:importorskip|installed)\(\s*["'](\w+)""", text)
-    for node in ast.walk(ast.parse(text)):
-        yield from names_imported(node)
-
-
-def test_every_library_that_is_asked_for_is_pinned():
-    files = [*TESTS, *sorted((ROOT / "benchmarks").glob("*.py"))]
-    ours = {path.stem for path in (*files, *(ROOT / "book" / "_ext").glob("*.py"))} | {"optimlib"}
-    ours |= {"_pytest", "cs231n", "no_such_library", *sys.stdlib_module_names}
-    pinned = pins() | pins("requirements-frameworks.txt")
-    missing = {
-        f"{path.name}: {module}"
-        for path in files
-        for module in set(imported(path)) - ours
-        if PROJECTS.get(module, module).replace("_", "-") not in pinned
-    }
-    assert missing == set()
-
-
-ASKS = """
-import pytest
-
-def test_needs_a_library():
-    pytest.SKIP("no_such_library")
-
-@pytest.mark.SLOW
-def test_slow():
-    pass
-"""
-ASKS = ASKS.replace("SKIP", "importorskip").replace("SLOW", "slow")  # conftest.py reads this file, too
-
-
-@pytest.mark.parametrize(
-    ("marker", "words"),
-    [
-        ("frameworks", ["1 failed, 1 passed", "could not import 'no_such_library'"]),  # the whole file
-        ("not slow", ["1 skipped, 1 deselected", "left out", "tests/test_asks.py: 1 marked as slow"]),
-        ("slow", ["1 passed, 1 deselected"]),
-    ],
-)
-def test_a_missing_library_is_a_failure_where_libraries_are_what_is_tested(tmp_path, marker, words):
-    (tmp_path / "tests").mkdir()
-    shutil.copy(ROOT / "conftest.py", tmp_path)
-    settings = "[pytest]\nmarkers =\n  slow: slow\n  frameworks: other libraries\n"
-    (tmp_path / "pytest.ini").write_text(settings)
-    (tmp_path / "tests" / "test_asks.py").write_text(ASKS)
-    alone = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-    answer = run("-m", "pytest", "-p", "no:cacheprovider", "-m", marker, cwd=tmp_path, env=alone)
-    for word in words:
-        assert word in answer.stdout
-
-
-def test_files_that_are_called_slow_exist():
-    table = next(
-        node.value
-        for node in ast.parse(read("conftest.py")).body
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "SLOW"
-    )
-    assert [name for name in ast.literal_eval(table) if not (ROOT / name).exists()] == []
-
-
-# Helpers of the tests
-
-
-def shape_of(function: ast.FunctionDef) -> str:
-    """What a function does, whatever its arguments are called and its docstring says."""
-    copy = ast.parse(ast.unparse(function)).body[0]
-    names = {
-        arg.arg: f"_{k}" for k, arg in enumerate(n for n in ast.walk(copy) if isinstance(n, ast.arg))
-    }
-    if ast.get_docstring(copy) is not None:
-        del copy.body[0]
-    for node in ast.walk(copy):
-        if isinstance(node, ast.Name):
-            node.id = names.get(node.id, node.id)
-    return "\n".join(map(ast.unparse, copy.body))
-
-
-def helpers() -> Iterator[tuple[str, str]]:
-    """By what they do, the functions at the top of test files that are longer than a few words."""
-    for path in TESTS:
-        for node in ast.parse(path.read_text(encoding="utf8")).body:
-            helper = isinstance(node, ast.FunctionDef) and not node.name.startswith("test_")
-            if helper and len(shape_of(node)) > 35 and "golden" not in path.parts:
-                yield shape_of(node), f"{path.relative_to(ROOT)}: {node.name}"
-
-
-def test_no_helper_is_written_twice():
-    """What several files need is in tests/support.py. Recorders stand for themselves."""
-    found: dict[str, list[str]] = {}
-    for shape, place in helpers():
-        found.setdefault(shape, []).append(place)
-    assert [places for places in found.values() if len(places) > 1] == []
-
-
-def test_a_copy_under_other_names_is_seen():
-    def shape(text):
-        return shape_of(ast.parse(text).body[0])
-
-    one = shape("def f(a, *b):\n    'Says this.'\n    return a.sum() / len(b)")
-    assert one == shape("def g(x, *y) -> float:\n    return x.sum() / len(y)")
-    assert one != shape("def f(a, *b):\n    return b.sum() / len(a)")
-
-
 # Commands
 
 
@@ -298,103 +119,6 @@ def test_workflows_cover_the_matrix():
     assert matrix["os"] == ["ubuntu-latest", "macos-latest", "windows-latest"]
     assert matrix["python"] == ["3.11", "3.13"]
     assert "deploy" in yaml.safe_load(read(".github/workflows/deploy.yml"))["jobs"]
-
-
-SUFFIXES = "bib|cff|css|in|ipynb|json|md|npz|py|toml|txt|yml"
-BEFORE = r"(?<![\w/.:@$%)-])"
-PLACE = re.compile(
-    rf"{BEFORE}(?:[\w.*-]+/)*[\w.*-]*[\w*]\.(?:{SUFFIXES})(?![\w/-])|{BEFORE}(?:[\w.-]+/)+(?![\w.*%$(@/-])"
-)
-"""A file with one of the suffixes, perhaps in folders, or a folder with a slash behind it."""
-
-
-def places(text: str) -> list[str]:
-    """What looks like a file or folder of the repository. NN-name stands for any chapter."""
-    return [place.replace("NN-name", "*") for place in PLACE.findall(text)]
-
-
-@cache
-def everything() -> set[str]:
-    """All files and, with a slash behind them, folders of the repository."""
-    found = set()
-    for folder, folders, names in os.walk(ROOT):
-        folders[:] = [name for name in folders if name not in SKIPPED - {"mathjax"}]
-        start = Path(folder).relative_to(ROOT)
-        found |= {(start / name).as_posix() for name in names}
-        found |= {(start / name).as_posix() + "/" for name in folders}
-    return found
-
-
-@cache
-def is_there(place: str, beside: str = "") -> bool:
-    """Also what is named without its first folders, and what is made (and so ignored by Git)."""
-    made = [f"{line}*" if line.endswith("/") else line for line in read(".gitignore").split()]
-    if any(fnmatchcase(name, pattern) for name in (place, beside + place) for pattern in made):
-        return True
-    patterns = (place, f"*/{place}")
-    return any(fnmatchcase(name, pattern) for name in everything() for pattern in patterns)
-
-
-def texts_with_places() -> Iterator[tuple[str, str]]:
-    """Files and their texts; of Python the docstrings."""
-    names = (
-        "README.md",
-        "CONTRIBUTING.md",
-        "Makefile",
-        "pyproject.toml",
-        "requirements.in",
-        "_config.yml",
-    )
-    for name in (*names, "requirements-frameworks.txt", "jupytext.toml", ".ci/run"):
-        yield name, read(name)
-    for path in (ROOT / ".github").rglob("*.yml"):
-        yield path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf8")
-    for path in (*TESTS, *(ROOT / "benchmarks").glob("*.py"), ROOT / "conftest.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf8"))):
-            if isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef):
-                yield path.relative_to(ROOT).as_posix(), ast.get_docstring(node) or ""
-
-
-def test_every_file_that_is_named_exists():
-    missing = {
-        f"{name}: {place}"
-        for name, text in texts_with_places()
-        for place in places(text)
-        if not is_there(place, name.rpartition("/")[0] + "/")
-    }
-    assert missing == set()
-
-
-def test_a_file_that_does_not_exist_is_seen():
-    text = """run: python -m pytest tests/test_gone.py tests/*/test_gone.py
-        as `lab/gone.py` and/or book/gone/ say, actions/checkout@v4, $(BIN)/gone.py, tests/mutation.py,
-        https://gone.org/gone.py, _build/gone.md, lab/figures.py, book/text/, book/text/NN-name.md"""
-    gone = [place for place in places(text) if not is_there(place)]
-    assert gone == ["tests/test_gone.py", "tests/*/test_gone.py", "lab/gone.py", "book/gone/"]
-
-
-def test_every_target_that_is_called_exists():
-    calls = re.compile(r"(?:^|[`&] *|run: |exec |\n +)make (?:[A-Z]+=\S* )*([a-z-]+)", flags=re.M)
-    called = {(name, target) for name, text in texts_with_places() for target in calls.findall(text)}
-    assert {target for _, target in called} >= {"book", "test", "test-frameworks"}
-    assert {row for row in called if row[1] not in make_targets()} == set()
-
-
-def test_every_name_of_the_package_that_documents_use_exists():
-    documents = (
-        "README.md",
-        "CONTRIBUTING.md",
-        "pyproject.toml",
-        "Makefile",
-        ".github/workflows/test.yml",
-    )
-    missing = set()
-    for name in {n for text in map(read, documents) for n in re.findall(r"\boptimlib(?:\.\w+)+", text)}:
-        try:
-            pkgutil.resolve_name(name)
-        except (ImportError, AttributeError):
-            missing.add(name)
-    assert missing == set()
 
 
 # Words
