@@ -21,6 +21,7 @@ os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
 ROOT = Path(__file__).parent
 
 SLOW = {
+    "tests/book/test_equations.py": "evaluates the equations of the book from their LaTeX",
     "tests/book/test_notebooks.py": "executes notebooks",
     "tests/book/test_site.py": "builds the book",
     "tests/test_mutation.py": "plants mistakes in a copy of the project",

@@ -83,7 +83,8 @@ def test_the_wheel_holds_every_file_of_the_package(tmp_path):
     answer = run("-c", program, cwd=tmp_path)
     assert answer.returncode == 0, answer.stderr
     (wheel,) = tmp_path.glob("*.whl")
-    installed = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    with zipfile.ZipFile(wheel) as file:
+        installed = {name for name in file.namelist() if ".dist-info/" not in name}
     assert installed == package_files()
 
 
@@ -147,7 +148,7 @@ def test_no_file_names_a_place_on_someones_machine():
     found = [
         f"{path.relative_to(ROOT)}: {match}"
         for path in text_files()
-        if path.name != "test_repository.py"
+        if path.name != "test_repository.py"  # whose pattern says what is private
         for match in private.findall(path.read_text(encoding="utf8"))
     ]
     assert found == []
