@@ -24,11 +24,12 @@ SLOW = {
     "tests/book/test_equations.py": "evaluates the equations of the book from their LaTeX",
     "tests/book/test_notebooks.py": "executes notebooks",
     "tests/book/test_site.py": "builds the book",
+    "tests/lab/test_corpus.py": "checks every gradient of the corpus",
     "tests/test_mutation.py": "plants mistakes in a copy of the project",
 }
 """Files of tests that `make check` leaves out, and why. Single tests carry `@pytest.mark.slow`."""
 
-CASES = 4
+CASES = 3
 """Of a test with more cases (`@pytest.mark.parametrize`), `make check` runs so many, evenly spread."""
 
 
