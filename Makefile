@@ -1,12 +1,16 @@
-# Every target first makes .venv, or brings it up to date with requirements.txt and pyproject.toml.
+# Every target first makes the environment that it needs, or brings it up to date with its requirements and
+# pyproject.toml: .venv, and .venv-frameworks for what compares with other libraries.
 # Another Python: make PYTHON=python3.12 book. CONTRIBUTING.md has the same commands for Windows.
 
 PYTHON ?= python3
 CHAPTER ?= *
 PORT ?= 8000
+UPGRADE ?= --upgrade
 
 BIN := .venv/bin
 READY := .venv/ready
+BIN_FRAMEWORKS := .venv-frameworks/bin
+READY_FRAMEWORKS := .venv-frameworks/ready
 TEXTS := $(wildcard book/text/$(CHAPTER).md)
 NOTEBOOKS := $(TEXTS:book/text/%.md=book/%.ipynb)
 
@@ -14,32 +18,48 @@ NOTEBOOKS := $(TEXTS:book/text/%.md=book/%.ipynb)
 export JUPYTER_PREFER_ENV_PATH := 1
 SINGLE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 VECLIB_MAXIMUM_THREADS=1
 
-.PHONY: help book test mutants notebooks lab serve bench pins clean
+.PHONY: help book check test test-frameworks mutants notebooks lab serve bench pins clean
 
 help:
-	@echo "make book        build the HTML book in _build/html, warnings being errors"
-	@echo "make test        run every test, and every notebook against its stored outputs"
-	@echo "make mutants     plant every one-token mistake in the optimizers: do the tests catch it?"
-	@echo "make notebooks   make the notebooks from book/text: sync, execute, normalise"
-	@echo "                 (one of them: make notebooks CHAPTER=09-adam)"
-	@echo "make lab         open JupyterLab on the notebooks"
-	@echo "make serve       show the built book on http://localhost:$(PORT)"
-	@echo "make bench       measure an Adam step"
-	@echo "make pins        renew requirements.txt from requirements.in"
-	@echo "make clean       remove the built book and the caches (not .venv)"
+	@echo "make book             build the HTML book in _build/html, warnings being errors"
+	@echo "make check            run the fast tests, in less than a minute"
+	@echo "make test             run every test, and every notebook against its stored outputs"
+	@echo "make test-frameworks  run what compares with PyTorch, JAX, Keras, SciPy, Numba and others"
+	@echo "make mutants          plant every one-token mistake in the optimizers: do the tests catch it?"
+	@echo "make notebooks        make the notebooks from book/text: sync, execute, normalise"
+	@echo "                      (one of them: make notebooks CHAPTER=09-adam)"
+	@echo "make lab              open JupyterLab on the notebooks"
+	@echo "make serve            show the built book on http://localhost:$(PORT)"
+	@echo "make bench            measure an Adam step beside those of PyTorch and Optax"
+	@echo "make pins             renew requirements.txt from requirements.in"
+	@echo "                      (without moving what is pinned: make pins UPGRADE=)"
+	@echo "make clean            remove the built book and the caches (not .venv)"
+
+define environment
+@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make PYTHON=..." if sys.version_info < (3, 11) else 0)'
+$(PYTHON) -m venv $(@D)
+$(@D)/bin/python -m pip install --quiet --disable-pip-version-check $(patsubst %,-r %,$(filter %.txt,$^))
+$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+touch $@
+endef
 
 $(READY): requirements.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make PYTHON=..." if sys.version_info < (3, 11) else 0)'
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
-	touch $@
+	$(environment)
+
+$(READY_FRAMEWORKS): requirements.txt requirements-frameworks.txt pyproject.toml
+	$(environment)
 
 book: $(READY)
 	$(BIN)/jupyter-book build . --all -n -W --keep-going
 
+check: $(READY)
+	$(BIN)/python -m pytest tests optimlib -m "not slow" --durations=5
+
 test: $(READY)
 	$(BIN)/python -m pytest
+
+test-frameworks: $(READY_FRAMEWORKS)
+	$(BIN_FRAMEWORKS)/python -m pytest tests -m frameworks
 
 mutants: $(READY)
 	$(SINGLE_THREAD) $(BIN)/python tests/mutation.py
@@ -58,18 +78,18 @@ lab: $(READY)
 serve: book
 	$(BIN)/python -m http.server --directory _build/html $(PORT)
 
-bench: $(READY)
-	$(BIN)/python benchmarks/adam_step.py
+bench: $(READY_FRAMEWORKS)
+	$(BIN_FRAMEWORKS)/python benchmarks/adam_step.py
 
 # uv is fetched into a throw-away environment: nothing else here needs it.
 pins:
 	$(PYTHON) -m venv .venv-pins
 	.venv-pins/bin/python -m pip install --quiet --disable-pip-version-check uv
-	.venv-pins/bin/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --upgrade \
+	.venv-pins/bin/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest $(UPGRADE) \
 		--no-annotate --no-emit-index-url --no-emit-find-links --custom-compile-command "make pins" \
 		requirements.in -o requirements.txt
 	rm -rf .venv-pins
 
 clean:
-	rm -rf _build build .pytest_cache .ruff_cache .hypothesis .jupyter_cache
-	find . -path ./.venv -prune -o -name __pycache__ -type d -exec rm -rf {} +
+	rm -rf _build build .mypy_cache .pytest_cache .ruff_cache .hypothesis .jupyter_cache
+	find . -path './.venv*' -prune -o -name __pycache__ -type d -exec rm -rf {} +

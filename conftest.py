@@ -1,6 +1,12 @@
-"""Settings for every pytest run, of tests and of notebooks."""
+"""Settings for every pytest run: threads, slow tests, and those that compare with other libraries."""
 
 import os
+from collections import defaultdict
+from collections.abc import Generator
+from functools import cache
+from pathlib import Path
+
+import pytest
 
 # The kernels that nbval starts inherit these. One thread: sums come out alike on every machine.
 for name in (
@@ -11,3 +17,79 @@ for name in (
 ):
     os.environ[name] = "1"
 os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
+
+ROOT = Path(__file__).parent
+
+SLOW = {
+    "tests/book/test_equations.py": "evaluates the equations of the book from their LaTeX",
+    "tests/book/test_notebooks.py": "executes notebooks",
+    "tests/book/test_site.py": "builds the book",
+    "tests/lab/test_corpus.py": "checks every gradient of the corpus",
+    "tests/test_mutation.py": "plants mistakes in a copy of the project",
+}
+"""Files of tests that `make check` leaves out, and why. Single tests carry `@pytest.mark.slow`."""
+
+CASES = 3
+"""Of a test with more cases (`@pytest.mark.parametrize`), `make check` runs so many, evenly spread."""
+
+
+@cache
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf8")
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m decides
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what `make check` leaves out, and files that ask for another library."""
+    slow = {ROOT / name for name in SLOW}
+    cases = defaultdict(list)
+    for item in items:
+        if item.path in slow:
+            item.add_marker("slow")
+        if "pytest.importorskip(" in _text(item.path):
+            item.add_marker("frameworks")
+        if hasattr(item, "callspec"):
+            cases[item.nodeid.partition("[")[0]].append(item)
+    for of_one_test in cases.values():
+        spread = {k * (len(of_one_test) - 1) // (CASES - 1) for k in range(CASES)}
+        for number, item in enumerate(of_one_test):
+            if number not in spread:
+                item.add_marker("slow")
+
+
+def _must_be_there(config: pytest.Config, report: pytest.TestReport | pytest.CollectReport) -> None:
+    """Where the other libraries are what is tested, one that is missing is a failure."""
+    missing = report.skipped and "could not import" in str(report.longrepr)
+    if missing and config.option.markexpr == "frameworks":
+        report.outcome = "failed"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator:
+    """Fail a test that skips itself for want of a library."""
+    report = yield
+    _must_be_there(item.config, report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector: pytest.Collector) -> Generator:
+    """Fail a file that skips itself for want of a library."""
+    report = yield
+    _must_be_there(collector.config, report)
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what `make check` left out."""
+    if terminalreporter.config.option.markexpr != "not slow":
+        return
+    terminalreporter.section("left out (make test runs everything)")
+    terminalreporter.line("book/*.ipynb: every notebook against its stored outputs")
+    for place, why in SLOW.items():
+        terminalreporter.line(f"{place}: {why}")
+    terminalreporter.line(f"tests with more than {CASES} cases: all but {CASES} of them")
+    for path in sorted(ROOT.glob("tests/**/test_*.py")):
+        marked = _text(path).count("@pytest.mark.slow") + _text(path).count("marks=pytest.mark.slow")
+        if marked:
+            terminalreporter.line(f"{path.relative_to(ROOT).as_posix()}: {marked} marked as slow")

@@ -1,12 +1,15 @@
 """How long one Adam step takes, side by side in one run and on one thread.
 
-Measures `optimlib.Adam`, the same equations on whole arrays, a plain copy as the measure of what the
-memory can do, and, where they are installed, `torch.optim.Adam` (default and fused), Optax under jit
-and our own rule compiled by Numba: for three numbers of parameters in both precisions, and for many
-small arrays. Prints microseconds and ratios and writes them, with a description of the machine, to
-adam_step.json beside this file.
+Measures `optimlib.Adam`, its rule called on blocks and compiled by Numba, the same equations on whole
+arrays, a plain copy as the measure of what the memory can do, `torch.optim.Adam` (default and fused) and
+Optax under jit: for four numbers of parameters, for many small arrays, and for matrices in Fortran
+order. What is not installed is left out. The import of optimlib is measured beside NumPy's.
 
-    python benchmarks/adam_step.py
+Prints microseconds, ratios and the goals beside them, and writes all of it, with a description of the
+machine, to benchmarks/adam_step.json.
+
+    python benchmarks/adam_step.py               everything (make bench)
+    python benchmarks/adam_step.py float64 1e3   the cases named so, and without writing
 """
 
 import os
@@ -15,61 +18,108 @@ for _name in ("OMP", "OPENBLAS", "MKL", "VECLIB_MAXIMUM", "NUMBA"):
     os.environ[f"{_name}_NUM_THREADS"] = "1"  # before NumPy starts its threads
 os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
 
-import importlib.metadata
 import json
 import statistics
+import subprocess
+import sys
 import tracemalloc
 from pathlib import Path
+from typing import Any, NamedTuple
 
-from contenders import CONTENDERS, arrays, ours
-from timing import machine, measure, ratio
+from contenders import CONTENDERS, ORDERS, Contender, arrays, ours
+from timing import machine, measure, ratio, versions
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+class Case(NamedTuple):
+    """The shapes of the arrays, their dtype, how many rounds, and who takes part."""
+
+    shapes: list[tuple[int, ...]]
+    dtype: str
+    rounds: int
+    contenders: dict[str, Contender] = CONTENDERS
+
 
 CASES = {
-    "1e3 float32": ([1_000], "float32", 301),
-    "1e3 float64": ([1_000], "float64", 301),
-    "1e5 float32": ([100_000], "float32", 201),
-    "1e5 float64": ([100_000], "float64", 201),
-    "1e7 float32": ([10_000_000], "float32", 31),
-    "1e7 float64": ([10_000_000], "float64", 21),
-    "1,000 arrays of 100, float32": ([100] * 1_000, "float32", 101),
+    "1e3 float32": Case([(1_000,)], "float32", 301),
+    "1e3 float64": Case([(1_000,)], "float64", 301),
+    "1e5 float32": Case([(100_000,)], "float32", 201),
+    "1e5 float64": Case([(100_000,)], "float64", 201),
+    "1e6 float32": Case([(1_000_000,)], "float32", 101),
+    "1e6 float64": Case([(1_000_000,)], "float64", 61),
+    "1e7 float32": Case([(10_000_000,)], "float32", 31),
+    "1e7 float64": Case([(10_000_000,)], "float64", 15),
+    "1,000 arrays of 100, float32": Case([(100,)] * 1_000, "float32", 31),
+    "1,000 x 1,000 float32": Case([(1_000, 1_000)], "float32", 61, ORDERS),
 }
-"""By name: the sizes of the arrays, their dtype, and the number of rounds."""
 
-REFERENCES = ("whole arrays", "torch", "torch, fused")
+Rows = dict[str, dict[str, float]]
+"""By contender: its median time, "us", and the ratios to the others, by their names."""
+
+
+class Goal(NamedTuple):
+    """The most that a contender may take, in terms of another one or in microseconds an array."""
+
+    case: str
+    contender: str
+    reference: str
+    limit: float
+
+
+PER_ARRAY = "microseconds an array"
+IMPORT = "import"
+GOALS = [
+    Goal("1e7 float32", "called", "whole arrays", 0.4),
+    Goal("1e7 float32", "called", "torch", 0.6),
+    Goal("1e7 float32", "compiled", "torch, fused", 1.2),
+    Goal("1e7 float32", "compiled", "optax, jit", 1.0),
+    Goal("1e6 float32", "compiled", "optax, jit", 1.0),
+    Goal("1e3 float32", "called", "torch", 1.0),
+    Goal("1,000 arrays of 100, float32", "called", PER_ARRAY, 15.0),
+    Goal("1,000 x 1,000 float32", "called, Fortran order", "called", 1.5),
+    Goal("1,000 x 1,000 float32", "compiled, Fortran order", "compiled", 1.5),
+    Goal(IMPORT, "optimlib", "numpy", 1.6),
+]
+
 SIZES_FOR_MEMORY = (100_000, 1_000_000, 10_000_000)
 
 
-def run(sizes: list[int], dtype: str, rounds: int) -> dict[str, dict[str, float]]:
+def run(case: Case) -> Rows:
     """For every contender that is installed the median time in microseconds, and ratios."""
     steps = {}
-    for name, contender in CONTENDERS.items():
+    for name, contender in case.contenders.items():
         try:
-            steps[name] = contender(*arrays(sizes, dtype))
+            steps[name] = contender(*arrays(case.shapes, case.dtype))
         except ImportError as error:
             print(f"{name} is left out: {error}")
-    times = measure(steps, rounds)
+    return table(measure(steps, case.rounds))
+
+
+def table(times: dict[str, list[float]]) -> Rows:
+    """Medians over the rounds: of the times, and of the ratios to each of the others."""
     return {
-        name: {"us": statistics.median(values)}
-        | {f"of {other}": ratio(values, times[other]) for other in REFERENCES if other in times}
+        name: {"us": statistics.median(values)} | {other: ratio(values, times[other]) for other in times}
         for name, values in times.items()
     }
 
 
-def show(case: str, rows: dict[str, dict[str, float]]) -> None:
-    """Print the rows of a case as a table."""
-    columns = list(rows["optimlib"])
-    print(f"\n{case:30}" + "".join(f"{column:>18}" for column in columns))
-    for name, row in rows.items():
-        print(
-            f"  {name:28}"
-            + "".join(f"{row[column]:18,.{1 if column == 'us' else 3}f}" for column in columns)
-        )
+def imports(rounds: int = 21) -> Rows:
+    """How long `import numpy` and `import optimlib` take, each in processes of its own, in turn."""
+    times: dict[str, list[float]] = {"numpy": [], "optimlib": []}
+    clock = "from time import perf_counter as now; start = now(); import {}; print(now() - start)"
+    for _ in range(rounds):
+        for name in times:
+            command = [sys.executable, "-c", clock.format(name)]
+            answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+            times[name].append(1e6 * float(answer.stdout))
+    return table(times)
 
 
 def temporary_memory(size: int) -> float:
     """The most memory that one step of ours takes beyond what it holds before and after, in MB."""
     tracemalloc.start()
-    step = ours(*arrays([size], "float32"))
+    step = ours(*arrays([(size,)], "float32"))
     step()
     held = tracemalloc.get_traced_memory()[0]
     tracemalloc.reset_peak()
@@ -79,26 +129,55 @@ def temporary_memory(size: int) -> float:
     return (peak - held) / 1e6
 
 
-def versions() -> dict[str, str]:
-    """Of the libraries that are installed."""
-    names = ("numpy", "torch", "jax", "optax", "numba")
-    found = {d.metadata["Name"].lower(): d.version for d in importlib.metadata.distributions()}
-    return {name: found[name] for name in names if name in found}
+def show(case: str, rows: Rows) -> None:
+    """Print the times, and the ratio of the contender of a row to that of a column."""
+    print(f"\n{case:26}{'us':>12}" + "".join(f"{name[:15]:>17}" for name in rows))
+    for name, row in rows.items():
+        print(f"  {name:24}{row['us']:12,.1f}" + "".join(f"{row[other]:17.3f}" for other in rows))
 
 
-def main() -> None:
-    """Measure, print, and write the JSON file."""
-    result = {"machine": machine(), "versions": versions(), "cases": {}}
-    for case, (sizes, dtype, rounds) in CASES.items():
-        rows = run(sizes, dtype, rounds)
-        show(case, rows)
-        result["cases"][case] = {"rounds": rounds, "steps": rows}
-    rows = result["cases"]["1,000 arrays of 100, float32"]["steps"]
-    print(f"\na step over 1,000 small arrays: {rows['optimlib']['us'] / 1000:.1f} microseconds an array")
+def judged(goal: Goal, results: dict[str, Rows]) -> dict[str, Any] | None:
+    """A goal beside what was measured, if it was."""
+    row = results.get(goal.case, {}).get(goal.contender, {})
+    if goal.reference == PER_ARRAY and row:
+        row = row | {PER_ARRAY: row["us"] / len(CASES[goal.case].shapes)}
+    if goal.reference not in row:
+        return None
+    measured = row[goal.reference]
+    return goal._asdict() | {"measured": measured, "reached": measured <= goal.limit}
+
+
+def main(parts: list[str]) -> None:
+    """Measure and print; write the JSON file if nothing was left out by its name."""
+    chosen = [name for name in CASES if not parts or any(part in name for part in parts)]
+    results = {}
+    for name in chosen:
+        results[name] = run(CASES[name])
+        show(name, results[name])
+    if not parts:
+        results[IMPORT] = imports()
+        show(IMPORT, results[IMPORT])
+    print("\ngoals")
+    goals = [row for goal in GOALS if (row := judged(goal, results))]
+    for row in goals:
+        what = f"{row['case']}: {row['contender']} / {row['reference']}"
+        reached = "reached" if row["reached"] else "MISSED"
+        print(f"  {what:70}{row['measured']:8.3f}  at most {row['limit']:<5}{reached}")
+    if parts:
+        return
     memory = {str(size): temporary_memory(size) for size in SIZES_FOR_MEMORY}
     for size, megabytes in memory.items():
         print(f"temporary memory at {int(size):>10,} parameters: {megabytes:.2f} MB")
-    result["temporary_memory_mb"] = memory
+    result = {
+        "machine": machine(),
+        "versions": versions("numpy", "torch", "jax", "optax", "numba"),
+        "cases": {
+            name: {"rounds": CASES[name].rounds if name in CASES else 21, "rows": rows}
+            for name, rows in results.items()
+        },
+        "goals": goals,
+        "temporary_memory_mb": memory,
+    }
     file = Path(__file__).with_suffix(".json")
     rounded = json.loads(json.dumps(result), parse_float=lambda text: round(float(text), 4))
     file.write_text(json.dumps(rounded, indent=2) + "\n")
@@ -106,4 +185,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

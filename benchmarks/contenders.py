@@ -1,8 +1,9 @@
 """One Adam step, written in several ways: each function returns what makes a step.
 
-All start from the same parameters with the same gradient, and compute what chapter 9 defines.
+All start from the same parameters with the same gradient, and compute the same equations.
 """
 
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -11,28 +12,35 @@ from timing import Step
 import optimlib
 
 Arrays = list[np.ndarray]
+Contender = Callable[[Arrays, Arrays], Step]
 
 
-def arrays(sizes: list[int], dtype: str) -> tuple[Arrays, Arrays]:
-    """Parameters and a gradient: arrays of these sizes."""
+def arrays(shapes: list[tuple[int, ...]], dtype: str) -> tuple[Arrays, Arrays]:
+    """Parameters and a gradient: arrays of these shapes."""
     rng = np.random.default_rng(0)
 
     def some() -> Arrays:
-        return [rng.standard_normal(size, dtype=dtype) for size in sizes]
+        return [rng.standard_normal(shape, dtype=dtype) for shape in shapes]
 
     return some(), some()
 
 
-def ours(params: Arrays, grads: Arrays, **options: bool | int) -> Step:
-    """A step of optimlib's Adam."""
-    optimizer = optimlib.Adam(params, **options)
+def ours(params: Arrays, grads: Arrays, compiled: bool = False) -> Step:
+    """A step of optimlib's Adam: the rule called on blocks, or compiled by Numba."""
+    optimizer = optimlib.Adam(params, compiled=compiled)
     return lambda: optimizer.step(grads)
+
+
+def in_fortran_order(params: Arrays, grads: Arrays, compiled: bool = False) -> Step:
+    """A step over arrays whose columns lie one behind the other."""
+    params, grads = ([np.asfortranarray(array) for array in tree] for tree in (params, grads))
+    return ours(params, grads, compiled)
 
 
 def equations(
     g: np.ndarray, m: np.ndarray, v: np.ndarray, t: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The step, m and v: the equations line for line, as chapter 9 writes them."""
+    """The step, m and v: the equations line for line."""
     m = 0.9 * m + 0.1 * g
     v = 0.999 * v + 0.001 * g**2
     m_hat = m / (1 - 0.9**t)
@@ -54,21 +62,6 @@ def whole_arrays(params: Arrays, grads: Arrays) -> Step:
         for k, g in enumerate(grads):
             change, m[k], v[k] = equations(g, m[k], v[k], t)
             params[k] = params[k] - change
-
-    return step
-
-
-def whole_arrays_in_place(params: Arrays, grads: Arrays) -> Step:
-    """The same without the check, and with the parameters updated in place."""
-    m, v = [np.zeros_like(p) for p in params], [np.zeros_like(p) for p in params]
-    t = 0
-
-    def step() -> None:
-        nonlocal t
-        t += 1
-        for k, g in enumerate(grads):
-            change, m[k], v[k] = equations(g, m[k], v[k], t)
-            params[k] -= change
 
     return step
 
@@ -119,14 +112,19 @@ def optax_jit(params: Arrays, grads: Arrays) -> Step:
     return step
 
 
-CONTENDERS = {
-    "optimlib": ours,
-    "optimlib, compiled": partial(ours, compiled=True),
-    "optimlib, two threads": partial(ours, threads=2),
+CONTENDERS: dict[str, Contender] = {
+    "called": ours,
+    "compiled": partial(ours, compiled=True),
     "whole arrays": whole_arrays,
-    "whole arrays, in place": whole_arrays_in_place,
     "torch": torch_adam,
     "torch, fused": partial(torch_adam, fused=True),
     "optax, jit": optax_jit,
     "copy": copy,
+}
+
+ORDERS: dict[str, Contender] = {
+    "called": ours,
+    "called, Fortran order": in_fortran_order,
+    "compiled": partial(ours, compiled=True),
+    "compiled, Fortran order": partial(in_fortran_order, compiled=True),
 }

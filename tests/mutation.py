@@ -7,6 +7,10 @@
 A mistake is planted in a copy of the project. The tests of its module run there, in a process forked
 from one that has loaded NumPy and pytest (so not on Windows), until one fails. What never ends counts
 as caught. What survives is shown: it calls for a better test.
+
+Well-kept tools do not plant what matters most in a rule, one variable or attribute for its neighbour
+(m for v, beta1 for beta2), and either start Python anew for each mistake (cosmic-ray) or want what
+computes the same marked in the source (mutmut).
 """
 
 import argparse
@@ -17,15 +21,17 @@ import io
 import multiprocessing
 import os
 import py_compile
+import re
 import shutil
 import signal
 import sys
 import tempfile
 import time
 import tokenize
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import hypothesis.extra.numpy
@@ -42,23 +48,68 @@ PYTEST = [
 ]
 SECONDS = 20  # of processor time: more than the tests of a module take
 
+PLANTED = (
+    "optimizers/*.py",
+    "optimizers/engine/tracing.py",
+    "schedules/*.py",
+    "schedules.py",
+    "averaging.py",
+    "clipping.py",
+    "arguments.py",
+)
+"""Where mistakes are planted: in all that these patterns find."""
+
+PASSED_OVER = {"__init__", "base", "checkpoint", "conventions", "settings"}
+"""Modules that handle arguments, files and tables: their tests take longer than those of a rule."""
+
 RULES = ("optimizers/test_rules_by_hand", "optimizers/test_every_optimizer")
-SGD, ADAM, RELATIVES = (f"optimizers/test_{name}" for name in ("sgd", "adam", "adam_family"))
-TESTS = {  # of each module, the nearest first
-    "optimizers/sgd": (SGD, *RULES),
-    "optimizers/adaptive": ("optimizers/test_adaptive", *RULES),
-    "optimizers/adam": (ADAM, *RULES),
-    "optimizers/adam_family": (RELATIVES, *RULES),
-    "optimizers/weight_decay": (SGD, ADAM, RELATIVES, *RULES),
-    "schedules": ("test_schedules", RULES[0]),
-    "clipping": ("test_clipping", RULES[0]),
-    "optimizers/engine/tracing": (
-        "optimizers/engine/test_tracing",
-        "optimizers/engine/test_in_place_and_compiled",
+BESIDE = {  # more tests than what `tests_of` finds by the names that a module defines
+    "arguments": ("optimizers/test_adam", "test_schedules", "schedules/*", "test_clipping"),
+    "optimizers/weight_decay": (
+        "optimizers/test_sgd",
+        "optimizers/test_adam",
+        "optimizers/test_adam_family",
     ),
-    "optimizers/engine/in_place": ("optimizers/engine/test_in_place_and_compiled",),
-    "arguments": (ADAM, "test_schedules", "test_clipping", RULES[0]),
+    "optimizers/engine/tracing": ("optimizers/engine/*",),
 }
+NOT_FOR_RULES = {"test_conventions", "test_every_problem", "test_base", "test_checkpoint"}
+"""Tests of more than a rule, which take long."""
+
+
+def planted() -> list[str]:
+    """The modules in which mistakes are planted, as `optimizers/adam`."""
+    found = [path for pattern in PLANTED for path in sorted((ROOT / "optimlib").glob(pattern))]
+    chosen = [path for path in found if path.stem not in PASSED_OVER]
+    return [path.relative_to(ROOT / "optimlib").with_suffix("").as_posix() for path in chosen]
+
+
+def tests_of(module: str) -> tuple[str, ...]:
+    """The files with a module's tests, the nearest first.
+
+    That is the one of the same name, the two of the mirrored folder that most often mention what the
+    module defines, what `BESIDE` adds, and the tests that every rule must pass.
+    """
+    folder, _, name = module.rpartition("/")
+    tree = ast.parse((ROOT / "optimlib" / f"{module}.py").read_text(encoding="utf8"))
+    defined = [node.name for node in tree.body if isinstance(node, ast.ClassDef | ast.FunctionDef)]
+    word = re.compile(rf"\b({'|'.join(defined) or '$'})\b")
+    mentions = {}
+    for path in sorted((ROOT / "tests" / folder).glob("test_*.py")):
+        place = path.relative_to(ROOT / "tests").with_suffix("").as_posix()
+        if path.stem not in NOT_FOR_RULES and place not in RULES:
+            mentions[place] = len(word.findall(path.read_text(encoding="utf8")))
+    near = sorted((place for place in mentions if mentions[place]), key=mentions.get, reverse=True)[:2]
+    same = f"{folder}/test_{name}".lstrip("/")
+    more = [
+        path.relative_to(ROOT / "tests").with_suffix("").as_posix()
+        for pattern in BESIDE.get(module, ())
+        for path in sorted((ROOT / "tests").glob(f"{pattern}.py"))
+    ]
+    rules = RULES if folder == "optimizers" else RULES[:1]
+    return tuple(dict.fromkeys([*[same] * (same in mentions), *near, *more, *rules]))
+
+
+TESTS = {module: tests_of(module) for module in planted()}
 
 MISTAKEN = {  # a token, and what it may be mistaken for; after a dot it may be another
     **{"+": ["-"], "-": ["+"], "*": ["/"], "/": ["*"], "**": ["*"], "//": ["/"], "%": ["//"]},
@@ -72,29 +123,27 @@ MISTAKEN = {  # a token, and what it may be mistaken for; after a dot it may be 
 
 ZERO = "without the constant 0 is added"
 COPIED = "copied once more"
+REMEMBERED = "another number of results is remembered"
 BOTH = "either way gives that norm, bit for bit (and clips alike, but to limits below 1e-300)"
-CACHE = " in: @lru_cache(maxsize=64)  # of all blocks of a step only the first has to compute it"
-BREAK = " in: if product < 1e-20:  # then 1 - product is 1, and stays so"
+BREAK = " in: if product < 1e-20:"
 SOONER = "the loop ends sooner or later, where 1 - product is 1 already"
-EQUIVALENT = {  # the mistakes that compute the same, and why
-    "RMSProp.rule:17 'initial_accumulator' -> 'rho' in: if self.initial_accumulator:": ZERO,
-    "RMSProp.rule:17 'initial_accumulator' -> 't' in: if self.initial_accumulator:": ZERO,
-    ":20 '64' -> '65'" + CACHE: "another number of results remembered",
-    ":20 '64' -> '63'" + CACHE: "another number of results remembered",
-    ":20 '64' -> '65' in: @lru_cache(maxsize=64)": "another number of programs remembered",
-    ":20 '64' -> '63' in: @lru_cache(maxsize=64)": "another number of programs remembered",
-    "growing_momentum:12 'product' -> 'i'" + BREAK: SOONER,
-    "growing_momentum:12 'product' -> 't'" + BREAK: SOONER,
-    "growing_momentum:20 '<' -> '<='" + BREAK: SOONER,
-    "growing_momentum:22 '1e-20' -> '2e-20'" + BREAK: SOONER,
-    "growing_momentum:13 'break' -> 'continue' in: break": SOONER,
-    "WeightDecay._block_step:17 'weight_decay' -> '_decays' in: if self.weight_decay and"
+EQUIVALENT = {  # the mistakes that compute the same, by their names, and why
+    "RMSProp.rule 'initial_accumulator' -> 'rho' in: if self.initial_accumulator:": ZERO,
+    "RMSProp.rule 'initial_accumulator' -> 't' in: if self.initial_accumulator:": ZERO,
+    "growing_momentum '64' -> '65' in: @lru_cache(maxsize=64)": REMEMBERED,
+    "growing_momentum '64' -> '63' in: @lru_cache(maxsize=64)": REMEMBERED,
+    "growing_momentum 'product' -> 'i'" + BREAK: SOONER,
+    "growing_momentum 'product' -> 't'" + BREAK: SOONER,
+    "growing_momentum '<' -> '<='" + BREAK: SOONER,
+    "growing_momentum '1e-20' -> '2e-20'" + BREAK: SOONER,
+    "growing_momentum 'break' -> 'continue' in: break": SOONER,
+    "WeightDecay._block_step 'weight_decay' -> '_decays' in: if self.weight_decay and"
     " self._decays[block[0].array]:": "without decay 0 is added",
-    "_norm:59 'False' -> 'True' in: prepare(flat(array)[here]).astype(float, copy=False)": COPIED,
-    "_norm:12 '1e-200' -> '2e-200' in: if 1e-200 < squares < math.inf:": BOTH,
-    "_norm:19 '<' -> '<=' in: if 1e-200 < squares < math.inf:": BOTH,
-    "one_cycle:35 '-' -> '+' in: part = _half_cosine(1 - part)": "a cosine is symmetric about pi",
-    "_shrink:44 'False' -> 'True' in: return scaled.astype(array.dtype, copy=False)": COPIED,
+    "_norm 'False' -> 'True' in: prepare(flat(array)[here]).astype(float, copy=False)": COPIED,
+    "_norm '1e-200' -> '2e-200' in: if 1e-200 < squares < math.inf:": BOTH,
+    "_norm '<' -> '<=' in: if 1e-200 < squares < math.inf: (2)": BOTH,
+    "one_cycle '-' -> '+' in: part = _half_cosine(1 - part)": "a cosine is symmetric about pi",
+    "_shrink 'False' -> 'True' in: return scaled.astype(array.dtype, copy=False)": COPIED,
 }
 
 
@@ -109,6 +158,7 @@ class Mistake:
     old: str
     new: str
     line: str
+    ordinal: int = 1  # among those of the same function, tokens and line
 
     def planted(self, source: str) -> str:
         lines = source.split("\n")
@@ -118,8 +168,10 @@ class Mistake:
 
     @property
     def name(self) -> str:
-        place = f"{self.function}:{self.column + 1}"
-        return f"{place} {self.old!r} -> {self.new!r} in: {self.line.strip()}"
+        """What stays when lines are moved: no numbers of lines and columns, no comments."""
+        code = self.line.split("  #")[0].strip()
+        name = f"{self.function} {self.old!r} -> {self.new!r} in: {code}"
+        return name if self.ordinal == 1 else f"{name} ({self.ordinal})"
 
     def __str__(self) -> str:
         return f"optimlib/{self.module}.py:{self.row} {self.name}"
@@ -130,10 +182,10 @@ def mistakes(source: str, module: str = "") -> Iterator[Mistake]:
     tree, lines = ast.parse(source), source.split("\n")
     functions, silent = dict(_functions(tree)), list(_silent(tree))
     others = {place: names for function in functions for place, names in _others(function)}
-    previous = None
+    previous, seen = None, Counter()
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         (row, column), old, dot, previous = token.start, token.string, previous == ".", token.string
-        function = "".join(name for f, name in functions.items() if f.lineno <= row <= f.end_lineno)
+        function = "".join(name for f, name in functions.items() if _start(f) <= row <= f.end_lineno)
         if any(start <= token.start < end for start, end in silent):
             continue
         if token.type == tokenize.NUMBER:
@@ -143,7 +195,13 @@ def mistakes(source: str, module: str = "") -> Iterator[Mistake]:
         for new in news:
             mistake = Mistake(module, function, row, column, old, new, lines[row - 1])
             if old not in ("*", "**", "in", "is") or _is_python(mistake.planted(source)):
-                yield mistake
+                seen[mistake.name] += 1
+                yield replace(mistake, ordinal=seen[mistake.name])
+
+
+def _start(function: ast.FunctionDef) -> int:
+    """The line where its decorators begin."""
+    return min(node.lineno for node in (function, *function.decorator_list))
 
 
 def _is_python(source: str) -> bool:

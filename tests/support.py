@@ -61,3 +61,13 @@ def steps_taken(
         running.step(np.reshape(g, theta.shape))
         positions.append(theta.copy())
     return -np.diff(positions, axis=0).reshape(gradients.shape)
+
+
+def close(found: Any, expected: Any) -> None:
+    """Fail unless all numbers agree but for a few roundings in float64."""
+    np.testing.assert_allclose(found, expected, rtol=1e-14, atol=1e-300)
+
+
+def eighths(rng: np.random.Generator, *shape: int) -> np.ndarray:
+    """Random multiples of 1/8: sums and products of a few of them are exact in float64."""
+    return rng.integers(-16, 17, shape) / 8

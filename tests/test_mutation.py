@@ -1,5 +1,6 @@
 """The script that plants mistakes: it finds the places, and can tell what is caught from what is not."""
 
+import ast
 import os
 import subprocess
 import sys
@@ -35,7 +36,29 @@ def test_every_mistake_of_a_small_text():
 def test_a_mistake_is_planted_where_it_says():
     mistake = list(mutation.mistakes(SMALL))[3]
     assert mistake.planted(SMALL) == SMALL.replace("not a < b", "not b < b")
-    assert str(mistake) == "optimlib/.py:4 share:12 'a' -> 'b' in: if not a < b:"
+    assert str(mistake) == "optimlib/.py:4 share 'a' -> 'b' in: if not a < b:"
+
+
+AGAIN = """
+@lru_cache(maxsize=8)
+def shift(a, b):
+    a = b
+    c = a + a  # twice
+    if c:
+        a = b
+    return c
+"""
+
+
+def test_a_name_tells_equal_mistakes_apart_and_says_nothing_of_places():
+    names = [m.name for m in mutation.mistakes(AGAIN)]
+    assert len(set(names)) == len(names)
+    assert "shift 'a' -> 'b' in: c = a + a" in names
+    assert "shift 'a' -> 'b' in: c = a + a (2)" in names
+    assert {"shift 'b' -> 'a' in: a = b", "shift 'b' -> 'a' in: a = b (2)"} <= set(names)
+    assert "shift '8' -> '9' in: @lru_cache(maxsize=8)" in names
+    moved = AGAIN.replace("\n", "\n\n").replace("  # twice", "  # two of them")
+    assert [m.name for m in mutation.mistakes("\n\n" + moved)] == names
 
 
 RULE = """
@@ -57,13 +80,29 @@ def every_mistake():
     return [m for k, path in sources.items() for m in mutation.mistakes(path.read_text("utf8"), k)]
 
 
-def test_there_are_many_mistakes_to_make(every_mistake):
+def test_there_are_many_mistakes_to_make_in_every_rule(every_mistake):
     rules = Counter(m.function for m in every_mistake if m.function.endswith(".rule"))
-    assert len(rules) == 11  # AdamW has Adam's
-    assert min(rules.values()) >= 20
-    modules = Counter(m.module for m in every_mistake)
+    written = {
+        f"{kind.name}.rule"
+        for path in (mutation.ROOT / "optimlib" / "optimizers").glob("*.py")
+        for kind in ast.walk(ast.parse(path.read_text(encoding="utf8")))
+        if isinstance(kind, ast.ClassDef) and kind.name != "Optimizer"
+        for method in kind.body
+        if isinstance(method, ast.FunctionDef) and method.name == "rule"
+    }
+    assert len(written) >= 11
+    assert set(rules) == written
+    modules = Counter(m.module.split("/")[0] for m in every_mistake)
     assert modules["schedules"] > 400
     assert modules["clipping"] > 100
+
+
+def test_every_module_has_tests_and_its_own_come_first():
+    assert mutation.TESTS["optimizers/sgd"][0] == "optimizers/test_sgd"
+    assert mutation.TESTS["clipping"] == ("test_clipping", *mutation.TESTS["clipping"][1:])
+    for module, files in mutation.TESTS.items():
+        assert len(files) >= 2, module
+        assert [name for name in files if not (mutation.ROOT / "tests" / f"{name}.py").exists()] == []
 
 
 def test_what_is_listed_as_equivalent_is_still_there(every_mistake):

@@ -3,57 +3,25 @@
 import ast
 import os
 import re
-import subprocess
+import shutil
 import sys
 import tomllib
+import zipfile
+from pathlib import Path
 
 import pytest
 import yaml
-from notebook_rules import ROOT
-
-SKIPPED = {
-    ".git",
-    ".venv",
-    ".hypothesis",
-    "_build",
-    "build",
-    "mathjax",
-    "__pycache__",
-    ".ipynb_checkpoints",
-}
-TEXT_SUFFIXES = {"", ".cff", ".css", ".in", ".ipynb", ".md", ".py", ".toml", ".txt", ".yml"}
-
-
-def read(name: str) -> str:
-    return (ROOT / name).read_text(encoding="utf8")
-
-
-def text_files():
-    for folder, folders, names in os.walk(ROOT):
-        folders[:] = [name for name in folders if not (name in SKIPPED or name.endswith("cache"))]
-        for name in names:
-            path = ROOT / folder / name
-            if path.suffix in TEXT_SUFFIXES:
-                yield path
-
-
-def make_targets() -> set[str]:
-    return set(re.findall(r"^([a-z]+):", read("Makefile"), flags=re.M))
-
+from repository import ROOT, make_targets, names_imported, pins, read, run, text_files
 
 # Pins and metadata
 
 
-def pins() -> dict[str, str]:
-    lines = [line for line in read("requirements.txt").splitlines() if not line.startswith("#")]
-    found = [re.fullmatch(r"([a-z0-9-]+)==([\w.]+)( ; .+)?", line) for line in lines]
-    assert all(found), [line for line, match in zip(lines, found, strict=True) if not match]
-    return {match[1]: match[2] for match in found}
-
-
 def test_requirements_are_exact_and_name_no_address():
+    frameworks = pins("requirements-frameworks.txt")
     assert len(pins()) > 100
-    assert not re.search(r"://|file:|--|@", read("requirements.txt"))
+    assert not frameworks.keys() & pins().keys()
+    for name in ("requirements.txt", "requirements-frameworks.txt"):
+        assert not re.search(r"://|file:|--|@", read(name))
 
 
 def test_every_direct_requirement_is_pinned():
@@ -67,17 +35,24 @@ def test_numpy_is_the_only_hard_dependency():
     assert project["requires-python"] == ">=3.11"
 
 
+LAZY = {"numba", "tqdm"}  # asked for within the function that needs it
+
+
 @pytest.mark.parametrize("path", sorted((ROOT / "optimlib").rglob("*.py")), ids=lambda p: p.stem)
 def test_a_module_imports_only_what_the_package_may_need(path):
-    allowed = {"numpy", "optimlib"}
-    allowed |= {"figures": {"matplotlib", "cycler"}, "probes": {"tqdm"}}.get(path.stem, set())
-    imported = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf8"))):
-        if isinstance(node, ast.Import):
-            imported |= {alias.name.split(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.level == 0:
-            imported.add(node.module.split(".")[0])
-    assert imported - allowed - set(sys.stdlib_module_names) == set()
+    tree = ast.parse(path.read_text(encoding="utf8"))
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    within = {id(node) for function in functions for node in ast.walk(function)}
+    allowed = {"numpy", "optimlib", *sys.stdlib_module_names}
+    if path.parent.name == "lab":
+        allowed |= {"matplotlib", "cycler"}
+    imported = {
+        name
+        for node in ast.walk(tree)
+        for name in names_imported(node)
+        if not (name in LAZY and id(node) in within)
+    }
+    assert imported - allowed == set()
 
 
 def test_versions_agree():
@@ -91,22 +66,51 @@ def test_citation_file_has_what_the_format_demands():
     assert {"cff-version", "message", "title", "authors"} <= set(citation)
 
 
+# The package as it is installed
+
+
+def package_files() -> set[str]:
+    paths = (path for path in (ROOT / "optimlib").rglob("*") if path.is_file())
+    return {path.relative_to(ROOT).as_posix() for path in paths if "__pycache__" not in path.parts}
+
+
+def test_the_wheel_holds_every_file_of_the_package(tmp_path):
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, tmp_path)
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "optimlib", tmp_path / "optimlib", ignore=ignored)
+    program = "from setuptools import build_meta; print(build_meta.build_wheel('.'))"
+    answer = run("-c", program, cwd=tmp_path)
+    assert answer.returncode == 0, answer.stderr
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as file:
+        installed = {name for name in file.namelist() if ".dist-info/" not in name}
+    assert installed == package_files()
+
+
+def test_every_pattern_of_package_data_finds_a_file():
+    data = tomllib.loads(read("pyproject.toml"))["tool"]["setuptools"]["package-data"]
+    folders = {package: ROOT / Path(*package.split(".")) for package in data}
+    patterns = [(package, pattern) for package in data for pattern in data[package]]
+    assert [row for row in patterns if not list(folders[row[0]].glob(row[1]))] == []
+
+
 # Commands
 
 
 def test_commands_that_are_promised_exist():
     documents = read("README.md") + read("CONTRIBUTING.md")
-    promised = set(re.findall(r"(?:`|^)make (?:PYTHON=\S+ )?([a-z]+)", documents, flags=re.M))
-    assert {"book", "test", "lab"} <= promised <= make_targets()
+    promised = set(re.findall(r"(?:`|^)make (?:PYTHON=\S+ )?([a-z-]+)", documents, flags=re.M))
+    assert {"book", "check", "test", "lab"} <= promised <= make_targets()
 
 
 def test_every_target_is_explained():
-    assert make_targets() - set(re.findall(r"make ([a-z]+) ", read("Makefile"))) == {"help"}
-    assert make_targets() - {"help"} <= set(re.findall(r"`make ([a-z]+)`", read("CONTRIBUTING.md")))
+    assert make_targets() - set(re.findall(r'"make ([a-z-]+) ', read("Makefile"))) == {"help"}
+    assert make_targets() - {"help"} <= set(re.findall(r"`make ([a-z-]+)`", read("CONTRIBUTING.md")))
 
 
-def test_ci_runs_the_test_command_and_nothing_else():
-    assert read(".ci/run") == "#!/bin/sh\nexec make test\n"
+def test_ci_runs_the_two_test_commands_and_nothing_else():
+    assert read(".ci/run") == "#!/bin/sh\nmake test && exec make test-frameworks\n"
     assert os.name == "nt" or os.access(ROOT / ".ci" / "run", os.X_OK)
 
 
@@ -124,15 +128,9 @@ def test_workflows_cover_the_matrix():
 def test_the_readme_example_runs(tmp_path):
     (example,) = re.findall(r"```python\n(.+?)```", read("README.md"), flags=re.S)
     example += "assert loss(params) < np.mean(y**2)\n"
-    run = subprocess.run(
-        [sys.executable, "-W", "error", "-c", example],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert run.returncode == 0, run.stderr
-    assert run.stdout.startswith("gradient check: PASS")
+    answer = run("-W", "error", "-c", example, cwd=tmp_path)
+    assert answer.returncode == 0, answer.stderr
+    assert answer.stdout.startswith("gradient check: PASS")
 
 
 def test_files_that_documents_point_to_exist():
@@ -150,18 +148,21 @@ def test_no_file_names_a_place_on_someones_machine():
     found = [
         f"{path.relative_to(ROOT)}: {match}"
         for path in text_files()
-        if path.name != "test_repository.py"
+        if path.name != "test_repository.py"  # whose pattern says what is private
         for match in private.findall(path.read_text(encoding="utf8"))
     ]
     assert found == []
 
 
-def test_code_keeps_the_style():
-    run = subprocess.run(
-        [sys.executable, "-m", "ruff", "check", "--no-cache", "."],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert run.returncode == 0, run.stdout
+@pytest.mark.parametrize("command", ["ruff check --no-cache .", "ruff format --no-cache --check ."])
+def test_code_keeps_the_style(command):
+    answer = run("-m", *command.split())
+    assert answer.returncode == 0, answer.stdout
+
+
+def test_type_hints_are_true():
+    """What `py.typed` promises to those who check their own code against the package."""
+    answer = run("-m", "mypy")
+    errors = [line for line in answer.stdout.splitlines() if "error: " in line]
+    assert errors == []
+    assert "no issues found" in answer.stdout, answer.stdout + answer.stderr

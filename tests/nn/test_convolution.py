@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support import recorded_layer, unchanged
+from support import eighths, recorded_layer, unchanged
 
 from optimlib import assert_gradient, check_gradient
 from optimlib.nn.convolution import conv2d, conv2d_backward
@@ -25,11 +25,6 @@ def layers(draw):
     image = tuple(draw(st.integers(max(1, size - 2 * padding), 5)) for size in kernel)
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     return rng, (examples, channels, *image), (outputs, channels, *kernel), stride, padding
-
-
-def eighths(rng, *shape) -> np.ndarray:
-    """Random multiples of 1/8: sums and products of a few of them are exact in float64."""
-    return rng.integers(-16, 17, shape) / 8
 
 
 # The definition

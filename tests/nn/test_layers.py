@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support import recorded_layer, unchanged
+from support import eighths, recorded_layer, unchanged
 
 from optimlib import assert_gradient, check_gradient
 from optimlib.differences import complex_step
@@ -36,11 +36,6 @@ seeds = st.integers(0, 2**32 - 1)
 def exact(array) -> np.ndarray:
     """The same numbers as fractions."""
     return np.vectorize(Fraction, otypes=[object])(array)
-
-
-def eighths(rng, *shape) -> np.ndarray:
-    """Random multiples of 1/8: sums and products of a few of them are exact in float64."""
-    return rng.integers(-16, 17, shape) / 8
 
 
 # Dense

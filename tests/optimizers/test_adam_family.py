@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from support import steps_taken
+from support import close, steps_taken
 
 from optimlib import AdaBelief, Adam, Adamax, Lion, Nadam, RAdam
 from optimlib.optimizers import AdamaxEpsInside, AdamEpsHat, NadamConstant, RAdamEpsHat
@@ -12,10 +12,6 @@ from optimlib.optimizers.nadam import growing_momentum
 from optimlib.optimizers.weight_decay import L2, Decoupled
 
 HALF = {"learning_rate": 1.0, "beta1": 0.5, "beta2": 0.75}
-
-
-def close(steps, expected):
-    np.testing.assert_allclose(steps, expected, rtol=1e-14)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,81 @@
+"""The benchmarks: contenders take the same steps, ratios are medians of ratios, and the script runs."""
+
+import statistics
+import subprocess
+import sys
+from itertools import count
+
+import contenders
+import numpy as np
+import pytest
+import timing
+from notebook_rules import ROOT
+from support import unchanged
+
+
+def test_ours_takes_adams_steps():
+    """With a constant gradient, every step is the learning rate but for eps: 3e-3 after three."""
+    params, grads = contenders.arrays([(50,), (3, 4)], "float64")
+    before = [p.copy() for p in params]
+    step = contenders.ours(params, grads)
+    for _ in range(3):
+        step()
+    for p, old, g in zip(params, before, grads, strict=True):
+        np.testing.assert_allclose(old - p, 3e-3 * np.sign(g), rtol=1e-5)
+
+
+def test_the_equations_by_hand():
+    """g = -2 from zeros: m = -0.2, v = 0.004, and the first step is the learning rate."""
+    zero = np.array([0.0])
+    found = contenders.equations(np.array([-2.0]), zero, zero, t=1)
+    np.testing.assert_allclose(found, [[-1e-3], [-0.2], [0.004]], rtol=1e-7)
+
+
+@pytest.mark.parametrize("name", ["whole arrays", "copy"])
+def test_a_contender_leaves_the_gradient_alone(name):
+    params, grads = contenders.arrays([(50,), (3, 4)], "float32")
+    with unchanged(grads):
+        contenders.CONTENDERS[name](params, grads)()
+
+
+def test_fortran_order_is_that():
+    params, grads = contenders.arrays([(4, 3)], "float32")
+    contenders.in_fortran_order(params, grads)()
+    assert params[0].flags.c_contiguous  # copies are moved
+    assert contenders.arrays([(4, 3)], "float32")[0][0].tobytes() == params[0].tobytes()
+
+
+def test_a_ratio_is_the_median_of_ratios_and_not_the_ratio_of_medians():
+    """A slow round that hits both leaves it alone."""
+    assert timing.ratio([1.0, 50.0, 3.0], [2.0, 100.0, 3.0]) == 0.5
+    assert statistics.median([1.0, 50.0, 3.0]) / statistics.median([2.0, 100.0, 3.0]) == 1.0
+
+
+def test_every_contender_takes_its_turn_in_every_round(monkeypatch):
+    clock = count()
+    monkeypatch.setattr(timing.time, "perf_counter", lambda: next(clock) * 1e-3)  # a call takes 1 ms
+    order = []
+    steps = {name: lambda name=name: order.append(name) for name in "abc"}
+    times = timing.measure(steps, rounds=4)
+    assert "".join(order) == "aabbcc" + "abc" + "bca" + "cab" + "abc"
+    assert {name: len(values) for name, values in times.items()} == {"a": 4, "b": 4, "c": 4}
+    np.testing.assert_allclose(times["a"], 1000.0)
+
+
+def test_the_machine_is_described_without_its_name():
+    import platform
+
+    found = timing.machine()
+    assert {"processor", "cores", "caches", "python"} <= set(found)
+    assert platform.node() not in map(str, found.values())
+    assert set(timing.versions("numpy", "no-such-package")) == {"numpy"}
+
+
+@pytest.mark.slow
+def test_the_script_runs():
+    command = [sys.executable, "benchmarks/adam_step.py", "1e3 float32"]
+    answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert answer.returncode == 0, answer.stderr
+    rows = [line.split()[0] for line in answer.stdout.splitlines() if line.startswith("  ")]
+    assert {"called", "whole", "copy"} <= set(rows)
+    assert "written" not in answer.stdout
