@@ -114,7 +114,7 @@ class _Creation(type):
     @property
     def __signature__(cls) -> inspect.Signature:
         """That of ``__init__``, which help() would look for in vain behind ``__call__``."""
-        parameters = list(inspect.signature(cls.__init__).parameters.values())
+        parameters = list(inspect.signature(cls.__init__).parameters.values())  # type: ignore[misc]
         return inspect.Signature(parameters[1:])
 
 
@@ -162,7 +162,7 @@ class Settings(metaclass=_Creation):
             name
             for owner in type(self).__mro__
             if "__init__" in vars(owner)
-            for name, parameter in inspect.signature(owner.__init__).parameters.items()
+            for name, parameter in inspect.signature(vars(owner)["__init__"]).parameters.items()
             if parameter.kind is not parameter.VAR_KEYWORD and name != "self"
         }
         for name in unknown:

@@ -21,6 +21,7 @@ from optimlib.trees import (
     check_parameters,
     flatten,
     format_index,
+    map_tree,
     match_some,
 )
 
@@ -206,6 +207,16 @@ class Arrays:
             huge = [k for k, g in rows.items() if not finite_squares(g)]
         check_all_finite([(f"grads{self.paths[k]}", given[k]) for k in huge])
         return rows, bool(huge)
+
+
+def fill_tree(params: Tree, arrays: Sequence[np.ndarray]) -> Tree:
+    """A tree like `params` with copies of other arrays, given in the order of its leaves.
+
+    >>> fill_tree({"W": 0, "b": [0]}, [np.array(1), np.array(2)])
+    {'W': array(1), 'b': [array(2)]}
+    """
+    remaining = iter(arrays)
+    return map_tree(lambda _: next(remaining).copy(), params)
 
 
 def memory_order(array: np.ndarray) -> list[int] | None:
