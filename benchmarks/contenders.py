@@ -23,7 +23,7 @@ def arrays(sizes: list[int], dtype: str) -> tuple[Arrays, Arrays]:
     return some(), some()
 
 
-def ours(params: Arrays, grads: Arrays, **options: bool | int) -> Step:
+def ours(params: Arrays, grads: Arrays, **options: bool) -> Step:
     """A step of optimlib's Adam."""
     optimizer = optimlib.Adam(params, **options)
     return lambda: optimizer.step(grads)
@@ -122,7 +122,6 @@ def optax_jit(params: Arrays, grads: Arrays) -> Step:
 CONTENDERS = {
     "optimlib": ours,
     "optimlib, compiled": partial(ours, compiled=True),
-    "optimlib, two threads": partial(ours, threads=2),
     "whole arrays": whole_arrays,
     "whole arrays, in place": whole_arrays_in_place,
     "torch": torch_adam,

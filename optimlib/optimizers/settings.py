@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable
-from difflib import get_close_matches
 from typing import Any, ClassVar
 
 from optimlib.arguments import hyperparameter
@@ -172,6 +171,8 @@ class Settings(metaclass=_Creation):
         """What to say about a name that is none of the `known` ones."""
         if name in self.hints_for_keywords:
             return f"{type(self).__name__} has no {name}: {self.hints_for_keywords[name]}"
+        from difflib import get_close_matches  # which only an error needs
+
         known = list(known)
         similar = get_close_matches(name, known, n=1)
         ours = OUR_NAMES.get(name) or (similar[0] if similar else None)
