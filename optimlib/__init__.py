@@ -14,6 +14,7 @@
 True
 """
 
+from optimlib.averaging import EMA, PolyakAverage
 from optimlib.clipping import clip_by_global_norm, clip_by_leaf_norm, clip_by_value, global_norm
 from optimlib.gradcheck.check import assert_gradient, check_gradient
 from optimlib.gradcheck.products import check_adjoint, check_hvp, check_jvp, check_vjp
@@ -33,20 +34,28 @@ from optimlib.optimizers import (
     RAdam,
     RMSProp,
 )
+from optimlib.optimizers.checkpoint import load_parameters
+from optimlib.optimizers.weight_decay import L2, Decoupled
 from optimlib.schedules import (
     ReduceOnPlateau,
     constant,
     cosine,
     cosine_restarts,
+    cyclic,
     exponential_decay,
     inverse_time_decay,
+    joined,
+    milestones,
     one_cycle,
     polynomial_decay,
     step_decay,
     warmup,
 )
+from optimlib.trees import NonFiniteError
 
 __all__ = [
+    "EMA",
+    "L2",
     "SGD",
     "AMSGrad",
     "AdaBelief",
@@ -55,10 +64,13 @@ __all__ = [
     "Adam",
     "AdamW",
     "Adamax",
+    "Decoupled",
     "GradientReport",
     "Lion",
     "Nadam",
     "Nesterov",
+    "NonFiniteError",
+    "PolyakAverage",
     "RAdam",
     "RMSProp",
     "ReduceOnPlateau",
@@ -74,9 +86,13 @@ __all__ = [
     "constant",
     "cosine",
     "cosine_restarts",
+    "cyclic",
     "exponential_decay",
     "global_norm",
     "inverse_time_decay",
+    "joined",
+    "load_parameters",
+    "milestones",
     "one_cycle",
     "polynomial_decay",
     "step_decay",

@@ -1,8 +1,8 @@
-r"""Clipping: a bound on the gradient, so that one bad batch cannot throw everything away (chapter 13).
+r"""Clipping: a bound on the gradient, so that one bad batch cannot throw everything away.
 
-Everything here takes a gradient as a tree and returns a new one; the one given is only read. An
-optimizer does the same through its keywords ``clip_value=``, ``clip_norm=`` and ``clip_eps=``, block
-by block.
+Everything here takes a gradient as a tree and returns a new one; the one given is only read, and
+`None` in place of an array, which then takes no step, stays `None`. An optimizer clips block by block,
+as its keywords ``clip_value=``, ``clip_norm=`` and ``clip_eps=`` say.
 
 A norm above its limit :math:`c` is brought down to it with :math:`g \, c / (\|g\| + \epsilon)`. Two
 conventions are in use: :math:`\epsilon = 0`, as in the article, in Optax and in Keras, after which
@@ -23,7 +23,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import numpy as np
 
 from optimlib.arguments import hyperparameter, positive
-from optimlib.trees import Tree, check_dtype, check_finite, cut, flat, flatten, map_tree
+from optimlib.trees import Tree, check_all_finite, check_dtype, cut, flat, flatten, map_tree
+from optimlib.trees.containers import shown
 
 Clip = Callable[[np.ndarray], np.ndarray]
 """A function from some elements of a gradient to the same elements, clipped."""
@@ -45,8 +46,12 @@ def global_norm(grads: Tree) -> float:
 
     Raises
     ------
-    TypeError, ValueError
-        If there is no array, one has another dtype, or one holds NaN or infinity.
+    TypeError
+        If an array has another dtype.
+    NonFiniteError
+        If an array holds NaN or infinity.
+    ValueError
+        If there is no array.
 
     Examples
     --------
@@ -76,8 +81,12 @@ def clip_by_value(grads: Tree, limit: float) -> Tree:
 
     Raises
     ------
-    TypeError, ValueError
-        As `global_norm`; also if the limit is not a finite number above 0.
+    TypeError
+        If an array is not of float32 or float64, or the limit is not a number.
+    NonFiniteError
+        If an array holds NaN or infinity.
+    ValueError
+        If there is no array, or the limit is not a finite number above 0.
 
     Notes
     -----
@@ -90,7 +99,7 @@ def clip_by_value(grads: Tree, limit: float) -> Tree:
     """
     limit = positive("limit", limit)
     _checked_leaves(grads)
-    return map_tree(lambda leaf: np.array(_into(np.asarray(leaf), limit)), grads)
+    return _map_arrays(lambda leaf: _into(leaf, limit), grads)
 
 
 def clip_by_leaf_norm(grads: Tree, limit: float, eps: float = 0.0) -> Tree:
@@ -114,8 +123,12 @@ def clip_by_leaf_norm(grads: Tree, limit: float, eps: float = 0.0) -> Tree:
 
     Raises
     ------
-    TypeError, ValueError
-        As `global_norm`; also if the limit is not a finite number above 0, or `eps` is negative.
+    TypeError
+        If an array is not of float32 or float64, or the limit or `eps` is not a number.
+    NonFiniteError
+        If an array holds NaN or infinity.
+    ValueError
+        If there is no array, the limit is not a finite number above 0, or `eps` is negative.
 
     Notes
     -----
@@ -128,12 +141,7 @@ def clip_by_leaf_norm(grads: Tree, limit: float, eps: float = 0.0) -> Tree:
     """
     limit, eps = positive("limit", limit), hyperparameter("eps", eps)
     _checked_leaves(grads)
-
-    def clipped(leaf: np.ndarray) -> np.ndarray:
-        leaf = np.asarray(leaf)
-        return np.array(_shrink(leaf, *_norm([leaf]), limit, eps))
-
-    return map_tree(clipped, grads)
+    return _map_arrays(lambda leaf: _shrink(leaf, *_norm([leaf]), limit, eps), grads)
 
 
 def clip_by_global_norm(grads: Tree, limit: float, eps: float = 0.0) -> tuple[Tree, float]:
@@ -159,8 +167,12 @@ def clip_by_global_norm(grads: Tree, limit: float, eps: float = 0.0) -> tuple[Tr
 
     Raises
     ------
-    TypeError, ValueError
-        As `global_norm`; also if the limit is not a finite number above 0, or `eps` is negative.
+    TypeError
+        If an array is not of float32 or float64, or the limit or `eps` is not a number.
+    NonFiniteError
+        If an array holds NaN or infinity.
+    ValueError
+        If there is no array, the limit is not a finite number above 0, or `eps` is negative.
 
     Notes
     -----
@@ -174,19 +186,22 @@ def clip_by_global_norm(grads: Tree, limit: float, eps: float = 0.0) -> tuple[Tr
     """
     limit, eps = positive("limit", limit), hyperparameter("eps", eps)
     unit, length = _norm(_checked_leaves(grads))
-    clipped = map_tree(lambda leaf: np.array(_shrink(np.asarray(leaf), unit, length, limit, eps)), grads)
+    clipped = _map_arrays(lambda leaf: _shrink(leaf, unit, length, limit, eps), grads)
     return clipped, unit * length
 
 
 def clipper(
-    gradients: list[np.ndarray], clip_value: float | None, clip_norm: float | None, eps: float = 0.0
+    gradients: Sequence[np.ndarray | None],
+    clip_value: float | None,
+    clip_norm: float | None,
+    eps: float = 0.0,
 ) -> tuple[Clip, float | None]:
     """What an optimizer applies to each block of a gradient: the value first, then the norm.
 
     Parameters
     ----------
     gradients
-        All arrays of the gradient. They are only read.
+        All arrays of the gradient; `None` for one that takes no step. They are only read.
     clip_value
         The limit of each number, or `None`.
     clip_norm
@@ -213,7 +228,7 @@ def clipper(
 
     if clip_norm is None:
         return by_value, None
-    unit, length = _norm(gradients, by_value)
+    unit, length = _norm([g for g in gradients if g is not None], by_value)
     return lambda block: _shrink(by_value(block), unit, length, clip_norm, eps), unit * length
 
 
@@ -241,7 +256,8 @@ def _norm(arrays: Sequence[np.ndarray], prepare: Clip = lambda block: block) -> 
         squares = _sum(np.dot(block, block) for block in blocks())
         if 1e-200 < squares < math.inf:
             return 1.0, math.sqrt(squares)
-        largest = max(float(np.max(np.abs(block), initial=0.0)) for block in blocks())
+        sizes = (float(np.max(np.abs(block), initial=0.0)) for block in blocks())
+        largest = max(sizes, default=0.0)
         unit = math.ldexp(1.0, math.frexp(largest)[1] - 1)
         return unit, math.sqrt(_sum(np.dot(block / unit, block / unit) for block in blocks()))
 
@@ -261,10 +277,15 @@ def _shrink(array: np.ndarray, unit: float, length: float, limit: float, eps: fl
 
 def _checked_leaves(grads: Tree) -> list[np.ndarray]:
     """The arrays of a gradient, once all are finite numbers."""
-    leaves = [(path, np.asarray(leaf)) for path, leaf in flatten(grads)]
-    if not leaves:
-        raise ValueError(f"grads is {grads!r}; expected at least one array in it")
-    for path, leaf in leaves:
-        check_dtype(leaf, f"grads{path}")
-        check_finite(leaf, f"grads{path}")
-    return [leaf for _, leaf in leaves]
+    pairs = [(f"grads{path}", np.asarray(leaf)) for path, leaf in flatten(grads) if leaf is not None]
+    if not pairs:
+        raise ValueError(f"grads is {shown(grads)}; expected at least one array in it")
+    for place, leaf in pairs:
+        check_dtype(leaf, place)
+    check_all_finite(pairs)
+    return [leaf for _, leaf in pairs]
+
+
+def _map_arrays(clip: Clip, grads: Tree) -> Tree:
+    """A tree of new, clipped arrays; `None` stays `None`."""
+    return map_tree(lambda leaf: None if leaf is None else np.array(clip(np.asarray(leaf))), grads)

@@ -149,7 +149,7 @@ def test_a_difference_along_a_line_is_a_directional_derivative():
 @pytest.mark.parametrize("x", [3, np.array([2, 4, 6]), True, np.float16(1), 1j, "1", None], ids=repr)
 def test_points_that_are_not_float32_or_float64_are_refused(scheme, x):
     f, arguments = recording(lambda t: t)
-    with pytest.raises(TypeError, match=r"x has dtype .+; expected float32 or float64"):
+    with pytest.raises(TypeError, match=r"x (has dtype .+|is None); expected float32 or float64"):
         scheme(f, x)
     assert arguments == []
 

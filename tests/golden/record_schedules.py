@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 
 import jax
+import numpy as np
 import optax
 import optax.contrib
 import torch
@@ -57,6 +58,18 @@ def torch_cases() -> dict[str, tuple[dict, list[float]]]:
         first = s.LinearLR(optimizer, start_factor=0.25, end_factor=1.0, total_iters=5)
         second = s.CosineAnnealingLR(optimizer, T_max=20, eta_min=0.01)
         return s.SequentialLR(optimizer, [first, second], milestones=[5])
+
+    def three_in_turn(optimizer):
+        first = s.ConstantLR(optimizer, factor=0.1, total_iters=100)
+        second = s.CosineAnnealingLR(optimizer, T_max=20, eta_min=0.01)
+        third = s.ExponentialLR(optimizer, gamma=0.9)
+        return s.SequentialLR(optimizer, [first, second, third], milestones=[4, 16])
+
+    in_turn = [
+        call("constant", 0.4 * 0.1),
+        call("cosine", 0.4, 20, 0.01),
+        call("exponential_decay", 0.4, 0.9),
+    ]
 
     return {
         "constant": (
@@ -131,6 +144,51 @@ def torch_cases() -> dict[str, tuple[dict, list[float]]]:
         "LinearLR, then CosineAnnealingLR": (
             call("warmup", call("cosine", 0.4, 20, 0.01), 5, 0.1),
             torch_rates(0.4, 25, after_warmup),
+        ),
+        "MultiStepLR": (
+            call("milestones", [0.2, 0.02, 0.002], [3, 7]),
+            rates(0.2, 12, s.MultiStepLR, milestones=[3, 7]),
+        ),
+        "MultiStepLR, gentle, from the first step on": (
+            call("milestones", [0.2 * 0.5**k for k in range(4)], [1, 2, 9]),
+            rates(0.2, 12, s.MultiStepLR, milestones=[1, 2, 9], gamma=0.5),
+        ),
+        "SequentialLR of three": (
+            call("joined", in_turn, [4, 16]),
+            torch_rates(0.4, 30, three_in_turn),
+        ),
+        "CyclicLR": (
+            call("cyclic", 0.1, 0.7, 4),
+            rates(0.3, 30, s.CyclicLR, base_lr=0.1, max_lr=0.7, step_size_up=4, cycle_momentum=False),
+        ),
+        "CyclicLR, triangular2, falling faster": (
+            call("cyclic", 0.1, 0.7, 5, 2, 0.5),
+            rates(
+                0.3,
+                40,
+                s.CyclicLR,
+                base_lr=0.1,
+                max_lr=0.7,
+                step_size_up=5,
+                step_size_down=2,
+                mode="triangular2",
+                cycle_momentum=False,
+            ),
+        ),
+        "CyclicLR, exp_range": (
+            call("cyclic", 0.0, 0.6, 3, 6),  # to be multiplied by 0.9**n and raised by 0.1
+            rates(
+                0.3,
+                40,
+                s.CyclicLR,
+                base_lr=0.1,
+                max_lr=0.7,
+                step_size_up=3,
+                step_size_down=6,
+                mode="exp_range",
+                gamma=0.9,
+                cycle_momentum=False,
+            ),
         ),
         "OneCycleLR": (
             one_cycle(0.5, 100),
@@ -211,6 +269,38 @@ def optax_cases() -> dict[str, tuple[dict, list[float]]]:
             call("warmup", call("constant", 0.3), 3, 0.05),
             optax_rates(9, o.warmup_constant_schedule(0.05, 0.3, 3)),
         ),
+        "piecewise_constant_schedule": (
+            call("milestones", [0.3, 0.03, 0.006, 0.012], [2, 5, 6]),
+            optax_rates(9, o.piecewise_constant_schedule(0.3, {2: 0.1, 5: 0.2, 6: 2.0})),
+        ),
+        "join_schedules": (
+            call("joined", [call("constant", 0.3), call("polynomial_decay", 0.5, 6, 0.1)], [4]),
+            optax_rates(
+                14, o.join_schedules([o.constant_schedule(0.3), o.linear_schedule(0.5, 0.1, 6)], [4])
+            ),
+        ),
+        "join_schedules, a warmup, a cosine and a tail": (
+            call(
+                "joined",
+                [
+                    call("polynomial_decay", 0.0, 5, 0.4),
+                    call("cosine", 0.4, 20),
+                    call("constant", 0.01),
+                ],
+                [5, 20],
+            ),
+            optax_rates(
+                30,
+                o.join_schedules(
+                    [
+                        o.linear_schedule(0.0, 0.4, 5),
+                        o.cosine_decay_schedule(0.4, 20),
+                        o.constant_schedule(0.01),
+                    ],
+                    [5, 20],
+                ),
+            ),
+        ),
         "sgdr_schedule": (
             call("cosine_restarts", 0.3, 4, 3, 0.01),
             optax_rates(52, o.sgdr_schedule(restarts)),
@@ -233,8 +323,8 @@ def optax_cases() -> dict[str, tuple[dict, list[float]]]:
 def keras_cases() -> dict[str, tuple[dict, list[float]]]:
     """By name: our call, and Keras's learning rates.
 
-    There is no counterpart here to PiecewiseConstantDecay, to `staircase` of InverseTimeDecay, to
-    `cycle` of PolynomialDecay, and to `m_mul` and a broken `t_mul` of CosineDecayRestarts.
+    There is no counterpart here to `staircase` of InverseTimeDecay, to `cycle` of PolynomialDecay,
+    and to `m_mul` and a broken `t_mul` of CosineDecayRestarts.
     """
     os.environ.setdefault("KERAS_BACKEND", "jax")
     import keras
@@ -266,6 +356,10 @@ def keras_cases() -> dict[str, tuple[dict, list[float]]]:
             call("polynomial_decay", 0.2, 30, 0.05, 2.5),
             rates(40, s.PolynomialDecay(0.2, 30, 0.05, 2.5)),
         ),
+        "PiecewiseConstantDecay, which goes over one step later": (
+            call("milestones", [0.3, 0.2, 0.05], [4, 8]),
+            rates(12, s.PiecewiseConstantDecay([3, 7], [0.3, 0.2, 0.05])),
+        ),
         "CosineDecay": (call("cosine", 0.3, 25), rates(40, s.CosineDecay(0.3, 25))),
         "CosineDecay, with a floor": (
             call("cosine", 0.3, 7, 0.3 * 0.2),
@@ -287,15 +381,25 @@ def keras_cases() -> dict[str, tuple[dict, list[float]]]:
 
 
 def sklearn_cases() -> dict[str, tuple[dict, list[float]]]:
-    """By name: our call, and the learning rates of scikit-learn's SGD for neural networks."""
-    from sklearn.neural_network._stochastic_optimizers import SGDOptimizer
+    """By name: our call, and the learning rates of scikit-learn's networks, epoch by epoch."""
+    from sklearn.neural_network import MLPRegressor
 
-    optimizer = SGDOptimizer([], learning_rate_init=0.2, lr_schedule="invscaling", power_t=0.3)
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((17, 2)), rng.standard_normal(17)
+    network = MLPRegressor(
+        hidden_layer_sizes=(2,),
+        solver="sgd",
+        learning_rate="invscaling",
+        learning_rate_init=0.2,
+        power_t=0.3,
+        batch_size=5,  # four steps in an epoch, in which the learning rate stays
+        random_state=0,
+    )
     rates = [0.2]
-    for finished in range(1, 30):
-        optimizer.iteration_ends(finished)
-        rates.append(float(optimizer.learning_rate))
-    return {"invscaling": (call("inverse_time_decay", 0.2, 1.0, 0.3), rates)}
+    for _ in range(20):
+        network.partial_fit(X, y)
+        rates.append(float(network._optimizer.learning_rate))
+    return {"invscaling of a network, 17 examples": (call("inverse_time_decay", 0.2, 17.0, 0.3), rates)}
 
 
 LOSSES = [3.0, 2.5, 2.5, 2.4999, 2.4, 2.4, 2.41, 2.39, 2.395, 2.39, 2.39, 2.39, 2.38, 2.39, 2.39, 2.39]
@@ -337,7 +441,7 @@ def torch_plateau(losses: list[float], sign: float = 1.0, **settings) -> list[fl
 
 
 def optax_plateau(losses: list[float], **settings) -> list[float]:
-    """The same of Optax, whose patience is one more."""
+    """What Optax makes of them, whose patience is one more."""
     settings = dict(settings)
     lowest = settings.pop("lowest", 0.0) / 0.2
     patience = settings.pop("patience", 10) + 1

@@ -276,7 +276,7 @@ def test_a_refusal_says_what_does_not_fit():
 def test_dtypes_that_lose_digits_are_refused(forward, backward, gates, names):
     theta = arguments(gates, names, np.random.default_rng(9))
     for name in names:
-        with pytest.raises(TypeError, match=rf"^{name} has dtype int64; expected float32 or float64$"):
+        with pytest.raises(TypeError, match=rf"^{name} has dtype int64; expected float32 or float64 "):
             forward(**theta | {name: theta[name].astype(int)})
         with pytest.raises(TypeError, match=rf"^{name} is a list; expected a NumPy array$"):
             forward(**theta | {name: theta[name].tolist()})

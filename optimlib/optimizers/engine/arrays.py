@@ -79,6 +79,7 @@ class Arrays:
     def _first(self, slot: str, first: np.ndarray, number: int) -> np.ndarray:
         """A state array before the first step, ordered like its parameter."""
         leaf, axes = self.leaves[number], self.axes[number]
+        first = np.asarray(first) if isinstance(first, np.generic) else first  # of no axes
         if not isinstance(first, np.ndarray) or first.dtype != leaf.dtype:
             raise TypeError(f"initial({slot!r}, ...) is {first!r}; expected an array of {leaf.dtype}")
         if self.whole:

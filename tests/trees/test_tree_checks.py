@@ -1,146 +1,30 @@
-"""Parameter trees: their paths, what may stand in them, and what is said of what may not."""
+"""What may stand in a tree, and what is said of what may not."""
 
+import math
 import re
-from typing import NamedTuple
+from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from support import same, unchanged
+from hypothesis import given
+from support import unchanged
+from tree_cases import PROPERTY, VIEWS, Affine, example, trees
 
+from optimlib import SGD
 from optimlib.trees import (
-    BLOCK_BYTES,
-    Memory,
+    NonFiniteError,
     check_dtype,
     check_finite,
-    check_no_shared_memory,
     check_parameters,
     children,
     copy_tree,
     cut,
-    flat,
     flatten,
-    format_index,
-    map_tree,
     match,
+    match_some,
 )
 
-PROPERTY = settings(derandomize=True, deadline=None, max_examples=100)
-
-
-class Affine(NamedTuple):
-    W: np.ndarray
-    b: np.ndarray
-
-
-def example() -> dict:
-    """A tree with every kind of container, of key and of leaf; the keys are not in sorted order."""
-    return {
-        "out": Affine(W=np.ones((2, 3)), b=np.zeros(3, dtype=np.float32)),
-        "layers": [np.arange(2.0), (np.array(0.5), {})],
-        'a "quoted" key': {3: np.full((1, 1), 7.0), ("x", 1): np.linspace(0, 1, 4)},
-    }
-
-
-leaves = st.integers(0, 3).map(lambda n: np.full(n, float(n)))
-keys = st.one_of(st.text(max_size=3), st.integers(-3, 3))
-trees = st.recursive(
-    leaves,
-    lambda below: st.one_of(
-        st.lists(below, max_size=3),
-        st.lists(below, max_size=3).map(tuple),
-        st.dictionaries(keys, below, max_size=3),
-        st.builds(Affine, below, below),
-    ),
-    max_leaves=8,
-)
-
-
-# Paths and structure
-
-
-def test_paths_of_an_example():
-    assert [path for path, _ in flatten(example())] == [
-        "['out'][0]",
-        "['out'][1]",
-        "['layers'][0]",
-        "['layers'][1][0]",
-        "['a \"quoted\" key'][3]",
-        "['a \"quoted\" key'][('x', 1)]",
-    ]
-
-
-@PROPERTY
-@given(trees)
-def test_a_path_is_the_python_expression_of_its_leaf(tree):
-    found = flatten(tree)
-    assert all(eval(f"tree{path}", {"tree": tree}) is leaf for path, leaf in found)
-    assert len({path for path, _ in found}) == len(found)
-
-
-def test_a_bare_array_has_the_empty_path():
-    w = np.ones(2)
-    ((path, leaf),) = flatten(w)
-    assert path == ""
-    assert leaf is w
-
-
-def test_paths_start_with_the_path_of_the_tree():
-    assert [path for path, _ in flatten([1.0, 2.0], "['a']")] == ["['a'][0]", "['a'][1]"]
-
-
-@pytest.mark.parametrize("leaf", [np.ones(2), 1.0, None, "text", {1, 2}], ids=repr)
-def test_anything_but_dict_list_and_tuple_is_a_leaf(leaf):
-    assert children(leaf) is None
-
-
-@pytest.mark.parametrize("empty", [{}, [], ()], ids=repr)
-def test_an_empty_container_has_no_leaves(empty):
-    assert children(empty) == []
-    assert flatten(empty) == []
-
-
-@PROPERTY
-@given(trees)
-def test_map_keeps_the_structure_and_visits_the_leaves_in_order(tree):
-    seen = []
-
-    def number(leaf):
-        seen.append(leaf)
-        return np.array(len(seen))
-
-    mapped = map_tree(number, tree)
-    assert [path for path, _ in flatten(mapped)] == [path for path, _ in flatten(tree)]
-    assert [int(leaf) for _, leaf in flatten(mapped)] == list(range(1, len(seen) + 1))
-    assert all(a is b for a, (_, b) in zip(seen, flatten(tree), strict=True))
-    assert same(map_tree(np.copy, tree), tree)
-
-
-def test_map_makes_a_namedtuple_of_a_namedtuple():
-    mapped = map_tree(lambda leaf: leaf.ndim, example())
-    assert mapped["out"] == Affine(W=2, b=1)
-    assert isinstance(mapped["out"], Affine)
-
-
-def test_a_copy_is_equal_and_independent():
-    tree = example()
-    copy = copy_tree(tree)
-    assert same(copy, tree)
-    with unchanged(tree):
-        for _, leaf in flatten(copy):
-            leaf[...] = -1
-    assert not any(
-        np.shares_memory(a, b) for (_, a), (_, b) in zip(flatten(copy), flatten(tree), strict=True)
-    )
-
-
-@pytest.mark.parametrize(
-    ("index", "written"),
-    [((), ""), ((0,), "[0]"), ((3, 2), "[3, 2]"), ((1, 0, 4), "[1, 0, 4]")],
-)
-def test_an_index_is_written_as_in_python(index, written):
-    assert format_index(index) == written
+FLOATS = (np.float32, np.float64)
 
 
 # What may hold parameters
@@ -203,6 +87,77 @@ def test_only_two_dtypes_are_numbers_to_optimize(dtype):
         check_dtype(array, "grads['W']")
 
 
+@pytest.mark.parametrize(
+    ("array", "remedy"),
+    [
+        (np.arange(3), "(use .astype(np.float64))"),
+        (np.ones(3, bool), "(use .astype(np.float64))"),
+        (np.ones(3, np.float16), "(use .astype(np.float64))"),
+        (np.ones(3, ">f4"), "(use .astype(np.float64))"),
+        (np.array([1.0, 2], dtype=object), "(use .astype(np.float64))"),
+        (np.ones(3, complex), "(split it into two arrays, .real and .imag)"),
+        (np.ones(3, np.complex64), "(split it into two arrays, .real and .imag)"),
+    ],
+    ids=lambda value: str(getattr(value, "dtype", value)),
+)
+def test_a_dtype_is_refused_with_its_remedy_and_the_remedy_helps(array, remedy):
+    with pytest.raises(TypeError, match=re.escape(f"expected float32 or float64 {remedy}") + "$"):
+        check_parameters({"W": array})
+    helped = [array.real.copy(), array.imag.copy()] if "split" in remedy else [array.astype(np.float64)]
+    assert check_parameters(helped)
+
+
+def test_a_gradient_of_another_precision_is_refused_with_its_remedy():
+    for received, expected in ((np.float64, np.float32), (np.float32, np.float64), (int, np.float32)):
+        g, theta = {"w": np.ones(2, received)}, {"w": np.ones(2, expected)}
+        with pytest.raises(TypeError, match=re.escape(f"(use .astype(np.{expected.__name__}))") + "$"):
+            match(g, theta, "grads", "params")
+
+
+@pytest.mark.parametrize(
+    ("tree", "place"),
+    [
+        ([0.5, 0.25], "theta is a list of numbers"),
+        ({"w": [1, 2, 3]}, "theta['w'] is a list of numbers"),
+        (
+            {"w": np.ones(2), "layers": [{"b": (0.0, 1.0)}]},
+            "theta['layers'][0]['b'] is a tuple of numbers",
+        ),
+        ([[1.0, 2.0], [3.0, 4.0]], "theta[0] is a list of numbers"),
+    ],
+)
+def test_a_list_of_numbers_is_not_an_array_and_told_so(tree, place):
+    with pytest.raises(TypeError, match=re.escape(f"{place}; expected a NumPy array (use np.array)")):
+        check_parameters(tree, "theta")
+
+
+def test_parameters_that_are_only_read_may_be_read_only():
+    w = read_only()
+    for theta in (w, {"w": w}, [np.broadcast_to(1.0, (3, 2)), np.ones(1)]):
+        with pytest.raises(ValueError, match=r"is read-only; expected an array that can be updated"):
+            check_parameters(theta)
+        assert len(check_parameters(theta, updated=False)) == len(flatten(theta))
+    with pytest.raises(ValueError, match="share memory"):
+        check_parameters([w, w], updated=False)
+    with pytest.raises(NonFiniteError, match="theta is nan"):
+        check_parameters(np.broadcast_to(np.nan, ()), "theta", updated=False)
+
+
+class Big:
+    def __repr__(self):
+        return "Big(\n" + "x" * 10_000 + ")"
+
+
+@pytest.mark.parametrize("leaf", [Big(), "text " * 1000, {1, 2, *range(2000)}, range(5)], ids=type)
+def test_a_leaf_that_is_no_array_makes_a_short_message(leaf):
+    with pytest.raises(
+        TypeError, match=r"theta\['w'\] is .* of type \w+; expected a NumPy array"
+    ) as caught:
+        check_parameters({"w": leaf}, "theta")
+    assert len(str(caught.value)) < 250
+    assert "\n" not in str(caught.value)
+
+
 # Gradients that fit their parameters
 
 
@@ -228,7 +183,11 @@ def test_lists_and_tuples_stand_for_each_other():
 
 @pytest.mark.parametrize(
     ("number", "dtype"),
-    [(0.25, np.float64), (np.float64(0.25), np.float64), (np.float32(0.25), np.float32)],
+    [
+        *((number, dtype) for number in (0.25, 0, -3, Fraction(1, 4)) for dtype in FLOATS),
+        *((kind(0.25), dtype) for kind in FLOATS for dtype in FLOATS),
+        (10**300, np.float64),
+    ],
     ids=repr,
 )
 def test_a_number_stands_for_an_array_without_dimensions(number, dtype):
@@ -236,6 +195,18 @@ def test_a_number_stands_for_an_array_without_dimensions(number, dtype):
     assert leaf.shape == ()
     assert leaf.dtype == dtype
     assert leaf[()] == number
+
+
+@pytest.mark.parametrize("number", [1e300, np.float64(-1e39), math.inf, math.nan])
+def test_a_number_too_large_for_float32_is_refused_as_infinite(number):
+    with pytest.raises(NonFiniteError, match=r"grads\['c'\] is (-?inf|nan); expected finite numbers"):
+        match({"c": number}, {"c": np.zeros((), np.float32)}, "grads", "params")
+
+
+def test_a_number_steps_a_parameter_without_dimensions():
+    theta = np.array(2.0)
+    SGD(theta, learning_rate=0.5).step(3.0)
+    assert theta == 0.5
 
 
 REFERENCE = {"W": np.zeros((2, 3)), "layers": [np.zeros(2, np.float32), np.zeros(())]}
@@ -269,7 +240,13 @@ MISFITS = {
         TypeError,
         "grads['W'] has dtype object; expected float64",
     ),
-    "None": ({"W": None}, TypeError, "grads['W'] has dtype object; expected float64"),
+    "None": (
+        {"W": None},
+        TypeError,
+        "grads['W'] is None; expected an array like params['W'] (zeros where nothing depends on it)",
+    ),
+    "None in a list": ({"layers": [None, PAIR[1]]}, TypeError, "grads['layers'][0] is None; expected"),
+    "None for a list": ({"layers": None}, ValueError, "grads['layers'] is a NoneType; expected a list"),
     "a list": ({"W": [1.0]}, ValueError, "grads['W'] is a list; expected an array like params['W']"),
     "a dict": ({"W": {}}, ValueError, "grads['W'] is a dict; expected an array like params['W']"),
     "with NaN": (
@@ -293,10 +270,25 @@ MISFITS = {
         "['layers'] is not built like params['layers']: missing keys [1], unexpected keys []",
     ),
     "too long": ({"layers": [*PAIR, 1.0]}, ValueError, "missing keys [], unexpected keys [2]"),
-    "an integer for a number": (
-        {"layers": [PAIR[0], 1]},
+    "an array of integers for a number": (
+        {"layers": [PAIR[0], np.array(1)]},
         TypeError,
         "grads['layers'][1] has dtype int64; expected float64",
+    ),
+    "a truth value for a number": (
+        {"layers": [PAIR[0], True]},
+        TypeError,
+        "grads['layers'][1] has dtype bool; expected float64",
+    ),
+    "a complex number": (
+        {"layers": [PAIR[0], 1j]},
+        TypeError,
+        "grads['layers'][1] has dtype complex128; expected float64",
+    ),
+    "a number for one element": (
+        {"layers": [1.0, PAIR[1]]},
+        TypeError,
+        "has dtype float64; expected float32",
     ),
     "one element for a number": (
         {"layers": [PAIR[0], np.ones(1)]},
@@ -335,6 +327,23 @@ def test_missing_and_unexpected_keys_are_named_together():
         match({"a": {"w": np.ones(1), "b": np.ones(1)}}, reference, "grads", "params")
 
 
+@pytest.mark.parametrize(
+    "rename",
+    [
+        lambda tree: {f"d{key}": leaf for key, leaf in tree.items()},
+        lambda tree: {key.upper(): leaf for key, leaf in tree.items()},
+        lambda tree: {"a key that is " + "very " * 200 + "long": np.ones(1)},
+        lambda tree: {},
+    ],
+    ids=["prefixed", "in capitals", "long", "none"],
+)
+def test_hundreds_of_renamed_arrays_make_a_short_message(rename):
+    reference = {f"layer{i}": np.ones(1) for i in range(600)}
+    with pytest.raises(ValueError, match=r"missing keys .*'layer0'.* and 596 more") as caught:
+        match(rename(reference), reference, "grads", "params")
+    assert len(str(caught.value)) < 600
+
+
 def test_a_list_does_not_stand_for_a_dict():
     message = "grads is a list; expected a dict like params"
     with pytest.raises(ValueError, match=message):
@@ -358,7 +367,69 @@ def test_trees_match_if_and_only_if_their_paths_and_shapes_do(tree, reference):
             match(tree, reference, "a", "b")
 
 
+# Gradients that are not all there
+
+
+def test_none_stands_for_a_gradient_that_is_not_there():
+    theta = {"W": np.ones(2), "layers": [np.ones(1), np.ones(3)], "b": np.ones(())}
+    grads = {"W": None, "layers": [np.zeros(1), None], "b": 2.0}
+    found = match_some(grads, theta, "grads", "params")
+    assert [leaf if leaf is None else leaf.shape for leaf in found] == [None, (1,), None, ()]
+    assert match_some(grads | {"layers": None}, theta, "grads", "params")[1:3] == [None, None]
+    assert match_some(None, theta, "grads", "params") == [None] * 4
+
+
+def test_what_is_ignored_may_be_anything_or_absent():
+    theta = {"emb": {"E": np.ones(2), "b": np.ones(1)}, "w": np.ones(2)}
+    ignored = ["['emb']['E']", "['emb']['b']"]
+    for emb in ({}, None, {"E": "?", "b": [1]}, {"E": np.ones(9, int)}, {"b": np.array([np.nan])}):
+        found = match_some({"emb": emb, "w": np.ones(2)}, theta, "grads", "params", ignored)
+        assert [leaf is None for leaf in found] == [True, True, False]
+    assert match_some({"w": np.ones(2)}, theta, "grads", "params", ignored)[:2] == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("grads", "message"),
+    [
+        (
+            {"emb": {}, "w": np.ones(2)},
+            "grads['emb'] is not built like params['emb']: missing keys ['b']",
+        ),
+        ({"w": np.ones(2)}, "grads is not built like params: missing keys ['emb']"),
+        (
+            {"emb": None},
+            "unexpected keys [] (where an array has no gradient, put None, or use frozen=)",
+        ),
+        ({"emb": None, "w": np.ones(3)}, "grads['w'] has shape (3,); expected (2,)"),
+        ({"emb": None, "w": np.array([1, np.nan])}, "grads['w'][1] is nan; expected finite numbers"),
+        ({"emb": None, "w": None, "v": None}, "missing keys [], unexpected keys ['v']"),
+    ],
+)
+def test_the_rest_still_has_to_fit(grads, message):
+    theta = {"emb": {"E": np.ones(2), "b": np.ones(1)}, "w": np.ones(2)}
+    with pytest.raises(ValueError, match=re.escape(message)):
+        match_some(grads, theta, "grads", "params", ignored=["['emb']['E']"])
+
+
 # NaN and infinity
+
+
+def test_what_is_not_finite_has_an_error_class_of_its_own():
+    """So that whoever skips such a batch does not also skip a wrong shape."""
+    theta = {"w": np.ones(2)}
+    bad = {"w": np.array([0.0, np.inf])}
+    for call in (
+        lambda: check_finite(bad["w"], "x"),
+        lambda: check_parameters(bad),
+        lambda: match(bad, theta, "grads", "params"),
+        lambda: match_some(bad, theta, "grads", "params"),
+        lambda: SGD(theta, 0.1).step(bad),
+    ):
+        with pytest.raises(NonFiniteError, match="is inf; expected finite numbers"):
+            call()
+    with pytest.raises(ValueError, match="has shape") as caught:
+        match({"w": np.ones(3)}, theta, "grads", "params")
+    assert not isinstance(caught.value, NonFiniteError)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
@@ -413,15 +484,6 @@ def test_finite_numbers_are_finite_even_if_their_squares_are_not(array):
         check_finite(array, "x")
 
 
-VIEWS = {
-    "every third": lambda a: a[::3],
-    "backwards": lambda a: a[::-1],
-    "transposed": lambda a: a[: 40 * 50].reshape(40, 50).T,
-    "a column": lambda a: a[: 40 * 50].reshape(40, 50)[:, 7],
-    "repeated": lambda a: np.broadcast_to(a[:10], (5, 10)),
-}
-
-
 @pytest.mark.parametrize("view", VIEWS.values(), ids=VIEWS)
 def test_views_are_checked_where_they_are_and_only_there(view):
     inside = view(np.arange(6000))
@@ -434,139 +496,3 @@ def test_views_are_checked_where_they_are_and_only_there(view):
                 check_finite(view(array), "x")
         else:
             check_finite(view(array), "x")
-
-
-# Blocks
-
-
-@pytest.mark.parametrize("view", VIEWS.values(), ids=VIEWS)
-def test_flat_elements_come_in_the_order_of_the_index(view):
-    array = view(np.arange(6000.0))
-    assert list(flat(array)[: array.size]) == [array[index] for index in np.ndindex(array.shape)]
-
-
-@pytest.mark.parametrize("shape", [(), (5,), (2, 3), (0,)], ids=str)
-@pytest.mark.parametrize("order", ["C", "F"])
-def test_what_is_written_to_flat_elements_is_in_the_array(shape, order):
-    array = np.zeros(shape, order=order)
-    flat(array)[0 : array.size] = np.arange(array.size)
-    assert [array[index] for index in np.ndindex(shape)] == list(range(array.size))
-
-
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("count", [0, 1, 20_479, 20_480, 20_481, 40_960, 40_961, 100_000])
-def test_blocks_cover_every_element_once_and_are_small(dtype, count):
-    array = np.zeros(count, dtype=dtype)
-    blocks = cut(array)
-    assert [i for block in blocks for i in range(count)[block]] == list(range(count))
-    assert all(array[block].nbytes <= BLOCK_BYTES for block in blocks)
-    assert len(blocks) == max(1, -(-array.nbytes // BLOCK_BYTES))
-
-
-# Shared memory
-
-
-def shared(*arrays: np.ndarray) -> bool:
-    """Whether the arrays are refused; the message must name two of them."""
-    pairs = [(f"[{i}]", array) for i, array in enumerate(arrays)]
-    try:
-        check_no_shared_memory(pairs, "theta")
-    except ValueError as error:
-        found = re.fullmatch(
-            r"theta\[(\d)\] and theta\[(\d)\] share memory; expected separate arrays .use .copy\(\).",
-            str(error),
-        )
-        assert found
-        assert np.shares_memory(arrays[int(found[1])], arrays[int(found[2])])
-        assert found[1] != found[2]
-        return True
-    return False
-
-
-stretches = st.tuples(st.integers(0, 19), st.integers(0, 20), st.integers(1, 4))
-
-
-@PROPERTY
-@given(st.lists(stretches, min_size=2, max_size=4))
-def test_arrays_share_memory_if_and_only_if_an_element_is_in_two(stretches):
-    buffer = np.zeros(20)
-    numbers = np.arange(20)
-    arrays = [buffer[start:stop:step] for start, stop, step in stretches]
-    elements = [i for start, stop, step in stretches for i in numbers[start:stop:step].tolist()]
-    assert shared(*arrays) == (len(set(elements)) < len(elements))
-
-
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("the same twice", True),
-        ("overlapping", True),
-        ("a transpose", True),
-        ("a row and a column that cross", True),
-        ("long around short", True),
-        ("interleaved", False),
-        ("neighbours", False),
-        ("two columns", False),
-        ("real and imaginary parts", False),
-        ("empty", False),
-    ],
-)
-def test_shared_memory_by_name(name, expected):
-    w = np.zeros(12)
-    m = w.reshape(3, 4)
-    z = np.zeros(5, dtype=complex)
-    pairs = {
-        "the same twice": (w, w),
-        "overlapping": (w[:7], w[6:]),
-        "a transpose": (m, m.T),
-        "a row and a column that cross": (m[1], m[:, 2]),
-        "long around short": (w, np.zeros(3), w[5:6]),
-        "interleaved": (w[::2], w[1::2]),
-        "neighbours": (w[:6], w[6:]),
-        "two columns": (m[:, 0], m[:, 3]),
-        "real and imaginary parts": (z.real, z.imag),
-        "empty": (w[3:3], w),
-    }
-    assert shared(*pairs[name]) is expected
-
-
-def test_parameters_that_share_memory_are_refused():
-    w = np.ones(4)
-    message = re.escape("theta['W'] and theta['tied'][0] share memory; expected separate arrays")
-    with unchanged(w), pytest.raises(ValueError, match=message):
-        check_parameters({"W": w, "tied": [w[2:]]}, "theta")
-
-
-def test_interleaved_parameters_are_accepted():
-    w = np.ones(4)
-    assert len(check_parameters({"even": w[::2], "odd": w[1::2]})) == 2
-
-
-@PROPERTY
-@given(st.lists(stretches, max_size=4), stretches)
-def test_memory_knows_every_overlap_and_invents_none_outside(stretches, probe):
-    buffer = np.zeros(20)
-    numbers = np.arange(20)
-    occupied = [numbers[start:stop:step] for start, stop, step in stretches]
-    occupied = [indices for indices in occupied if indices.size]
-    start, stop, step = probe
-    elements = numbers[start:stop:step]
-    answer = Memory([buffer[i[0] : i[-1] + 1] for i in occupied]).overlaps(buffer[start:stop:step])
-    if any(np.isin(elements, indices).any() for indices in occupied):
-        assert answer
-    spans = [np.arange(i[0], i[-1] + 1) for i in occupied]
-    if elements.size and not any(elements[0] <= s[-1] and s[0] <= elements[-1] for s in spans):
-        assert not answer
-    if elements.size and step == 1:
-        assert answer == any(np.isin(elements, s).any() for s in spans)
-
-
-def test_memory_of_nothing_overlaps_nothing():
-    assert not Memory([]).overlaps(np.ones(3))
-
-
-def test_a_long_stretch_before_a_short_one_is_not_forgotten():
-    w = np.zeros(10)
-    memory = Memory([w[0:8], w[1:2]])
-    assert memory.overlaps(w[6:7])
-    assert not memory.overlaps(w[8:])
