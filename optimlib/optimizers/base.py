@@ -19,9 +19,9 @@ from optimlib.clipping import clipper
 from optimlib.optimizers.checkpoint import Checkpoint, check_slots
 from optimlib.optimizers.engine.arrays import Arrays
 from optimlib.optimizers.engine.blocks import Block, keep_freed_memory
-from optimlib.optimizers.engine.called import NotFiniteResultError, Update, call, check_returned
+from optimlib.optimizers.engine.called import NotFiniteResultError, Update, call, check_returned, quietly
 from optimlib.optimizers.engine.compiled import compile_update, switch
-from optimlib.optimizers.engine.run import rehearse, run
+from optimlib.optimizers.engine.run import run
 from optimlib.optimizers.engine.tracing import Traced, check_traced
 from optimlib.optimizers.per_array import Group, PerArray
 from optimlib.optimizers.settings import optional, setting
@@ -263,16 +263,16 @@ class Optimizer(PerArray, Checkpoint):
     def _take_step(self, gradients: dict[int, np.ndarray], huge: bool) -> None:
         """Take a step with gradients that fit: all of it, or none, or know that it was interrupted."""
         clip, norm = clipper(list(gradients.values()), self.clip_value, self.clip_norm, self.clip_eps)
-        rate = self._schedule(self.t) if self._schedule else self._rate
         before = self.t, self._rate, self._gradient_norm
         try:
-            self._rate = hyperparameter("learning_rate", rate)
+            if self._schedule:
+                self._rate = hyperparameter("learning_rate", self._schedule(self.t))
             self.t, self._gradient_norm = self.t + 1, norm
             with np.errstate(under="ignore"):  # a running mean that fades away is no error
                 if huge:
-                    rehearse(self._arrays, self._updates(gradients, False), gradients, clip)
-                updates = self._updates(gradients, self.compiled)
-                run(self._arrays, updates, gradients, clip, self.compiled)
+                    run(self._arrays, self._updates(gradients, self._rehearse), gradients, clip)
+                run(self._arrays, self._updates(gradients, self._update), gradients, clip)
+                self._arrays.torn = False
         except BaseException as error:
             lost = self._blame(error, huge) if isinstance(error, NotFiniteResultError) else None
             if not self._arrays.torn:
@@ -282,30 +282,36 @@ class Optimizer(PerArray, Checkpoint):
             raise
 
     def _updates(
-        self, gradients: dict[int, np.ndarray], compiled: bool
+        self, gradients: dict[int, np.ndarray], make: Callable[[Group], Update]
     ) -> Iterator[tuple[Update, Block]]:
         """Every block and what updates it, while the learning rate is that of its arrays.
 
         The last block comes first: the check has just read the gradient to its end.
         """
-        groups, rate = self._groups(tuple(gradients), compiled), self._rate
+        groups, rate = self._groups(tuple(gradients), self.compiled), self._rate
         updates = []
         for group in groups:
             self._rate = rate * group.rate
-            updates.append(self._update(group, compiled))
+            updates.append(make(group))
         for group, update in zip(reversed(groups), reversed(updates), strict=True):
             self._rate = rate * group.rate
             for block in reversed(groups[group]):
                 yield update, block
         self._rate = rate
 
-    def _update(self, group: Group, compiled: bool) -> Update:
+    def _update(self, group: Group) -> Update:
         """What updates arrays of a group: one interface, two makers."""
-        advance = partial(self._advance, group.strength)
-        return compile_update(advance, self.slots, group.dtype) if compiled else call(advance)
+        advance, begin = partial(self._advance, group.strength), self._arrays.begin
+        if self.compiled:
+            return compile_update(advance, self.slots, group.dtype, begin)
+        return call(advance, begin)
 
-    def _advance(self, strength: float, p: Any, g: Any, *state: Any) -> tuple[Any, tuple[Any, ...]]:
-        """The parameters after a step and the new state: what the rule says, with weight decay."""
+    def _rehearse(self, group: Group) -> Update:
+        """What finds out whether the rule makes something infinite, and changes nothing."""
+        return partial(quietly, partial(self._advance, group.strength))
+
+    def _advance(self, strength: float, p: Any, g: Any, *state: Any) -> tuple[Any, Any, tuple[Any, ...]]:
+        """Where `p` starts, the step to subtract there, and the new state: the rule and the decay."""
 
         def rule(g: Any) -> tuple[Any, tuple[Any, ...]]:
             returned = self.rule(g, p, *state) if self.needs_parameters else self.rule(g, *state)
@@ -317,8 +323,7 @@ class Optimizer(PerArray, Checkpoint):
 
         if strength:
             return self._weight_decay.advance(rule, p, g, strength, self._rate)
-        step, new_state = rule(g)
-        return p - step, new_state
+        return p, *rule(g)
 
     def _blame(self, lost: NotFiniteResultError, huge: bool) -> Exception:
         """What to raise where the rule made a number NaN or infinite."""

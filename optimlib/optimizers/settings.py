@@ -125,7 +125,7 @@ class Settings(metaclass=_Creation):
     """What to do instead, by the name of a keyword that a class does not have."""
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if "_made" in vars(self) and name[0] != "_" and name not in vars(self):
+        if name[0] != "_" and "_made" in vars(self) and name not in vars(self):
             declared = getattr(type(self), name, None)
             if declared is None:
                 raise AttributeError(self._unknown(name, self._assignable()))

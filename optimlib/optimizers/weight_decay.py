@@ -66,8 +66,8 @@ class WeightDecay:
 
     def advance(
         self, rule: Rule, p: np.ndarray, g: np.ndarray, strength: float, learning_rate: float
-    ) -> tuple[np.ndarray, State]:
-        """The parameters `p` after a step, and the new state."""
+    ) -> tuple[np.ndarray, np.ndarray, State]:
+        """Where the parameters `p` start from, the step to subtract there, and the new state."""
         raise NotImplementedError(f"{type(self).__name__} has to define advance")
 
 
@@ -100,10 +100,10 @@ class L2(WeightDecay):
 
     def advance(
         self, rule: Rule, p: np.ndarray, g: np.ndarray, strength: float, learning_rate: float
-    ) -> tuple[np.ndarray, State]:
+    ) -> tuple[np.ndarray, np.ndarray, State]:
         """One line for the equation above."""
         step, state = rule(g + strength * p)
-        return p - step, state
+        return p, step, state
 
 
 @dataclass(frozen=True)
@@ -166,26 +166,26 @@ class Decoupled(WeightDecay):
 
     def advance(
         self, rule: Rule, p: np.ndarray, g: np.ndarray, strength: float, learning_rate: float
-    ) -> tuple[np.ndarray, State]:
+    ) -> tuple[np.ndarray, np.ndarray, State]:
         """One line for the equation above."""
         step, state = rule(g)
-        return ROUNDINGS[self.rounding](p, step, learning_rate / self.base_rate * strength), state
+        return *ROUNDINGS[self.rounding](p, step, learning_rate / self.base_rate * strength), state
 
 
-def joint(p: Any, step: Any, decay: float) -> Any:
+def joint(p: Any, step: Any, decay: float) -> tuple[Any, Any]:
     """Decay and step are added and then subtracted: the papers and Optax."""
-    return p - (step + decay * p)
+    return p, step + decay * p
 
 
-def factor(p: Any, step: Any, decay: float) -> Any:
+def factor(p: Any, step: Any, decay: float) -> tuple[Any, Any]:
     """The parameters are multiplied before the step: PyTorch."""
-    return (1 - decay) * p - step
+    return (1 - decay) * p, step
 
 
-def before(p: Any, step: Any, decay: float) -> Any:
+def before(p: Any, step: Any, decay: float) -> tuple[Any, Any]:
     """The decay is subtracted before the step: Keras."""
-    return (p - decay * p) - step
+    return p - decay * p, step
 
 
 ROUNDINGS = {"joint": joint, "factor": factor, "before": before}
-"""Where libraries round the parameters after a step with decoupled decay: equal but for that."""
+"""Where libraries round a step with decoupled decay: where it starts, and what is subtracted there."""

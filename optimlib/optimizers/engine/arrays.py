@@ -88,10 +88,18 @@ class Arrays:
     def _find_memory(self) -> None:
         """Note where the arrays lie, which every step needs."""
         self.memory = Memory(self.leaves)
+        self.owners = {id(array) for leaf in self.leaves for array in (leaf, leaf.base)}
+        self.leaf_rows = self._rows(self.leaves)
+        self.scattered = [
+            number
+            for number, (leaf, axes) in enumerate(zip(self.leaves, self.axes, strict=True))
+            if axes is not None and not leaf.transpose(axes).flags.c_contiguous
+        ]
         self.state_rows = [self._rows(arrays) for arrays in self.state.values()]
 
     def __getstate__(self) -> dict[str, Any]:
-        return {key: value for key, value in vars(self).items() if key not in ("memory", "state_rows")}
+        found = {"memory", "owners", "leaf_rows", "scattered", "state_rows"}
+        return {key: value for key, value in vars(self).items() if key not in found}
 
     def __setstate__(self, attributes: dict[str, Any]) -> None:
         """A copy, deep or unpickled, has its arrays in another place."""
@@ -107,14 +115,20 @@ class Arrays:
 
     def rows_to_change(self) -> list[np.ndarray]:
         """The rows of the parameters: views, or copies for `write_back`."""
-        return self._rows(self.leaves)
+        rows = list(self.leaf_rows)
+        for number in self.scattered:
+            rows[number] = row(self.leaves[number], self.axes[number])
+        return rows
 
     def write_back(self, rows: Sequence[np.ndarray]) -> None:
         """Write rows that are copies to the parameters that they are copies of."""
-        for leaf, axes, new in zip(self.leaves, self.axes, rows, strict=True):
-            if axes is not None and not leaf.transpose(axes).flags.c_contiguous:
-                ordered = leaf.transpose(axes)
-                ordered[...] = new.reshape(ordered.shape)
+        for number in self.scattered:
+            ordered = self.leaves[number].transpose(self.axes[number])
+            ordered[...] = rows[number].reshape(ordered.shape)
+
+    def _overlaps(self, g: np.ndarray) -> bool:
+        """Whether a gradient may lie where parameters lie; quickly, where its memory is its own."""
+        return (g.base is not None or id(g) in self.owners) and self.memory.overlaps(g)
 
     def place(self, block: Block, position: int) -> str:
         """The path and index of an element of a block."""
@@ -124,6 +138,10 @@ class Arrays:
         found = np.unravel_index(position, [leaf.shape[axis] for axis in order])
         index = dict(zip(order, found, strict=True))
         return f"{self.paths[number]}{format_index(tuple(int(index[k]) for k in range(leaf.ndim)))}"
+
+    def begin(self) -> None:
+        """Note that a change has begun; whoever ends it sets `torn` to False."""
+        self.torn = True
 
     def check_the_same(self, to_change: bool = True) -> None:
         """Refuse to go on with arrays that the caller no longer uses, or that cannot be changed.
@@ -182,8 +200,8 @@ class Arrays:
         self.check_the_same()
         matched = match_some(grads, self.params, "grads", "params", ignored, finite=False)
         given = {number: g for number, g in enumerate(matched) if g is not None}
-        given = {k: g.copy() if self.memory.overlaps(g) else g for k, g in given.items()}
-        rows = given if self.whole else {k: row(g, self.axes[k]) for k, g in given.items()}
+        apart = {k: g.copy() if self._overlaps(g) else g for k, g in given.items()}
+        rows = apart if self.whole else {k: row(g, self.axes[k]) for k, g in apart.items()}
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
             huge = [k for k, g in rows.items() if not finite_squares(g)]
         check_all_finite([(f"grads{self.paths[k]}", given[k]) for k in huge])
@@ -215,5 +233,5 @@ def finite_squares(array: np.ndarray) -> bool:
     ...     [finite_squares(np.float32([x, 1])) for x in (3.0, 1e19, 1e20, np.nan)]
     [True, True, False, False]
     """
-    flat = array.ravel(order="K")
+    flat = array if array.ndim == 1 else array.ravel(order="K")
     return math.isfinite(np.dot(flat, flat))

@@ -1,8 +1,8 @@
 """The rule, called: once for every block, with arrays.
 
 This is what runs unless one asks for more. An *advance* is a function of some parameters, their gradient
-and their state which returns both after a step, as new arrays: a rule with its weight decay. An *update*
-is the same for the engine, which passes it every block: it has checked what it returns.
+and their state: a rule with its weight decay. An *update* is a function of the same arrays, which
+changes the parameters and the state.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ import numpy as np
 from optimlib.optimizers.engine.arrays import finite_squares
 from optimlib.optimizers.engine.blocks import Block
 
-Advance = Callable[..., tuple[Any, tuple[Any, ...]]]
-"""A function of `p`, `g` and the state arrays that returns the new `p` and the new state."""
+Advance = Callable[..., tuple[Any, Any, tuple[Any, ...]]]
+"""A function of `p`, `g` and the state arrays: where `p` starts from, the step to subtract there, and
+the new state."""
 
-Update = Callable[..., tuple[np.ndarray, ...]]
-"""A function of `p`, `g` and the state arrays that returns the new `p` and the new state arrays."""
+Update = Callable[..., object]
+"""A function of `p`, `g` and the state arrays, which changes `p` and the state."""
 
 
 class NotFiniteResultError(ArithmeticError):
@@ -31,35 +32,68 @@ class NotFiniteResultError(ArithmeticError):
         self.block: Block = []  # which the update does not know
 
 
-def call(advance: Advance) -> Update:
+def call(advance: Advance, begin: Callable[[], object]) -> Update:
     """The update that calls a rule, with arrays that it cannot write to.
 
     Parameters
     ----------
     advance
         The rule with its weight decay.
+    begin
+        What is called before something changes.
 
     Examples
     --------
-    >>> update = call(lambda p, g, b: (p - b, (0.5 * b + g,)))
-    >>> update(np.array([1.0]), np.array([2.0]), np.array([4.0]))
+    >>> p, b = np.array([1.0]), np.array([4.0])
+    >>> update = call(lambda p, g, b: (p, b, (0.5 * b + g,)), begin=lambda: print("now"))
+    >>> update(p, np.array([2.0]), b)
+    now
+    >>> p, b
     (array([-3.]), array([4.]))
     """
 
-    def update(p: np.ndarray, g: np.ndarray, *state: np.ndarray) -> tuple[np.ndarray, ...]:
-        new_p, new_state = advance(*map(read_only, (p, g, *state)))
-        # What is a view of the gradient or of an older state would change with it.
-        new = [np.array(array, copy=array.base is not None or None) for array in (new_p, *new_state)]
-        check_finite_results((p, *state), new)
-        return tuple(new)
+    def update(p: np.ndarray, g: np.ndarray, *state: np.ndarray) -> None:
+        start, step, new_state = computed(advance, p, g, *state)
+        # What is a view of another state would change with it.
+        new_state = [new if new.base is None else new.copy() for new in new_state]
+        begin()
+        np.subtract(start, step, out=p)
+        for old, new in zip(state, new_state, strict=True):
+            np.copyto(old, new)
 
     return update
+
+
+def quietly(advance: Advance, *arrays: np.ndarray) -> None:
+    """Call a rule and change nothing, and do not warn: only to see whether it makes something infinite.
+
+    Raises
+    ------
+    NotFiniteResultError
+        If it does.
+    """
+    with np.errstate(all="ignore"):
+        computed(advance, *arrays)
+
+
+def computed(advance: Advance, p: np.ndarray, g: np.ndarray, *state: np.ndarray) -> Any:
+    """What a rule returns for arrays that it cannot write to, once it is finite.
+
+    Raises
+    ------
+    NotFiniteResultError
+        If a number is NaN or infinite that was not before.
+    """
+    start, step, new_state = advance(*map(read_only, (p, g, *state)))
+    new_state = [np.asarray(new) for new in new_state]
+    check_finite_results((p, *state), (np.asarray(step), *new_state))
+    return start, step, new_state
 
 
 def read_only(array: np.ndarray) -> np.ndarray:
     """A view of an array where a rule may look and not write."""
     view = array.view()
-    view.flags.writeable = False
+    view.setflags(write=False)
     return view
 
 

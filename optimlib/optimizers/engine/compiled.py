@@ -2,7 +2,6 @@
 
 NumPy runs a rule line by line, and every line goes through the whole block. A processor would rather
 have it the other way round: so Numba compiles a rule's program (`optimlib.optimizers.engine.tracing`).
-It changes the arrays that it is given.
 
 Needs Numba, which nothing else here does: ``pip install numba``.
 """
@@ -22,8 +21,10 @@ from optimlib.optimizers.engine.called import Advance, NotFiniteResultError, Upd
 from optimlib.optimizers.engine.tracing import Program, trace
 
 
-def compile_update(advance: Advance, slots: Sequence[str], dtype: np.dtype) -> Update:
-    """The update that runs a rule compiled, in the very arrays that it is given.
+def compile_update(
+    advance: Advance, slots: Sequence[str], dtype: np.dtype, begin: Callable[[], object]
+) -> Update:
+    """The update that runs a rule compiled.
 
     Parameters
     ----------
@@ -33,6 +34,8 @@ def compile_update(advance: Advance, slots: Sequence[str], dtype: np.dtype) -> U
         The names of the state arrays.
     dtype
         What all arrays are of.
+    begin
+        What is called before something changes.
 
     Raises
     ------
@@ -45,13 +48,13 @@ def compile_update(advance: Advance, slots: Sequence[str], dtype: np.dtype) -> U
     with np.errstate(under="ignore"):
         rounded = np.array(numbers, dtype)
 
-    def update(p: np.ndarray, g: np.ndarray, *state: np.ndarray) -> tuple[np.ndarray, ...]:
+    def update(p: np.ndarray, g: np.ndarray, *state: np.ndarray) -> None:
+        begin()
         if not kernel(p, g, *state, rounded):
             for number, array in enumerate((p, *state)):
                 lost = np.flatnonzero(~np.isfinite(array))
                 if lost.size:
                     raise NotFiniteResultError(number, int(lost[0]), array[lost[0]])
-        return (p, *state)
 
     return update
 
@@ -59,7 +62,7 @@ def compile_update(advance: Advance, slots: Sequence[str], dtype: np.dtype) -> U
 def source(program: Program) -> str:
     """A program as Python that goes from element to element, and says whether all stayed finite.
 
-    >>> program, _ = trace(lambda p, g, u: (p - 0.1 * g, (np.maximum(u, g),)), ["u"])
+    >>> program, _ = trace(lambda p, g, u: (p, 0.1 * g, (np.maximum(u, g),)), ["u"])
     >>> print(source(program))
     def kernel(all_p, all_g, all_state_u, numbers):
         c0 = numbers[0]
@@ -67,11 +70,11 @@ def source(program: Program) -> str:
         for i in range(all_p.size):
             p, g, state_u = all_p[i], all_g[i], all_state_u[i]
             x0 = np.multiply(c0, g)
-            x1 = np.subtract(p, x0)
-            x2 = np.maximum(state_u, g)
-            all_p[i], all_state_u[i] = x1, x2
-            lost |= np.isfinite(p) and not np.isfinite(x1)
-            lost |= np.isfinite(state_u) and not np.isfinite(x2)
+            x1 = np.maximum(state_u, g)
+            x2 = np.subtract(p, x0)
+            all_p[i], all_state_u[i] = x2, x1
+            lost |= np.isfinite(p) and not np.isfinite(x2)
+            lost |= np.isfinite(state_u) and not np.isfinite(x1)
         return not lost
     """
     body = [
@@ -104,7 +107,7 @@ def as_python(program: Program) -> Callable[..., Any]:
     """The function whose text `source` gives.
 
     >>> p, g = np.array([1.0, 2.0]), np.array([3.0, 4.0])
-    >>> program, numbers = trace(lambda p, g: (p - 0.5 * g, ()), [])
+    >>> program, numbers = trace(lambda p, g: (p, 0.5 * g, ()), [])
     >>> as_python(program)(p, g, np.array(numbers))
     True
     >>> p

@@ -18,8 +18,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
-Advance = Callable[..., tuple[Any, tuple[Any, ...]]]
-"""A function of `p`, `g` and the state arrays that returns the new `p` and the new state."""
+Advance = Callable[..., tuple[Any, Any, tuple[Any, ...]]]
+"""A function of `p`, `g` and the state arrays: where `p` starts from, the step to subtract there, and
+the new state."""
 
 OF_BITS = {np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.invert}
 COMPARISONS = OF_BITS | {
@@ -140,8 +141,8 @@ def trace(advance: Advance, slots: Sequence[str]) -> tuple[Program, tuple[float,
     Parameters
     ----------
     advance
-        A function of arrays of parameters, of the gradient and of each state, which returns the new
-        parameters and a tuple of the new state.
+        A function of arrays of parameters, of the gradient and of each state, which returns where to
+        start (from the parameters), the step to subtract there, and a tuple of the new state.
     slots
         The names of the state arrays.
 
@@ -154,22 +155,22 @@ def trace(advance: Advance, slots: Sequence[str]) -> tuple[Program, tuple[float,
 
     Examples
     --------
-    >>> program, numbers = trace(lambda p, g, u: (p - 0.1 * g, (np.maximum(u, g),)), ["u"])
+    >>> program, numbers = trace(lambda p, g, u: (p, 0.1 * g, (np.maximum(u, g),)), ["u"])
     >>> for line in program.lines:
     ...     print(line)
     Line(result='x0', function='multiply', arguments=('c0', 'g'))
-    Line(result='x1', function='subtract', arguments=('p', 'x0'))
-    Line(result='x2', function='maximum', arguments=('state_u', 'g'))
+    Line(result='x1', function='maximum', arguments=('state_u', 'g'))
+    Line(result='x2', function='subtract', arguments=('p', 'x0'))
     >>> program.changed, program.results, numbers
-    (('p', 'state_u'), ('x1', 'x2'), (0.1,))
+    (('p', 'state_u'), ('x2', 'x1'), (0.1,))
     """
     record = Record()
     changed = ("p", *(f"state_{slot}" for slot in slots))
     p, *old = (Traced(name, record) for name in changed)
-    new_p, state = advance(p, Traced("g", record), *old)
-    check_traced(slots, (new_p, state), record)
+    start, step, state = advance(p, Traced("g", record), *old)
+    check_traced(("the step", *slots), (start, (step, *state)), record)
     check_comparisons(record.lines)
-    results = tuple(result.name for result in (new_p, *state))
+    results = tuple(result.name for result in (start - step, *state))
     return Program(changed, tuple(record.lines), results), tuple(record.numbers)
 
 
