@@ -1,41 +1,52 @@
-"""Every optimizer of the family with every one of its conventions."""
+"""Every optimizer of the package, with the settings that change what its rule does."""
 
-import optimlib
+from optimlib import optimizers
+from optimlib.optimizers.weight_decay import L2, Decoupled
 
+MOMENTUM = {"momentum": 0.9}
 EVERY = {
-    "SGD": [
-        {},
-        {"momentum": 0.9},
-        {"momentum": 0.9, "nesterov": True},
-        {"momentum": 0.9, "average": True},
-        {"momentum": 0.9, "rate_in_velocity": True},
-        {"momentum": 0.9, "nesterov": True, "rate_in_velocity": True},
-        {"momentum": 0.9, "weight_decay": 0.1, "decoupled": True},
-    ],
-    "AdaGrad": [{}, {"eps_inside": True, "initial_accumulator": 0.1}, {"lr_decay": 0.1}],
-    "RMSProp": [
-        {},
-        {"eps_inside": True},
-        {"centered": True},
-        {"momentum": 0.9},
-        {"momentum": 0.9, "centered": True, "rate_in_velocity": True},
-        {"initial_accumulator": 0.5},
-        {"weight_decay": 0.1, "decoupled": True},
-    ],
+    "SGD": [{}, MOMENTUM, MOMENTUM | {"weight_decay": Decoupled(0.1)}],
+    "SGDRateInside": [MOMENTUM],
+    "SGDRunningMean": [MOMENTUM],
+    "Nesterov": [{}],
+    "NesterovRateInside": [{}],
+    "AdaGrad": [{}, {"initial_accumulator": 0.1}],
+    "AdaGradEpsInside": [{}],
+    "RMSProp": [{}, MOMENTUM, {"initial_accumulator": 0.5}, {"weight_decay": Decoupled(0.1)}],
+    "RMSPropRateInside": [MOMENTUM],
+    "RMSPropTF": [{}],
+    "RMSPropCentered": [{}],
+    "RMSPropCenteredRateInside": [MOMENTUM],
+    "RMSPropCenteredTF": [{}],
     "Adadelta": [{}],
-    "Adam": [{}, {"eps_hat": True}, {"eps_root": 1e-6}, {"weight_decay": 0.1}],
-    "AMSGrad": [{}, {"form": "raw"}, {"form": "corrected"}, {"form": "raw", "eps_hat": True}],
+    "Adam": [{}, {"weight_decay": 0.1}, {"weight_decay": L2(0.1, lambda path: "b" in path)}],
+    "AdamEpsHat": [{}],
+    "AdamEpsRoot": [{}],
+    "AMSGrad": [{}],
+    "AMSGradRaw": [{}],
+    "AMSGradEpsHat": [{}],
+    "AMSGradCorrected": [{}],
     "AdamW": [
         {},
-        {"base_rate": 0.01, "decay_form": "before"},
-        {"eps_root": 1e-6},
-        {"decay_form": "factor"},
+        {"weight_decay": Decoupled(0.01, base_rate=0.01, rounding="before")},
+        {"weight_decay": Decoupled(0.01, rounding="factor")},
     ],
-    "Nadam": [{}, {"momentum_decay": None}],
-    "Adamax": [{}, {"eps_inside": True}],
-    "RAdam": [{}, {"threshold": 5.0}, {"eps_hat": True}],
+    "Nadam": [{}],
+    "NadamConstant": [{}],
+    "Adamax": [{}],
+    "AdamaxEpsInside": [{}],
+    "RAdam": [{}, {"threshold": 5.0}],
+    "RAdamEpsHat": [{}],
     "AdaBelief": [{}],
     "Lion": [{}, {"weight_decay": 0.1}],
+    "LARS": [{}],
+    "LAMB": [{}],
+    "Adafactor": [{}],
+    "Muon": [{}],
+    "ScheduleFreeSGD": [{}],
+    "ScheduleFreeAdamW": [{}],
 }
-CASES = [(getattr(optimlib, name), options) for name, rows in EVERY.items() for options in rows]
-IDS = [f"{optimizer.__name__} {options}" for optimizer, options in CASES]
+CASES = [(getattr(optimizers, name), options) for name, rows in EVERY.items() for options in rows]
+IDS = [f"{name} {number}" for name, rows in EVERY.items() for number in range(len(rows))]
+ELEMENTWISE = [(optimizer, options) for optimizer, options in CASES if not optimizer.needs_whole_arrays]
+"""Those whose rule may be compiled."""

@@ -8,7 +8,7 @@ it, evaluates the learning rate, advances the time, and hands the arrays to an *
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar
 
@@ -18,7 +18,7 @@ from optimlib.arguments import flag, hyperparameter, positive, whole_number
 from optimlib.clipping import clipper
 from optimlib.optimizers.checkpoint import Checkpoint, check_slots
 from optimlib.optimizers.engine.arrays import Arrays
-from optimlib.optimizers.engine.blocks import Block, keep_freed_memory
+from optimlib.optimizers.engine.blocks import keep_freed_memory
 from optimlib.optimizers.engine.called import NotFiniteResultError, Update, call, check_returned, quietly
 from optimlib.optimizers.engine.compiled import compile_update, switch
 from optimlib.optimizers.engine.run import run
@@ -280,24 +280,6 @@ class Optimizer(PerArray, Checkpoint):
             if lost:
                 raise lost from None
             raise
-
-    def _updates(
-        self, gradients: dict[int, np.ndarray], make: Callable[[Group], Update]
-    ) -> Iterator[tuple[Update, Block]]:
-        """Every block and what updates it, while the learning rate is that of its arrays.
-
-        The last block comes first: the check has just read the gradient to its end.
-        """
-        groups, rate = self._groups(tuple(gradients), self.compiled), self._rate
-        updates = []
-        for group in groups:
-            self._rate = rate * group.rate
-            updates.append(make(group))
-        for group, update in zip(reversed(groups), reversed(updates), strict=True):
-            self._rate = rate * group.rate
-            for block in reversed(groups[group]):
-                yield update, block
-        self._rate = rate
 
     def _update(self, group: Group) -> Update:
         """What updates arrays of a group: one interface, two makers."""

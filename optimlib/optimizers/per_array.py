@@ -6,7 +6,7 @@ Arrays that decay alike, at one rate and with one dtype, form a *group*: they ar
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -14,6 +14,7 @@ import numpy as np
 from optimlib.arguments import flag, hyperparameter
 from optimlib.optimizers.engine.arrays import Arrays
 from optimlib.optimizers.engine.blocks import LARGE_BYTES, Block, pack
+from optimlib.optimizers.engine.called import Update
 from optimlib.optimizers.settings import Settings
 from optimlib.optimizers.weight_decay import WeightDecay
 from optimlib.trees import Tree, per_leaf
@@ -32,7 +33,9 @@ class PerArray(Settings):
 
     default_decay: ClassVar[type[WeightDecay]]
     needs_whole_arrays: ClassVar[bool]
+    compiled: bool
     _arrays: Arrays
+    _rate: float | None
     _packed: tuple[Any, dict[Group, list[Block]]]
 
     @property
@@ -80,6 +83,24 @@ class PerArray(Settings):
         if choice is None:
             return [default] * len(self._arrays.leaves)
         return per_leaf(choice, self._arrays.params, name, kind)
+
+    def _updates(
+        self, gradients: dict[int, np.ndarray], make: Callable[[Group], Update]
+    ) -> Iterator[tuple[Update, Block]]:
+        """Every block and what `make` says updates it, while the learning rate is that of its arrays.
+
+        The last block comes first: the check has just read the gradient to its end.
+        """
+        groups, rate = self._groups(tuple(gradients), self.compiled), self._rate
+        updates = []
+        for group in groups:
+            self._rate = rate * group.rate
+            updates.append(make(group))
+        for group, update in zip(reversed(groups), reversed(updates), strict=True):
+            self._rate = rate * group.rate
+            for block in reversed(groups[group]):
+                yield update, block
+        self._rate = rate
 
     def _groups(self, numbers: tuple[int, ...], compiled: bool) -> dict[Group, list[Block]]:
         """The blocks of the arrays with these numbers, by what they have in common."""
