@@ -8,6 +8,7 @@ come out again is what it is. A *clock* says what a candidate takes for t.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -22,7 +23,7 @@ Clock = Callable[[int, int, int], int]
 
 
 def which_convention(
-    step: Callable[[Tree, Tree], Tree | None], params: Tree | None = None, **hyperparameters: float
+    step: Callable[[Tree, Tree], Tree | None], params: Tree | None = None, **hyperparameters: Any
 ) -> list[tuple[str, float]]:
     """What a step of one's own computes: the candidates nearest to it, the nearest first.
 
@@ -66,12 +67,17 @@ def which_convention(
         found.append((name, np.concatenate(paths, axis=1)))
     seen = []
     for n in range(STEPS):
-        grads = iter([g[n].copy() for g in gradients])
-        returned = step(theirs, map_tree(lambda _, grads=grads: next(grads), theirs))
+        returned = step(theirs, like_tree(theirs, [g[n].copy() for g in gradients]))
         theirs = theirs if returned is None else returned
         seen.append(np.concatenate([np.ravel(leaf) for _, leaf in flatten(copy_tree(theirs))]))
     differences = [(name, difference(np.array(seen), ours)) for name, ours in found]
     return sorted(differences, key=lambda pair: pair[1])[:5]
+
+
+def like_tree(tree: Tree, arrays: list[np.ndarray]) -> Tree:
+    """A tree like another, of these arrays in the order of its leaves."""
+    remaining = iter(arrays)
+    return map_tree(lambda _: next(remaining), tree)
 
 
 def gradient(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
@@ -83,7 +89,7 @@ def path(
     optimizer: Optimizer, theta: np.ndarray, gradients: np.ndarray, clock: Clock, number: int, count: int
 ) -> np.ndarray:
     """The parameters of one array after every step of a rule, in rows."""
-    state = [np.array(tree) for tree in optimizer.state.values()]
+    state = tuple(np.array(tree) for tree in optimizer.state.values())
     rows = []
     for n, g in enumerate(gradients, start=1):
         optimizer.t = clock(n, number, count)
@@ -107,10 +113,8 @@ def difference(seen: np.ndarray, ours: np.ndarray) -> float:
     return float(np.nanmax(np.abs(seen - ours), initial=0.0) / (length or 1.0))
 
 
-def candidates(
-    hyperparameters: dict[str, float], count: int
-) -> dict[str, tuple[type[Optimizer], Clock]]:
-    """All classes with a rule of their own, and all slips with `count` arrays, that have these settings."""
+def candidates(hyperparameters: dict[str, Any], count: int) -> dict[str, tuple[type[Optimizer], Clock]]:
+    """All classes with a rule of their own, and slips with `count` arrays, that have these settings."""
     classes = [getattr(optimizers, name) for name in optimizers.__all__]
     classes = [c for c in classes if "rule" in vars(c)]
     every = {c.__name__: (c, once_a_step) for c in classes} | SLIPS
