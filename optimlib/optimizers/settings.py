@@ -97,6 +97,22 @@ def setting(check: Callable[..., Any] = hyperparameter, **limits: float) -> Any:
     return Setting(lambda name, value: check(name, value, **limits))
 
 
+def first_value(check: Callable[..., Any] = hyperparameter, **limits: float) -> Any:
+    """Declare a setting that only counts when an optimizer is created, such as what a sum starts from.
+
+    >>> class Sum(Settings):
+    ...     start: float = first_value()
+    ...     def __init__(self, start):
+    ...         self.start = start
+    >>> running = Sum(0.5)
+    >>> running.start = 1.0
+    Traceback (most recent call last):
+        ...
+    AttributeError: start counts only before the first step; expected it at creation
+    """
+    return FirstValue(lambda name, value: check(name, value, **limits))
+
+
 def optional(check: Callable[[str, Any], Any]) -> Callable[[str, Any], Any]:
     """The check of a setting that may also be None."""
     return lambda name, value: None if value is None else check(name, value)
