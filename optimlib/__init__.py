@@ -46,6 +46,7 @@ from optimlib.optimizers import (
     ScheduleFreeAdamW,
     ScheduleFreeSGD,
 )
+from optimlib.optimizers.checkpoint import load_parameters
 from optimlib.optimizers.weight_decay import L2, Decoupled
 from optimlib.schedules import (
     ReduceOnPlateau,
@@ -108,6 +109,7 @@ __all__ = [
     "global_norm",
     "inverse_time_decay",
     "joined",
+    "load_parameters",
     "milestones",
     "one_cycle",
     "polynomial_decay",

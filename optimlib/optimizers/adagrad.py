@@ -9,9 +9,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from optimlib.arguments import hyperparameter
 from optimlib.optimizers.base import Optimizer
-from optimlib.optimizers.settings import FirstValue, setting
+from optimlib.optimizers.settings import first_value, setting
 from optimlib.schedules import Schedule
 from optimlib.trees import Tree
 
@@ -63,7 +62,7 @@ class AdaGrad(Optimizer):
 
     slots = ("G",)
     eps: float = setting()
-    initial_accumulator: float = FirstValue(hyperparameter)
+    initial_accumulator: float = first_value()
     hints_for_keywords: ClassVar[dict[str, str]] = {
         "eps_inside": "use the class AdaGradEpsInside",
         "lr_decay": "give learning_rate=inverse_time_decay(rate, lr_decay)",

@@ -56,7 +56,7 @@ class AMSGrad(Adam):
     array([ 0.8125, -2.    ])
     """
 
-    slots = ("m", "v", "V")
+    slots = ("m", "v", "V")  # type: ignore[assignment]
     hints_for_keywords: ClassVar[dict[str, str]] = Adam.hints_for_keywords | {
         "form": "use the class AMSGrad (paper), AMSGradRaw or AMSGradCorrected",
         "eps_hat": "use the class AMSGradEpsHat",

@@ -17,7 +17,7 @@ import numpy as np
 from optimlib.arguments import flag, hyperparameter, positive, whole_number
 from optimlib.clipping import clipper
 from optimlib.optimizers.checkpoint import Checkpoint, check_slots
-from optimlib.optimizers.engine.arrays import Arrays
+from optimlib.optimizers.engine.arrays import Arrays, fill_tree
 from optimlib.optimizers.engine.blocks import keep_freed_memory
 from optimlib.optimizers.engine.called import NotFiniteResultError, Update, call, check_returned, quietly
 from optimlib.optimizers.engine.compiled import compile_update, switch
@@ -27,7 +27,7 @@ from optimlib.optimizers.per_array import Group, PerArray
 from optimlib.optimizers.settings import optional, setting
 from optimlib.optimizers.weight_decay import L2, WeightDecay
 from optimlib.schedules import Schedule
-from optimlib.trees import NonFiniteError, Tree, map_tree
+from optimlib.trees import NonFiniteError, Tree
 
 
 class Optimizer(PerArray, Checkpoint):
@@ -304,7 +304,7 @@ class Optimizer(PerArray, Checkpoint):
             return returned
 
         if strength:
-            return self._weight_decay.advance(rule, p, g, strength, self._rate)
+            return self._weight_decay.advance(rule, p, g, strength, self.learning_rate)
         return p, *rule(g)
 
     def _blame(self, lost: NotFiniteResultError, huge: bool) -> Exception:
@@ -325,23 +325,6 @@ class Optimizer(PerArray, Checkpoint):
         return f"{type(self).__name__}({', '.join(pairs)})"
 
     @property
-    def learning_rate(self) -> float:
-        """The step size of the latest step; that of the next while a schedule was not asked."""
-        if self._rate is None:
-            return hyperparameter("learning_rate", self._schedule(self.t))
-        return self._rate
-
-    @learning_rate.setter
-    def learning_rate(self, value: float | Schedule) -> None:
-        rate = None if callable(value) else hyperparameter("learning_rate", value)
-        self._rate, self._schedule = rate, value if callable(value) else None
-
-    @property
-    def schedule(self) -> Schedule | None:
-        """The schedule of the learning rate, if there is one."""
-        return self._schedule
-
-    @property
     def params(self) -> Tree:
         """The parameters that the optimizer was created with."""
         return self._arrays.params
@@ -349,11 +332,7 @@ class Optimizer(PerArray, Checkpoint):
     @property
     def state(self) -> dict[str, Tree]:
         """A copy of the state: for every name in `slots` a tree of arrays like `params`."""
-        copies = {slot: iter(arrays) for slot, arrays in self._arrays.state.items()}
-        return {
-            slot: map_tree(lambda _, rest=rest: next(rest).copy(), self.params)
-            for slot, rest in copies.items()
-        }
+        return {slot: fill_tree(self.params, arrays) for slot, arrays in self._arrays.state.items()}
 
     @property
     def gradient_norm(self) -> float | None:

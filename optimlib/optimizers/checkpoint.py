@@ -191,7 +191,7 @@ class Checkpoint:
             for place in saved
             if place not in header and not place.startswith("settings[")
         }
-        schedule = self._schedule_arrays()
+        schedule, stateful = self._schedule_arrays(), self._stateful_schedule()
         expected = parameters | schedule | self._state_arrays()
         # What a state has that is infinite goes on being so; parameters were never saved like that.
         found = match(arrays, expected, "saved", "state", finite=False)
@@ -199,9 +199,9 @@ class Checkpoint:
         for place in parameters:
             check_finite(matched[place], f"saved {place}")
         self._check_settings(saved)
-        if schedule:
-            names = self._schedule.state_dict()
-            self._schedule.load_state_dict({name: matched[f"schedule[{name!r}]"] for name in names})
+        if stateful is not None:
+            names = stateful.state_dict()
+            stateful.load_state_dict({name: matched[f"schedule[{name!r}]"] for name in names})
         self._arrays.torn = True
         for place, array in (parameters | self._state_arrays()).items():
             array[...] = matched[place]
@@ -264,8 +264,13 @@ class Checkpoint:
             for path, array in zip(paths, arrays, strict=True)
         }
 
+    def _stateful_schedule(self) -> Any:
+        """The schedule, if it has a state."""
+        return self._schedule if self._schedule is not None and has_state(self._schedule) else None
+
     def _schedule_arrays(self) -> dict[str, np.ndarray]:
-        state = self._schedule.state_dict() if self._schedule and has_state(self._schedule) else {}
+        stateful = self._stateful_schedule()
+        state = stateful.state_dict() if stateful is not None else {}
         return {f"schedule[{name!r}]": np.asarray(value) for name, value in state.items()}
 
 

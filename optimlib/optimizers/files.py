@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import io
 import os
-import secrets
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -43,7 +41,9 @@ def write_arrays(file: str | os.PathLike, arrays: Mapping[str, np.ndarray]) -> N
         raise FileNotFoundError(f"{os.fspath(file)!r} is in no folder; expected {place.parent} to exist")
     if place.exists() and not place.is_file():
         raise OSError(f"{os.fspath(file)!r} is a folder or a device; expected a file, or nothing, there")
-    temporary = place.with_name(f".{place.name}.{secrets.token_hex(8)}.tmp")
+    import zipfile  # which not every program that imports optimlib needs
+
+    temporary = place.with_name(f".{place.name}.{os.urandom(8).hex()}.tmp")
     try:
         with temporary.open("xb") as handle:
             with zipfile.ZipFile(handle, "w") as archive:
@@ -97,6 +97,8 @@ def read_arrays(file: str | os.PathLike) -> dict[str, np.ndarray]:
     ...     read_arrays(f"{folder}/a.npz")
     {'W': array([0., 1., 2.])}
     """
+    import zipfile
+
     with Path(file).open("rb") as handle:
         try:
             with zipfile.ZipFile(handle) as archive:

@@ -1,4 +1,4 @@
-"""What may differ from array to array: weight decay, the learning rate, and whether it moves at all.
+"""How far every array goes: the learning rate, what multiplies it, weight decay, and what never moves.
 
 A *choice* is a tree like the parameters with one value for every array, or a function of the path.
 Arrays that decay alike, at one rate and with one dtype, form a *group*: they are updated together.
@@ -7,7 +7,7 @@ Arrays that decay alike, at one rate and with one dtype, form a *group*: they ar
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, cast
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from optimlib.optimizers.engine.blocks import LARGE_BYTES, Block, pack
 from optimlib.optimizers.engine.called import Update
 from optimlib.optimizers.settings import Settings
 from optimlib.optimizers.weight_decay import WeightDecay
+from optimlib.schedules import Schedule
 from optimlib.trees import Tree, per_leaf
 
 
@@ -29,14 +30,33 @@ class Group(NamedTuple):
 
 
 class PerArray(Settings):
-    """Gives optimizers `weight_decay`, `rates` and `frozen`, which may be assigned at any time."""
+    """Gives optimizers `learning_rate`, `rates`, `weight_decay` and `frozen`, to assign at any time."""
 
     default_decay: ClassVar[type[WeightDecay]]
     needs_whole_arrays: ClassVar[bool]
+    t: int
     compiled: bool
     _arrays: Arrays
     _rate: float | None
+    _schedule: Schedule | None
     _packed: tuple[Any, dict[Group, list[Block]]]
+
+    @property
+    def learning_rate(self) -> float:
+        """The step size of the latest step; that of the next while a schedule was not asked."""
+        if self._rate is None and self._schedule is not None:
+            return hyperparameter("learning_rate", self._schedule(self.t))
+        return cast(float, self._rate)
+
+    @learning_rate.setter
+    def learning_rate(self, value: float | Schedule) -> None:
+        rate = None if callable(value) else hyperparameter("learning_rate", value)
+        self._rate, self._schedule = rate, value if callable(value) else None
+
+    @property
+    def schedule(self) -> Schedule | None:
+        """The schedule of the learning rate, if there is one."""
+        return self._schedule
 
     @property
     def weight_decay(self) -> WeightDecay:
@@ -91,7 +111,7 @@ class PerArray(Settings):
 
         The last block comes first: the check has just read the gradient to its end.
         """
-        groups, rate = self._groups(tuple(gradients), self.compiled), self._rate
+        groups, rate = self._groups(tuple(gradients), self.compiled), self.learning_rate
         updates = []
         for group in groups:
             self._rate = rate * group.rate

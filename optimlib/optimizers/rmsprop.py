@@ -14,10 +14,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from optimlib.arguments import hyperparameter
 from optimlib.optimizers.base import Optimizer
 from optimlib.optimizers.division import nonzero
-from optimlib.optimizers.settings import FirstValue, setting
+from optimlib.optimizers.settings import first_value, setting
 from optimlib.schedules import Schedule
 from optimlib.trees import Tree
 
@@ -73,11 +72,11 @@ class RMSProp(Optimizer):
     array([ 0., -1.])
     """
 
-    slots = ("v", "b")
+    slots: tuple[str, ...] = ("v", "b")
     rho: float = setting(below=1.0)
     eps: float = setting()
     momentum: float = setting(below=1.0)
-    initial_accumulator: float = FirstValue(hyperparameter)
+    initial_accumulator: float = first_value()
     hints_for_keywords: ClassVar[dict[str, str]] = {
         "centered": "use the class RMSPropCentered",
         "eps_inside": "use the class RMSPropTF",

@@ -18,7 +18,7 @@ import numpy as np
 from optimlib.arguments import hyperparameter
 from optimlib.optimizers.base import Optimizer
 from optimlib.optimizers.division import nonzero
-from optimlib.optimizers.settings import Setting, setting
+from optimlib.optimizers.settings import setting
 from optimlib.schedules import Schedule
 from optimlib.trees import Tree, flatten, map_tree
 
@@ -84,9 +84,9 @@ class ScheduleFreeSGD(Optimizer):
     (array([-0.75, -2.  ]), array([-0.5, -2. ]))
     """
 
-    slots = ("z", "w")
+    slots: tuple[str, ...] = ("z", "w")
     needs_parameters = True
-    beta1: float = Setting(inside)
+    beta1: float = setting(inside)
     hints_for_keywords: ClassVar[dict[str, str]] = {
         "momentum": "here it is beta1",
         "warmup_steps": "give learning_rate=warmup(constant(rate), steps)",

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable
-from difflib import get_close_matches
 from typing import Any, ClassVar
 
 from optimlib.arguments import hyperparameter
@@ -98,6 +97,22 @@ def setting(check: Callable[..., Any] = hyperparameter, **limits: float) -> Any:
     return Setting(lambda name, value: check(name, value, **limits))
 
 
+def first_value(check: Callable[..., Any] = hyperparameter, **limits: float) -> Any:
+    """Declare a setting that only counts when an optimizer is created, such as what a sum starts from.
+
+    >>> class Sum(Settings):
+    ...     start: float = first_value()
+    ...     def __init__(self, start):
+    ...         self.start = start
+    >>> running = Sum(0.5)
+    >>> running.start = 1.0
+    Traceback (most recent call last):
+        ...
+    AttributeError: start counts only before the first step; expected it at creation
+    """
+    return FirstValue(lambda name, value: check(name, value, **limits))
+
+
 def optional(check: Callable[[str, Any], Any]) -> Callable[[str, Any], Any]:
     """The check of a setting that may also be None."""
     return lambda name, value: None if value is None else check(name, value)
@@ -114,7 +129,7 @@ class _Creation(type):
     @property
     def __signature__(cls) -> inspect.Signature:
         """That of ``__init__``, which help() would look for in vain behind ``__call__``."""
-        parameters = list(inspect.signature(cls.__init__).parameters.values())
+        parameters = list(inspect.signature(cls.__init__).parameters.values())  # type: ignore[misc]
         return inspect.Signature(parameters[1:])
 
 
@@ -162,7 +177,7 @@ class Settings(metaclass=_Creation):
             name
             for owner in type(self).__mro__
             if "__init__" in vars(owner)
-            for name, parameter in inspect.signature(owner.__init__).parameters.items()
+            for name, parameter in inspect.signature(vars(owner)["__init__"]).parameters.items()
             if parameter.kind is not parameter.VAR_KEYWORD and name != "self"
         }
         for name in unknown:
@@ -172,6 +187,8 @@ class Settings(metaclass=_Creation):
         """What to say about a name that is none of the `known` ones."""
         if name in self.hints_for_keywords:
             return f"{type(self).__name__} has no {name}: {self.hints_for_keywords[name]}"
+        from difflib import get_close_matches  # which only an error needs
+
         known = list(known)
         similar = get_close_matches(name, known, n=1)
         ours = OUR_NAMES.get(name) or (similar[0] if similar else None)

@@ -55,9 +55,9 @@ class WeightDecay:
         >>> L2(0.5, mask=lambda path: "b" not in path).strengths(theta)
         [0.5, 0.0]
         """
-        paths = [path for path, _ in flatten(params)]
-        strengths = [self.strength] * len(paths)
-        if not isinstance(self.strength, float):
+        if isinstance(self.strength, float):
+            strengths = [self.strength] * len(flatten(params))
+        else:
             strengths = per_leaf(self.strength, params, "weight_decay", hyperparameter)
         if self.mask is None:
             return strengths

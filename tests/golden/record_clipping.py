@@ -53,7 +53,7 @@ def torch_clipped(grads: dict[str, np.ndarray], limit: float) -> dict:
 
 
 def optax_clipped(grads: dict[str, np.ndarray], limit: float) -> dict:
-    """The same; Optax has no clipping by each array's norm, so every array goes alone."""
+    """What Optax makes of it; it has no clipping by each array's norm, so every array goes alone."""
 
     def updated(transform, tree) -> dict:
         return transform.update(tree, transform.init(tree))[0]
@@ -72,7 +72,7 @@ def optax_clipped(grads: dict[str, np.ndarray], limit: float) -> dict:
 
 
 def keras_clipped(grads: dict[str, np.ndarray], limit: float) -> dict:
-    """The same: what gradient descent at rate 1 subtracts from zeros. Keras tells no norm."""
+    """What Keras makes of it: what descent at rate 1 subtracts from zeros. It tells no norm."""
     os.environ.setdefault("KERAS_BACKEND", "jax")
     import keras
 

@@ -234,7 +234,7 @@ def overlapping():
 
 BAD_PARAMETERS = {
     "no array": ({}, ValueError, r"params is \{\}"),
-    "a list of numbers": ([1.0, 2.0], TypeError, r"params\[0\] is 1.0 of type float"),
+    "a list of numbers": ([1.0, 2.0], TypeError, "params is a list of numbers; expected a NumPy array"),
     "a NumPy number": ({"b": np.float64(1)}, TypeError, r"params\['b'\].*float64.*np.array"),
     "integers": ({"b": np.arange(3)}, TypeError, r"params\['b'\] has dtype int64"),
     "objects": ({"b": np.array([None])}, TypeError, r"params\['b'\] has dtype object"),

@@ -65,9 +65,16 @@ def test_a_gradient_whose_square_is_nothing_takes_hardly_a_step(name):
     assert np.isfinite(steps).all()
 
 
-def test_nonzero_keeps_every_other_bit():
-    numbers = np.array([0.0, 5e-324, 1e-300, 1.0, 1e300, np.inf])
-    np.testing.assert_array_equal(nonzero(numbers), [1.0, 5e-324, 1e-300, 1.0, 1e300, np.inf])
-    single = np.array([0, 1e-45, 3], np.float32)
-    assert nonzero(single).dtype == np.float32
-    np.testing.assert_array_equal(nonzero(single), np.array([1, 1e-45, 3], np.float32))
+def test_nonzero_keeps_the_bits_of_all_that_is_not_tiny():
+    numbers = np.array([0.0, 5e-324, 1e-39, 2e-38, 1.0, 1e300, np.inf])
+    tiny = 2.0**-126
+    np.testing.assert_array_equal(nonzero(numbers), [tiny, tiny, tiny, 2e-38, 1.0, 1e300, np.inf])
+
+
+def test_of_float32_nonzero_keeps_the_bits_of_every_root():
+    squares = np.float32([0, 1e-45, 3e-39, 2, 3e38])
+    roots = np.sqrt(squares)
+    found = nonzero(roots)
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found[1:], roots[1:])
+    assert 0 / found[0] == 0

@@ -11,7 +11,7 @@ A *row* is an array's elements one after the other (`optimlib.optimizers.engine.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import EllipsisType
 from typing import NamedTuple
 
@@ -89,7 +89,7 @@ def keep_freed_memory() -> None:
     np.empty(16 * BLOCK_BYTES, dtype=np.uint8)
 
 
-def gather(rows: Sequence[np.ndarray], block: Block) -> np.ndarray:
+def gather(rows: Sequence[np.ndarray] | Mapping[int, np.ndarray], block: Block) -> np.ndarray:
     """The elements of a block: a view of a large array, or a copy of small ones side by side.
 
     >>> gather([np.array([1.0, 2.0]), np.array([3.0])], [Piece(0, slice(0, 2)), Piece(1, slice(0, 1))])

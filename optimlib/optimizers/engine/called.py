@@ -55,10 +55,10 @@ def call(advance: Advance, begin: Callable[[], object]) -> Update:
     def update(p: np.ndarray, g: np.ndarray, *state: np.ndarray) -> None:
         start, step, new_state = computed(advance, p, g, *state)
         # What is a view of another state would change with it.
-        new_state = [new if new.base is None else new.copy() for new in new_state]
+        fresh = [new if new.base is None else new.copy() for new in new_state]
         begin()
         np.subtract(start, step, out=p)
-        for old, new in zip(state, new_state, strict=True):
+        for old, new in zip(state, fresh, strict=True):
             np.copyto(old, new)
 
     return update
@@ -76,7 +76,9 @@ def quietly(advance: Advance, *arrays: np.ndarray) -> None:
         computed(advance, *arrays)
 
 
-def computed(advance: Advance, p: np.ndarray, g: np.ndarray, *state: np.ndarray) -> Any:
+def computed(
+    advance: Advance, p: np.ndarray, g: np.ndarray, *state: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
     """What a rule returns for arrays that it cannot write to, once it is finite.
 
     Raises
@@ -85,9 +87,9 @@ def computed(advance: Advance, p: np.ndarray, g: np.ndarray, *state: np.ndarray)
         If a number is NaN or infinite that was not before.
     """
     start, step, new_state = advance(*map(read_only, (p, g, *state)))
-    new_state = [np.asarray(new) for new in new_state]
-    check_finite_results((p, *state), (np.asarray(step), *new_state))
-    return start, step, new_state
+    arrays = [np.asarray(new) for new in (step, *new_state)]
+    check_finite_results((p, *state), arrays)
+    return start, arrays[0], arrays[1:]
 
 
 def read_only(array: np.ndarray) -> np.ndarray:
