@@ -41,6 +41,7 @@ from optimlib.optimizers import (
     ScheduleFreeAdamW,
     ScheduleFreeSGD,
 )
+from optimlib.optimizers.checkpoint import load_parameters
 from optimlib.optimizers.weight_decay import L2, Decoupled
 from optimlib.optimizers.which import which_convention
 from optimlib.schedules import (
