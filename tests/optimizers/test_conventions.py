@@ -447,7 +447,15 @@ def test_the_public_default_of_scikit_learn():
         ("optax", "AMSGrad", {"eps_root": 1e-8}, ValueError, "only AdamEpsRoot has this epsilon"),
         ("paper", "Nadam", {}, ValueError, "paper's Nadam is not reproduced: its second moment has"),
         ("paper", "SGD", {"learning_rate": 0.1}, TypeError, "momentum is missing; paper's SGD has no"),
-        ("torch", "Adam", {"lr": 0.1}, ValueError, "torch's Adam has learning_rate, beta1, beta2, eps"),
+        (
+            "torch",
+            "Adam",
+            {"lr": 0.1},
+            ValueError,
+            "lr is 0.1; expected nothing: here it is",
+        ),
+        ("keras", "Adam", {"betas": 0.1}, ValueError, "here it is beta1 and beta2"),
+        ("torch", "Adam", {"rho": 0.1}, ValueError, "torch's Adam has learning_rate, beta1, beta2, eps"),
         ("optax", "Adam", {}, TypeError, "learning_rate is missing; optax's Adam has no default for it"),
         ("paper", "AdamW", {"base_rate": 1e-3}, TypeError, "weight_decay is missing"),
         ("torch", "Adam", {"beta1": 1.0}, ValueError, "beta1 is 1.0; expected 0.0 <= beta1 < 1.0"),
@@ -485,6 +493,13 @@ def test_like_clips_as_the_library_does():
 def test_a_schedule_may_be_given_to_like():
     adam = optimlib.Adam.like("optax", np.ones(1), learning_rate=lambda done: 0.5 / (1 + done))
     assert adam.learning_rate == 0.5
+
+
+def test_a_decay_may_be_given_as_an_object():
+    decay = Decoupled(0.1, rounding="before")
+    assert optimlib.Adam.like("torch", np.ones(1), weight_decay=decay).weight_decay is decay
+    with pytest.raises(ValueError, match="mask is given beside weight_decay="):
+        optimlib.Adam.like("torch", np.ones(1), weight_decay=decay, mask=True)
 
 
 def test_a_decay_of_zero_is_zero_where_the_class_has_another_default():
