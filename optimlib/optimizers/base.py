@@ -17,10 +17,16 @@ import numpy as np
 from optimlib.arguments import flag, hyperparameter, positive, whole_number
 from optimlib.clipping import clipper
 from optimlib.optimizers.checkpoint import Checkpoint, check_slots
-from optimlib.optimizers.engine.arrays import Arrays, fill_tree
+from optimlib.optimizers.engine.arrays import Arrays, fill_tree, is_moderate
 from optimlib.optimizers.engine.blocks import keep_freed_memory
-from optimlib.optimizers.engine.called import NotFiniteResultError, Update, call, check_returned, quietly
-from optimlib.optimizers.engine.compiled import compile_update, switch
+from optimlib.optimizers.engine.called import (
+    NotFiniteResultError,
+    Update,
+    call,
+    check_returned,
+    rehearse,
+)
+from optimlib.optimizers.engine.compiled import compile_update, is_moderate_compiled, switch
 from optimlib.optimizers.engine.run import run
 from optimlib.optimizers.engine.tracing import Traced, check_traced
 from optimlib.optimizers.per_array import Group, PerArray
@@ -253,7 +259,8 @@ class Optimizer(PerArray, Checkpoint):
             arrays of another shape.
         """
         try:
-            gradients, huge = self._arrays.gradients(grads, self._ignored)
+            moderate = is_moderate_compiled if self.compiled else is_moderate
+            gradients, huge = self._arrays.gradients(grads, self._ignored, moderate)
             self._take_step(gradients, huge)
         except NonFiniteError:
             if not self.skip_nonfinite:
@@ -290,7 +297,7 @@ class Optimizer(PerArray, Checkpoint):
 
     def _rehearse(self, group: Group) -> Update:
         """What finds out whether the rule makes something infinite, and changes nothing."""
-        return partial(quietly, partial(self._advance, group.strength))
+        return partial(rehearse, partial(self._advance, group.strength))
 
     def _advance(self, strength: float, p: Any, g: Any, *state: Any) -> tuple[Any, Any, tuple[Any, ...]]:
         """Where `p` starts, the step to subtract there, and the new state: the rule and the decay."""
