@@ -20,22 +20,30 @@ from optimlib.gradcheck.check import assert_gradient, check_gradient
 from optimlib.gradcheck.products import check_adjoint, check_hvp, check_jvp, check_vjp
 from optimlib.gradcheck.report import GradientReport
 from optimlib.optimizers import (
+    LAMB,
+    LARS,
     SGD,
     AdaBelief,
     Adadelta,
+    Adafactor,
     AdaGrad,
     Adam,
     Adamax,
     AdamW,
     AMSGrad,
     Lion,
+    Muon,
     Nadam,
     Nesterov,
     RAdam,
     RMSProp,
+    RMSPropCentered,
+    ScheduleFreeAdamW,
+    ScheduleFreeSGD,
 )
 from optimlib.optimizers.checkpoint import load_parameters
 from optimlib.optimizers.weight_decay import L2, Decoupled
+from optimlib.optimizers.which import which_convention
 from optimlib.schedules import (
     ReduceOnPlateau,
     constant,
@@ -56,24 +64,31 @@ from optimlib.trees import NonFiniteError
 __all__ = [
     "EMA",
     "L2",
+    "LAMB",
+    "LARS",
     "SGD",
     "AMSGrad",
     "AdaBelief",
     "AdaGrad",
     "Adadelta",
+    "Adafactor",
     "Adam",
     "AdamW",
     "Adamax",
     "Decoupled",
     "GradientReport",
     "Lion",
+    "Muon",
     "Nadam",
     "Nesterov",
     "NonFiniteError",
     "PolyakAverage",
     "RAdam",
     "RMSProp",
+    "RMSPropCentered",
     "ReduceOnPlateau",
+    "ScheduleFreeAdamW",
+    "ScheduleFreeSGD",
     "assert_gradient",
     "check_adjoint",
     "check_gradient",
@@ -97,4 +112,5 @@ __all__ = [
     "polynomial_decay",
     "step_decay",
     "warmup",
+    "which_convention",
 ]
