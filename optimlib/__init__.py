@@ -43,11 +43,13 @@ from optimlib.optimizers import (
     Nesterov,
     RAdam,
     RMSProp,
+    RMSPropCentered,
     ScheduleFreeAdamW,
     ScheduleFreeSGD,
 )
 from optimlib.optimizers.checkpoint import load_parameters
 from optimlib.optimizers.weight_decay import L2, Decoupled
+from optimlib.optimizers.which import which_convention
 from optimlib.schedules import (
     ReduceOnPlateau,
     constant,
@@ -89,6 +91,7 @@ __all__ = [
     "PolyakAverage",
     "RAdam",
     "RMSProp",
+    "RMSPropCentered",
     "ReduceOnPlateau",
     "ScheduleFreeAdamW",
     "ScheduleFreeSGD",
@@ -115,4 +118,5 @@ __all__ = [
     "polynomial_decay",
     "step_decay",
     "warmup",
+    "which_convention",
 ]

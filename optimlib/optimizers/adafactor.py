@@ -14,6 +14,7 @@ import numpy as np
 from optimlib.arguments import positive
 from optimlib.optimizers.base import Optimizer
 from optimlib.optimizers.settings import setting
+from optimlib.optimizers.weight_decay import Decoupled
 from optimlib.schedules import Schedule
 from optimlib.trees import Tree
 
@@ -54,7 +55,7 @@ class Adafactor(Optimizer):
     clip_rms
         The largest root mean square :math:`d` of an array's direction, above 0, without units.
     **options
-        The keywords of `Optimizer`. A number given as `weight_decay` is L2.
+        The keywords of `Optimizer`. A number given as `weight_decay` is `Decoupled`, as in PyTorch.
 
     Raises
     ------
@@ -83,6 +84,7 @@ class Adafactor(Optimizer):
     slots = ("R", "C")
     needs_whole_arrays = True
     needs_parameters = True
+    default_decay = Decoupled
     decay: float = setting()
     eps: float = setting()
     eps_scale: float = setting()

@@ -17,10 +17,16 @@ import numpy as np
 from optimlib.arguments import flag, hyperparameter, positive, whole_number
 from optimlib.clipping import clipper
 from optimlib.optimizers.checkpoint import Checkpoint, check_slots
-from optimlib.optimizers.engine.arrays import Arrays, fill_tree
+from optimlib.optimizers.engine.arrays import Arrays, fill_tree, is_moderate
 from optimlib.optimizers.engine.blocks import keep_freed_memory
-from optimlib.optimizers.engine.called import NotFiniteResultError, Update, call, check_returned, quietly
-from optimlib.optimizers.engine.compiled import compile_update, switch
+from optimlib.optimizers.engine.called import (
+    NotFiniteResultError,
+    Update,
+    call,
+    check_returned,
+    rehearse,
+)
+from optimlib.optimizers.engine.compiled import compile_update, is_moderate_compiled, switch
 from optimlib.optimizers.engine.run import run
 from optimlib.optimizers.engine.tracing import Traced, check_traced
 from optimlib.optimizers.per_array import Group, PerArray
@@ -232,8 +238,8 @@ class Optimizer(PerArray, Checkpoint):
         ----------
         grads
             The gradient at the current parameters, a tree like `params`. It is only read. An array whose
-            gradient is None takes no step now, and its state stays. (There is one `t` for all arrays;
-            PyTorch counts the steps of every array for itself.)
+            gradient is None takes no step now, and its state stays. (There is one `t` for all; PyTorch
+            counts the steps of every array for itself.)
 
         Raises
         ------
@@ -245,15 +251,15 @@ class Optimizer(PerArray, Checkpoint):
         RuntimeError
             If the step before was interrupted.
         TypeError
-            If a gradient's dtype is not that of its parameter, or it is masked; if a schedule returns
-            no number, or `rule` something else than arrays of the parameters' dtype.
+            If a gradient has not the dtype of its parameter, or is masked; if a schedule returns no
+            number, or `rule` something else than arrays of that dtype.
         ValueError
-            If structure or shape differ from the parameters', a parameter array was replaced by another
-            or made read-only, a schedule returns a negative, infinite or NaN learning rate, or `rule`
-            arrays of another shape.
+            If structure or shape differ from the parameters', a parameter array was replaced or made
+            read-only, a schedule returns no finite number from 0 on, or `rule` arrays of another shape.
         """
         try:
-            gradients, huge = self._arrays.gradients(grads, self._ignored)
+            moderate = is_moderate_compiled if self.compiled else is_moderate
+            gradients, huge = self._arrays.gradients(grads, self._ignored, moderate)
             self._take_step(gradients, huge)
         except NonFiniteError:
             if not self.skip_nonfinite:
@@ -262,10 +268,11 @@ class Optimizer(PerArray, Checkpoint):
 
     def _take_step(self, gradients: dict[int, np.ndarray], huge: bool) -> None:
         """Take a step with gradients that fit: all of it, or none, or know that it was interrupted."""
-        clip, norm = clipper(list(gradients.values()), self.clip_value, self.clip_norm, self.clip_eps)
+        clip_norm = self.clip_norm if gradients else None
+        clip, norm = clipper(list(gradients.values()), self.clip_value, clip_norm, self.clip_eps)
         before = self.t, self._rate, self._gradient_norm
         try:
-            if self._schedule:
+            if self._schedule is not None:
                 self._rate = hyperparameter("learning_rate", self._schedule(self.t))
             self.t, self._gradient_norm = self.t + 1, norm
             with np.errstate(under="ignore"):  # a running mean that fades away is no error
@@ -290,7 +297,7 @@ class Optimizer(PerArray, Checkpoint):
 
     def _rehearse(self, group: Group) -> Update:
         """What finds out whether the rule makes something infinite, and changes nothing."""
-        return partial(quietly, partial(self._advance, group.strength))
+        return partial(rehearse, partial(self._advance, group.strength))
 
     def _advance(self, strength: float, p: Any, g: Any, *state: Any) -> tuple[Any, Any, tuple[Any, ...]]:
         """Where `p` starts, the step to subtract there, and the new state: the rule and the decay."""
@@ -318,7 +325,8 @@ class Optimizer(PerArray, Checkpoint):
         return FloatingPointError(f"{what}; expected finite numbers from finite ones")
 
     def __repr__(self) -> str:
-        shown = {"learning_rate": self._schedule or self._rate} | self.settings()
+        rate = self._rate if self._schedule is None else self._schedule
+        shown = {"learning_rate": rate} | self.settings()
         shown |= {"weight_decay": self._weight_decay} if any(self._strengths) else {}
         off = {name for name in vars(Optimizer) if name != "t" and not shown.get(name)}
         pairs = [f"{name}={value!r}" for name, value in shown.items() if name not in off]

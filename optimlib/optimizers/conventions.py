@@ -262,6 +262,12 @@ CONVENTIONS: dict[str, dict[str, Convention]] = {
 
 _DTYPE = "the state has the dtype of the parameters"
 _ROOT = "only AdamEpsRoot has this epsilon here"
+_OF_ADAM = ("adam_b1", "adam_b2", "adam_eps_root", "adam_weight_decay", "adam_learning_rate")
+_OF_MUON = (
+    *("ns_coeffs", "ns_steps", "preconditioning", "adaptive", "consistent_rms", "mu_dtype"),
+    "muon_weight_dimension_numbers",
+)
+_FREE = ("ScheduleFreeSGD", "ScheduleFreeAdamW")
 
 LEFT_OUT: dict[str, dict[str, str]] = {
     "paper": {
@@ -297,6 +303,20 @@ LEFT_OUT: dict[str, dict[str, str]] = {
         "RAdam.eps_root": _ROOT,
         "AdaBelief.nesterov": "only Nadam looks ahead here",
         "Lion.mu_dtype": _DTYPE,
+        "LARS.nesterov": "the velocity of LARS does not look ahead here",
+        "LARS.trust_ratio_mask": "give the arrays without a ratio to SGD",
+        "Adafactor.momentum": "steps without momentum are what Adafactor is for",
+        "Adafactor.dtype_momentum": "steps without momentum are what Adafactor is for",
+        "Adafactor.weight_decay_rate": "it decays apart from the learning rate, ours does not",
+        "Adafactor.mask": "it decays apart from the learning rate, ours does not",
+        "Adafactor.decay_offset": "t counts from the first step",
+        "Adafactor.factored": "every matrix has rows and columns here, however small",
+        "Adafactor.min_dim_size_to_factor": "every matrix has rows and columns here, however small",
+        "Adafactor.multiply_by_parameter_scale": "steps are in proportion to the parameters here",
+        **dict.fromkeys([f"Muon.{key}" for key in _OF_ADAM], "give what is no matrix to AdamW"),
+        **dict.fromkeys([f"Muon.{key}" for key in _OF_MUON], "Muon is Jordan's first form here"),
+        **dict.fromkeys([f"{key}.state_dtype" for key in _FREE], _DTYPE),
+        **dict.fromkeys([f"{key}.weight_lr_power" for key in _FREE], "the power is 2 here"),
     },
 }
 """What changes a rule and is not reproduced, by library: a class or a keyword, and why."""

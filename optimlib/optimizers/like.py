@@ -17,7 +17,8 @@ from optimlib.optimizers.conventions import (
     REQUIRED,
     Convention,
 )
-from optimlib.optimizers.weight_decay import L2, Decoupled
+from optimlib.optimizers.settings import OUR_NAMES
+from optimlib.optimizers.weight_decay import L2, Decoupled, WeightDecay
 from optimlib.schedules import Schedule, constant, inverse_time_decay, warmup
 from optimlib.trees import Tree
 
@@ -109,6 +110,8 @@ def _why_not(library: str, optimizer: type[Optimizer], row: Convention, key: str
         return f"{library} has it, but it is not reproduced: {reason}"
     if hint := optimizer.hints_for_keywords.get(key):
         return f"{library}'s {name} has {', '.join(row.defaults)}; {hint}"
+    if ours := OUR_NAMES.get(key):
+        return f"here it is {ours}"
     return f"{library}'s {name} has {', '.join(row.defaults)}"
 
 
@@ -126,7 +129,9 @@ def like(
     """
     chosen = settings(library, optimizer, hyperparameters)
     about_decay = {key: chosen.pop(key) for key in DECAY_WORDS if key in chosen}
-    if "weight_decay" in about_decay:
+    if isinstance(about_decay.get("weight_decay"), WeightDecay):
+        chosen |= {key: about_decay[key] for key in ("weight_decay", "mask")}
+    elif "weight_decay" in about_decay:
         chosen["weight_decay"] = decay(about_decay.pop("weight_decay"), **about_decay)
     about_rate = {key: chosen.pop(key) for key in RATE_WORDS if key in chosen}
     chosen["learning_rate"] = rate(chosen["learning_rate"], **about_rate)

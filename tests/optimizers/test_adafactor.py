@@ -59,8 +59,8 @@ def test_a_vector_has_its_second_moment_exactly():
     """kappa = 1: v = 16, then 16/2 + 4/2 = 10; another element 1, then 1/2 + 64/2."""
     steps = steps_taken(Adafactor, [[4, 1], [2, 8]], decay=1.0, clip_rms=100.0, **PLAIN)
     close(steps[0], [1 / 4, 1 / 4])
-    moved = (1 / 4 + 1e-300) * 0 + 1 / 2  # parameters of -1/4 still count as 1/2
-    close(steps[1], [moved * 2 / 10**0.5 / 2, moved * 8 / 32.5**0.5 / 2])
+    # Parameters of -1/4 still count as 1/2.
+    close(steps[1], [2 / 10**0.5 / 4, 8 / 32.5**0.5 / 4])
 
 
 def test_of_more_axes_the_last_two_make_matrices():
@@ -76,6 +76,13 @@ def test_the_state_of_a_matrix_is_its_rows_and_columns():
     optimizer.step({"W": np.ones((5, 3)), "b": np.ones(4), "s": np.ones(())})
     sizes = {name: {k: v.size for k, v in tree.items()} for name, tree in optimizer.state.items()}
     assert sizes == {"R": {"W": 5, "b": 4, "s": 1}, "C": {"W": 3, "b": 1, "s": 1}}
+
+
+def test_its_weight_decay_is_decoupled():
+    """eta = 1/4, lambda = 1/2, from 2: 1/8 of 2 beside the step of 1/4 * 2."""
+    theta = np.array([2.0])
+    Adafactor(theta, learning_rate=0.25, eps=0.0, weight_decay=0.5).step(np.array([3.0]))
+    close(theta, [2 - 1 / 4 - 1 / 2])
 
 
 def test_a_gradient_of_zeros_moves_nothing_and_leaves_no_trouble():

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from support import steps_taken
 
-from optimlib import SGD, Adam, AdamW, AMSGrad, trees
+from optimlib import SGD, Adam, AdamW, AMSGrad
 from optimlib.optimizers import AdamEpsHat, AdamEpsRoot
+from optimlib.optimizers.engine import blocks
 from optimlib.optimizers.weight_decay import L2, Decoupled
 
 
@@ -142,7 +143,7 @@ def test_decay_does_not_depend_on_block_boundaries(monkeypatch, block_bytes, opt
         return params
 
     expected = train()
-    monkeypatch.setattr(trees, "BLOCK_BYTES", block_bytes)
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", block_bytes)
     found = train()
     np.testing.assert_array_equal(found["W"], expected["W"])
     np.testing.assert_array_equal(found["b"], expected["b"])

@@ -100,8 +100,10 @@ def test_an_array_without_a_gradient_takes_no_step_and_its_state_stays():
     assert optimizer.state["v"][0].tolist() == before.state["v"][0].tolist()
     assert theta[1].tolist() != before.params[1].tolist()
     assert optimizer.t == 2
+    optimizer.clip_norm = 1.0
     optimizer.step(None)  # of no array
     assert optimizer.t == 3
+    assert optimizer.gradient_norm is None
 
 
 def test_arrays_that_take_turns_have_the_steps_of_arrays_apart():

@@ -7,7 +7,6 @@ parameter, its gradient and its state follow the parameter's order: element k is
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -24,6 +23,9 @@ from optimlib.trees import (
     map_tree,
     match_some,
 )
+
+HUGE = {dtype: 1e-8 * float(np.finfo(dtype).max) for dtype in "fd"}
+"""By dtype: below this even 100 million times the squares of a gradient have a finite sum."""
 
 TILED_BYTES = 2**20
 """From this size on a transposed copy of a matrix is made in tiles: about four times as fast."""
@@ -185,12 +187,14 @@ class Arrays:
                 " expected a saved state to be loaded first"
             )
 
-    def gradients(self, grads: Tree, ignored: Sequence[str]) -> tuple[dict[int, np.ndarray], bool]:
+    def gradients(
+        self, grads: Tree, ignored: Sequence[str], is_moderate: Callable[[np.ndarray], bool]
+    ) -> tuple[dict[int, np.ndarray], bool]:
         """The gradient of every array that takes a step, by its number, and whether any is huge.
 
         The gradient of x * y is (y, x): what lies in a parameter's memory would change under way, and
-        is copied. A gradient is *huge* if the sum of its squares is too large for its dtype. Arrays of
-        the `ignored` paths take no step, nor do those whose gradient is None.
+        is copied. Arrays of the `ignored` paths take no step, nor do those whose gradient is None. What
+        `is_moderate` denies of a gradient makes it huge, or it holds NaN or infinity.
 
         Raises
         ------
@@ -208,7 +212,7 @@ class Arrays:
         apart = {k: g.copy() if self._overlaps(g) else g for k, g in given.items()}
         rows = apart if self.whole else {k: row(g, self.axes[k]) for k, g in apart.items()}
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-            huge = [k for k, g in rows.items() if not finite_squares(g)]
+            huge = [k for k, g in rows.items() if not is_moderate(g)]
         check_all_finite([(f"grads{self.paths[k]}", given[k]) for k in huge])
         return rows, bool(huge)
 
@@ -237,9 +241,10 @@ def memory_order(array: np.ndarray) -> list[int] | None:
 def row(array: np.ndarray, axes: Sequence[int] | None) -> np.ndarray:
     """The elements of an array one after the other, the last of these axes fastest."""
     ordered = array if axes is None else array.transpose(axes)
-    if ordered.ndim == 2 and ordered.nbytes > TILED_BYTES and not ordered.flags.c_contiguous:
-        return tiled_copy(ordered).reshape(-1)
-    return ordered.reshape(-1)
+    if ordered.flags.c_contiguous:
+        return ordered.reshape(-1)
+    is_large = ordered.ndim == 2 and ordered.nbytes > TILED_BYTES
+    return (tiled_copy(ordered) if is_large else ordered.copy(order="C")).reshape(-1)
 
 
 def tiled_copy(matrix: np.ndarray) -> np.ndarray:
@@ -258,14 +263,24 @@ def tiled_copy(matrix: np.ndarray) -> np.ndarray:
     return copy
 
 
-def finite_squares(array: np.ndarray) -> bool:
-    """Whether all elements are finite, and their squares, and the sum of these.
+def is_moderate(g: np.ndarray) -> bool:
+    """Whether a gradient is finite, and so are sums of its squares over 100 million steps.
+
+    >>> with np.errstate(all="ignore"):
+    ...     [is_moderate(np.float32([x, 1])) for x in (3.0, 1e20, np.nan)]
+    [True, False, False]
+    """
+    return bool(squares(g) < HUGE[g.dtype.char])
+
+
+def squares(array: np.ndarray) -> float:
+    """The sum of all squares, in the array's precision: finite only where all elements are.
 
     It may overflow on the way to the answer.
 
     >>> with np.errstate(all="ignore"):
-    ...     [finite_squares(np.float32([x, 1])) for x in (3.0, 1e19, 1e20, np.nan)]
-    [True, True, False, False]
+    ...     [float(squares(np.float32([x, 1]))) for x in (3.0, 1e20, np.nan)]
+    [10.0, inf, nan]
     """
     flat = array if array.ndim == 1 else array.ravel(order="K")
-    return math.isfinite(np.dot(flat, flat))
+    return np.dot(flat, flat)

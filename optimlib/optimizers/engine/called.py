@@ -8,11 +8,12 @@ changes the parameters and the state.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import isfinite
 from typing import Any
 
 import numpy as np
 
-from optimlib.optimizers.engine.arrays import finite_squares
+from optimlib.optimizers.engine.arrays import squares
 from optimlib.optimizers.engine.blocks import Block
 
 Advance = Callable[..., tuple[Any, Any, tuple[Any, ...]]]
@@ -53,9 +54,10 @@ def call(advance: Advance, begin: Callable[[], object]) -> Update:
     """
 
     def update(p: np.ndarray, g: np.ndarray, *state: np.ndarray) -> None:
-        start, step, new_state = computed(advance, p, g, *state)
+        start, step, new_state = advance(*map(read_only, (p, g, *state)))
+        check_finite_results([p], [step])
         # What is a view of another state would change with it.
-        fresh = [new if new.base is None else new.copy() for new in new_state]
+        fresh = [new if new.base is None else new.copy() for new in map(np.asarray, new_state)]
         begin()
         np.subtract(start, step, out=p)
         for old, new in zip(state, fresh, strict=True):
@@ -64,32 +66,17 @@ def call(advance: Advance, begin: Callable[[], object]) -> Update:
     return update
 
 
-def quietly(advance: Advance, *arrays: np.ndarray) -> None:
-    """Call a rule and change nothing, and do not warn: only to see whether it makes something infinite.
+def rehearse(advance: Advance, p: np.ndarray, g: np.ndarray, *state: np.ndarray) -> None:
+    """Call a rule, change nothing and do not warn: only to see whether it makes something infinite.
 
     Raises
     ------
     NotFiniteResultError
-        If it does.
+        If a number of the step or of the new state is NaN or infinite that was not before.
     """
     with np.errstate(all="ignore"):
-        computed(advance, *arrays)
-
-
-def computed(
-    advance: Advance, p: np.ndarray, g: np.ndarray, *state: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
-    """What a rule returns for arrays that it cannot write to, once it is finite.
-
-    Raises
-    ------
-    NotFiniteResultError
-        If a number is NaN or infinite that was not before.
-    """
-    start, step, new_state = advance(*map(read_only, (p, g, *state)))
-    arrays = [np.asarray(new) for new in (step, *new_state)]
-    check_finite_results((p, *state), arrays)
-    return start, arrays[0], arrays[1:]
+        _, step, new_state = advance(*map(read_only, (p, g, *state)))
+        check_finite_results([p, *state], [step, *new_state])
 
 
 def read_only(array: np.ndarray) -> np.ndarray:
@@ -146,7 +133,7 @@ def check_finite_results(old: Sequence[np.ndarray], new: Sequence[np.ndarray]) -
     optimlib.optimizers.engine.called.NotFiniteResultError: (0, 0, nan)
     """
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-        doubtful = [number for number, array in enumerate(new) if not finite_squares(array)]
+        doubtful = [number for number, array in enumerate(new) if not isfinite(squares(array))]
     for number in doubtful:
         lost = np.flatnonzero(~np.isfinite(new[number]) & np.isfinite(old[number]))
         if lost.size:

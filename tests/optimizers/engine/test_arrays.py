@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from optimlib import SGD, Adam
 from optimlib.optimizers.engine import arrays as arrays_module
-from optimlib.optimizers.engine.arrays import Arrays, finite_squares, memory_order, row, tiled_copy
+from optimlib.optimizers.engine.arrays import Arrays, is_moderate, memory_order, row, tiled_copy
 from optimlib.trees import NonFiniteError
 
 
@@ -34,7 +34,7 @@ def test_rows_of_parameter_gradient_and_state_have_the_same_elements(shape, data
     values = np.arange(float(np.prod(shape, dtype=int))).reshape(shape)
     arrays = of(laid_out(values))
     (p_row,) = arrays.rows_to_change()
-    gradients, huge = arrays.gradients(laid_out(2 * values), [])
+    gradients, huge = arrays.gradients(laid_out(2 * values), [], is_moderate)
     assert not huge
     np.testing.assert_array_equal(gradients[0], 2 * p_row)
     np.testing.assert_array_equal(arrays.state_rows[0][0], 10 * p_row)
@@ -109,14 +109,35 @@ def test_a_nan_is_named_in_any_layout():
     g = np.zeros((3, 4))
     g[2, 1] = np.nan
     with pytest.raises(NonFiniteError, match=r"grads\[2, 1\] is nan"):
-        of(theta).gradients(g, [])
+        of(theta).gradients(g, [], is_moderate)
 
 
 @pytest.mark.parametrize(
-    ("values", "expected"),
-    [([1e150, 1e150], True), ([1e155, 0], False), ([np.inf], False), ([np.nan], False), ([], True)],
+    ("dtype", "size", "expected"),
+    [
+        (np.float32, 1e15, False),
+        (np.float32, 2e15, True),
+        (np.float64, 1e149, False),
+        (np.float64, 2e150, True),
+    ],
 )
-def test_squares_that_are_finite(values, expected):
-    with np.errstate(all="ignore"):
-        assert finite_squares(np.array(values)) is expected
-        assert finite_squares(np.array([values, values], order="F")) is expected
+def test_a_gradient_is_huge_if_its_squares_may_add_up_to_infinity(dtype, size, expected):
+    g = np.zeros((2, 2), dtype)
+    g[1, 0] = size
+    for order in "CF":
+        assert (
+            of(np.ones((2, 2), dtype)).gradients(np.asarray(g, order=order), [], is_moderate)[1]
+            is expected
+        )
+
+
+def test_a_row_has_no_gaps():
+    for array in (
+        np.ones(6)[::2],
+        np.ones((3, 4))[:, ::2],
+        np.broadcast_to(2.0, (3, 4)),
+        np.ones(3)[::-1],
+    ):
+        found = row(array, memory_order(array))
+        assert found.flags.c_contiguous
+        assert found.size == array.size

@@ -10,8 +10,10 @@ import pytest
 from optimizer_cases import ELEMENTWISE
 
 import optimlib
+from optimlib.optimizers import base
 from optimlib.optimizers.base import Optimizer
 from optimlib.optimizers.engine import blocks, compiled
+from optimlib.optimizers.engine.arrays import is_moderate
 from optimlib.optimizers.engine.tracing import EXACT
 from optimlib.trees import copy_tree, flatten, map_tree
 
@@ -19,6 +21,7 @@ from optimlib.trees import copy_tree, flatten, map_tree
 def compiled_as_python(monkeypatch):
     """Run programs without Numba, element by element."""
     monkeypatch.setattr(compiled, "needs_numba", lambda: None)
+    monkeypatch.setattr(base, "is_moderate_compiled", is_moderate)
     monkeypatch.setattr(compiled, "compiled", lambda program, dtype: compiled.as_python(program))
     return {"compiled": True}
 
@@ -221,3 +224,65 @@ def test_without_numba_one_is_told_what_to_install(monkeypatch):
 def test_small_gradients_are_no_underflow(size):
     with np.errstate(all="raise"):
         optimlib.SGD(np.ones(3), 0.1).step(np.full(3, size))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("size", [1, 2, 7, 100])
+def test_a_gradient_that_is_huge_or_not_finite_is_seen_wherever_it_is(dtype, size):
+    pytest.importorskip("numba")
+    root = np.sqrt(np.finfo(dtype).max)
+    for place in range(size):
+        for value, expected in (
+            (1e-5 * root, True),
+            (root, False),
+            (-root, False),
+            (np.nan, False),
+            (np.inf, False),
+        ):
+            g = np.ones(size, dtype)
+            g[place] = value
+            assert compiled.is_moderate_compiled(g) is expected
+    assert compiled.is_moderate_compiled(np.zeros(0, dtype))
+
+
+@WAYS
+def test_a_compiled_rule_that_makes_nan_is_named(monkeypatch, way):
+    options = way(monkeypatch)
+
+    class Dividing(Optimizer):
+        def rule(self, g):
+            return g / np.abs(g), ()
+
+    optimizer = Dividing(np.ones((2, 2)), 1.0, **options)
+    message = r"Dividing.rule made params\[1, 0\] nan in step 1 \(load a saved state\)"
+    with np.errstate(all="ignore"), pytest.raises(FloatingPointError, match=message):
+        optimizer.step(np.array([[1.0, 1.0], [0.0, 1.0]]))
+    with pytest.raises(RuntimeError, match="interrupted"):
+        optimizer.step(np.ones((2, 2)))
+
+
+@WAYS
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_huge_gradient_is_refused_before_anything_changes_where_it_is_squared(monkeypatch, dtype, way):
+    options = way(monkeypatch)
+    huge = np.array([1.0, 2 * np.sqrt(np.finfo(dtype).max)], dtype)
+    theta = np.ones(2, dtype)
+    optimizer = optimlib.Adam(theta, 0.5, **options)
+    with pytest.raises(ValueError, match="grads is too large"):
+        optimizer.step(huge)
+    assert theta.tolist() == [1, 1]
+    optimizer.step(np.ones(2, dtype))
+    optimlib.Lion(theta, 0.5, weight_decay=0.0, **options).step(huge)
+
+
+@WAYS
+def test_a_read_only_gradient_and_any_layout_may_be_compiled(monkeypatch, way):
+    options = way(monkeypatch)
+    theta = [np.ones((3, 4), order="F"), np.ones((6, 4))[::2]]
+    twin = copy_tree(theta)
+    g = [np.arange(12.0).reshape(3, 4), np.broadcast_to(2.0, (3, 4))]
+    g[0].flags.writeable = False
+    optimlib.Adam(theta, 0.5, **options).step(g)
+    optimlib.Adam(twin, 0.5).step(g)
+    for a, b in zip(theta, twin, strict=True):
+        np.testing.assert_array_equal(a, b)
