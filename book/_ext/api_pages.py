@@ -14,6 +14,7 @@ from sphinx.environment import BuildEnvironment
 
 ROOMS = ("gradcheck", "optimizers", "schedules", "trees", "nn")
 INSIDE = "book/api/inside-"
+KEYWORDS = "hints_for_keywords"  # the errors say what is in it
 
 
 def promoted() -> set[int]:
@@ -24,8 +25,8 @@ def promoted() -> set[int]:
 
 def skip(app: Sphinx, what: str, name: str, member: object, skipped: bool, options: Any) -> bool | None:
     """Leave out of the second page what the first describes."""
-    is_module = what == "module"
-    return True if is_module and app.env.docname.startswith(INSIDE) and id(member) in promoted() else None
+    inside = what == "module" and app.env.docname.startswith(INSIDE)
+    return True if name == KEYWORDS or (inside and id(member) in promoted()) else None
 
 
 def found(target: str) -> object | None:

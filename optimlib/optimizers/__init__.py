@@ -8,6 +8,8 @@ from optimlib.optimizers.adam import Adam, AdamEpsHat, AdamEpsRoot
 from optimlib.optimizers.adamax import Adamax, AdamaxEpsInside
 from optimlib.optimizers.adamw import AdamW
 from optimlib.optimizers.amsgrad import AMSGrad, AMSGradCorrected, AMSGradEpsHat, AMSGradRaw
+from optimlib.optimizers.base import Optimizer
+from optimlib.optimizers.checkpoint import load_parameters
 from optimlib.optimizers.lamb import LAMB
 from optimlib.optimizers.lars import LARS
 from optimlib.optimizers.lion import Lion
@@ -25,8 +27,11 @@ from optimlib.optimizers.rmsprop import (
 )
 from optimlib.optimizers.schedule_free import ScheduleFreeAdamW, ScheduleFreeSGD
 from optimlib.optimizers.sgd import SGD, SGDRateInside, SGDRunningMean
+from optimlib.optimizers.weight_decay import L2, Decoupled
+from optimlib.optimizers.which import which_convention
 
 __all__ = [
+    "L2",
     "LAMB",
     "LARS",
     "SGD",
@@ -45,12 +50,14 @@ __all__ = [
     "AdamW",
     "Adamax",
     "AdamaxEpsInside",
+    "Decoupled",
     "Lion",
     "Muon",
     "Nadam",
     "NadamConstant",
     "Nesterov",
     "NesterovRateInside",
+    "Optimizer",
     "RAdam",
     "RAdamEpsHat",
     "RMSProp",
@@ -63,4 +70,6 @@ __all__ = [
     "SGDRunningMean",
     "ScheduleFreeAdamW",
     "ScheduleFreeSGD",
+    "load_parameters",
+    "which_convention",
 ]

@@ -13,8 +13,10 @@ from bs4 import BeautifulSoup
 from notebook_rules import ROOT
 from pybtex.database import parse_file
 
+import optimlib
+
 BOOK = ROOT / "book"
-SOURCES = sorted([*BOOK.glob("*.md"), *BOOK.glob("text/*.md")])
+SOURCES = sorted([*BOOK.glob("*.md"), *BOOK.glob("text/*.md"), *BOOK.glob("api/*.md")])
 
 
 def build(source: Path, output: Path) -> subprocess.CompletedProcess:
@@ -49,11 +51,13 @@ def pages(site) -> dict[Path, BeautifulSoup]:
 
 def toc_files() -> set[str]:
     toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf8"))
-    return {entry["file"] for part in toc["parts"] for entry in part["chapters"]} | {toc["root"]}
+    chapters = [entry for part in toc["parts"] for entry in part["chapters"]]
+    sections = [section for entry in chapters for section in entry.get("sections", [])]
+    return {entry["file"] for entry in [*chapters, *sections]} | {toc["root"]}
 
 
 def test_contents_list_every_page_that_exists():
-    written = {*BOOK.glob("*.md"), *BOOK.glob("*.ipynb")}
+    written = {*BOOK.glob("*.md"), *BOOK.glob("api/*.md"), *BOOK.glob("*.ipynb")}
     assert toc_files() == {path.relative_to(ROOT).with_suffix("").as_posix() for path in written}
 
 
@@ -161,8 +165,7 @@ def test_no_markup_is_left_in_the_text(pages):
 
 
 def test_fields_of_named_tuples_are_not_described_by_their_numbers(pages):
-    (api,) = (page for path, page in pages.items() if path.name == "api.html")
-    assert "field number" not in api.get_text()
+    assert not any("field number" in page.get_text() for page in pages.values())
 
 
 def test_every_label_is_used_once():
@@ -193,24 +196,50 @@ def test_bibliography_and_citations_agree():
     assert cited == entries
 
 
-# The API page
+# The API pages
+
+LARGEST_PAGE = 400 * 1024  # bytes
+API = sorted((BOOK / "api").glob("*.md"))
 
 
-def test_every_module_is_documented():
-    modules = {
-        path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".")
-        for path in (ROOT / "optimlib").rglob("[!_]*.py")
+@pytest.fixture(scope="module")
+def api_pages(site, pages) -> dict[str, BeautifulSoup]:
+    return {path.stem: pages[site / "book" / "api" / f"{path.stem}.html"] for path in API}
+
+
+def test_every_module_is_documented_once():
+    modules = [
+        path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".").removesuffix(".__init__")
+        for path in (ROOT / "optimlib").rglob("*.py")
+    ]
+    texts = "".join(path.read_text(encoding="utf8") for path in API)
+    found = re.findall(r"automodule:: (optimlib[.\w]+)", texts)
+    assert sorted([*found, "optimlib"]) == sorted(modules)
+
+
+def test_what_can_be_imported_from_the_top_is_on_the_pages_of_what_one_calls(api_pages):
+    described = {
+        entry["id"].rpartition(".")[2]
+        for name, page in api_pages.items()
+        if not name.startswith("inside")
+        for entry in page.select("dt.sig[id]")
     }
-    page = (BOOK / "api.md").read_text(encoding="utf8")
-    assert set(re.findall(r"automodule:: (optimlib[.\w]+)", page)) == modules
+    assert set(optimlib.__all__) - described == set()
 
 
-def test_no_example_is_taken_for_a_list_of_parameters(site, pages):
+def test_no_api_page_is_larger_than_it_should_be(site):
+    sizes = {path.stem: (site / "book" / "api" / f"{path.stem}.html").stat().st_size for path in API}
+    assert {name: size for name, size in sizes.items() if size > LARGEST_PAGE} == {}
+
+
+def test_no_example_is_taken_for_a_list_of_parameters(api_pages):
     """An example after a section of a docstring needs a section `Examples` of its own."""
-    api = BeautifulSoup(str(pages[site / "book" / "api.html"]), "html.parser")
-    for example in api.select("pre"):
-        example.extract()
-    swallowed = [entry.get_text() for entry in api.select("dl.field-list li, dl.field-list dd")]
+    swallowed = []
+    for page in api_pages.values():
+        api = BeautifulSoup(str(page), "html.parser")
+        for example in api.select("pre"):
+            example.extract()
+        swallowed += [entry.get_text() for entry in api.select("dl.field-list li, dl.field-list dd")]
     assert [entry for entry in swallowed if ">>>" in entry] == []
 
 
