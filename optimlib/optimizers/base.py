@@ -89,7 +89,7 @@ class Optimizer(PerArray, Checkpoint):
     gradient_norm : float or None
         The norm of the latest gradient before `clip_norm` limited it, if it does.
     skipped : int
-        How many steps were left out because of `skip_nonfinite`.
+        How many steps `skip_nonfinite` left out.
 
     All parameters but `params` and `mask` may be assigned between two steps, and are checked.
 
@@ -100,8 +100,7 @@ class Optimizer(PerArray, Checkpoint):
     ImportError
         If `compiled` is asked for and Numba is not installed.
     TypeError, ValueError
-        If the parameters cannot be updated in place (`optimlib.trees.check_parameters` says when), if a
-        setting is none, or a keyword unknown.
+        If the parameters cannot be updated in place, a setting is none, or a keyword is unknown.
 
     Notes
     -----
