@@ -87,12 +87,11 @@ class Optimizer(PerArray, Checkpoint):
         a schedule is asked for it. A number or a schedule that is assigned holds from the next step
         on, and takes the place of the schedule that was there.
     gradient_norm : float or None
-        The norm of the latest gradient that `clip_norm` limits, before it does; `None` without
-        `clip_norm` and before the first step.
+        The norm of the latest gradient before `clip_norm` limited it, if it does.
     skipped : int
-        How many steps were left out because of `skip_nonfinite`.
+        How many steps `skip_nonfinite` left out.
 
-    All parameters but `params` and `mask` may be assigned between two steps, and are checked then.
+    All parameters but `params` and `mask` may be assigned between two steps, and are checked.
 
     Raises
     ------
@@ -101,14 +100,12 @@ class Optimizer(PerArray, Checkpoint):
     ImportError
         If `compiled` is asked for and Numba is not installed.
     TypeError, ValueError
-        If the parameters cannot be updated in place (`optimlib.trees.check_parameters` says when), if a
-        setting is none, or a keyword unknown.
+        If the parameters cannot be updated in place, a setting is none, or a keyword is unknown.
 
     Notes
     -----
-    Both limits are for the gradient that the caller passes. Whatever a rule adds to it, weight decay
-    above all, comes later and is not clipped: the order of PyTorch, where one clips the gradients
-    and then calls the optimizer.
+    Both limits are for the gradient that the caller passes. What a rule or weight decay adds to it comes
+    later and is not clipped: the order of PyTorch, where one clips before the step.
 
     Examples
     --------
@@ -244,7 +241,7 @@ class Optimizer(PerArray, Checkpoint):
         Raises
         ------
         FloatingPointError
-            If the rule makes a finite number NaN or infinite, which is named.
+            If the rule makes a parameter NaN or infinite, which is named.
         NonFiniteError
             If a gradient is NaN or infinite, or so large that the rule makes it so (unless
             `skip_nonfinite`). It is a ValueError.
