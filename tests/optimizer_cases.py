@@ -1,7 +1,16 @@
 """Every optimizer of the package, with the settings that change what its rule does."""
 
 from optimlib import optimizers
+from optimlib.optimizers import Optimizer
 from optimlib.optimizers.weight_decay import L2, Decoupled
+
+PROMOTED = [getattr(optimizers, name) for name in optimizers.__all__]
+METHODS = [
+    thing
+    for thing in PROMOTED
+    if isinstance(thing, type) and issubclass(thing, Optimizer) and thing is not Optimizer
+]
+"""All optimizers that users may create."""
 
 MOMENTUM = {"momentum": 0.9}
 EVERY = {

@@ -50,11 +50,9 @@ def resolve(
     last = target.rpartition(".")[2]
     domain = env.get_domain("py")
     for name in domain.objects:
-        if name != target and name.rpartition(".")[2] == last and thing is not None:
-            if found(name) is thing:
-                docname = node.get("refdoc", app.env.docname)
-                kind = node["reftype"]
-                return domain.resolve_xref(env, docname, app.builder, kind, name, node, content)
+        if name != target and name.rpartition(".")[2] == last and found(name) is thing is not None:
+            docname, kind = node.get("refdoc", app.env.docname), node["reftype"]
+            return domain.resolve_xref(env, docname, app.builder, kind, name, node, content)
     return None
 
 

@@ -115,9 +115,10 @@ def difference(seen: np.ndarray, ours: np.ndarray) -> float:
 
 def candidates(hyperparameters: dict[str, Any], count: int) -> dict[str, tuple[type[Optimizer], Clock]]:
     """All classes with a rule of their own, and slips with `count` arrays, that have these settings."""
-    classes = [getattr(optimizers, name) for name in optimizers.__all__]
-    classes = [c for c in classes if "rule" in vars(c)]
-    every = {c.__name__: (c, once_a_step) for c in classes} | SLIPS
+    promoted = [getattr(optimizers, name) for name in optimizers.__all__]
+    methods = [c for c in promoted if isinstance(c, type) and issubclass(c, Optimizer)]
+    with_rules = [c for c in methods if "rule" in vars(c) and c is not Optimizer]
+    every = {c.__name__: (c, once_a_step) for c in with_rules} | SLIPS
     names = {"learning_rate", *Optimizer(np.zeros(1), 1.0).settings()}
     return {
         name: (made, clock)

@@ -13,7 +13,6 @@ import pytest
 from optimlib import check_gradient
 from optimlib.gradcheck.check import FEW
 from optimlib.gradcheck.sampling import groups
-from optimlib.gradcheck.scales import units
 from optimlib.lab import datasets
 from optimlib.nn.layers import dense, dense_backward, relu, relu_backward, tanh, tanh_backward
 from optimlib.nn.losses import softmax_cross_entropy

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from optimizer_cases import METHODS
 
 from optimlib import SGD, ReduceOnPlateau, clipping, optimizers, schedules
 from optimlib.arguments import positive
@@ -60,7 +61,7 @@ KINDS = {  # of the optimizers' numbers
     **dict.fromkeys(["decay", "eps_scale", "trust"], FROM_ZERO),
     "clip_rms": ABOVE_ZERO,
 }
-OPTIMIZERS = [getattr(optimizers, name) for name in optimizers.__all__]
+OPTIMIZERS = METHODS
 OF_ALL = ["learning_rate", "weight_decay", "clip_value", "clip_norm", "clip_eps"]
 WITH_DECAY_INSIDE = [optimizers.LAMB, optimizers.ScheduleFreeAdamW]
 FREE = [optimizers.ScheduleFreeSGD, optimizers.ScheduleFreeAdamW]

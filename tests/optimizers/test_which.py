@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from optimizer_cases import METHODS
 
 from optimlib import optimizers
 from optimlib.optimizers.which import difference, which_convention
@@ -68,9 +69,7 @@ def test_the_state_that_is_created_again_in_every_step():
     assert found[0][0] == "Adam created again in every step"
 
 
-@pytest.mark.parametrize(
-    "name", [n for n in optimizers.__all__ if "rule" in vars(getattr(optimizers, n))]
-)
+@pytest.mark.parametrize("name", [method.__name__ for method in METHODS if "rule" in vars(method)])
 def test_every_class_is_found_by_itself(name):
     """At a constant rate some agree with one another; the class itself is among the nearest."""
     made = []
