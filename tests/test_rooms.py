@@ -40,7 +40,11 @@ BY_THEMSELVES = {"gradcheck", "nn"}
 """Rooms that use the bottom alone: a gradient is checked or computed without knowing what it is for."""
 
 
-ARGUED: dict[tuple[str, str], str] = {}
+ARGUED: dict[tuple[str, str], str] = {
+    ("optimlib.optimizers.base", "optimlib.optimizers.like"): (
+        "like is called on the class that one knows, and its table has to name all classes"
+    ),
+}
 """Arrows within functions that may close a circle, from where to where, and why."""
 
 

@@ -109,7 +109,7 @@ class Adafactor(Optimizer):
         super().__init__(params, learning_rate, **options)
 
     def initial(self, name: str, array: np.ndarray) -> np.ndarray:
-        return np.zeros_like(as_matrices(array).mean(axis={"R": -1, "C": -2}[name], keepdims=True))
+        return np.zeros_like(as_matrices(array).sum(axis={"R": -1, "C": -2}[name], keepdims=True))
 
     def rule(self, g, p, R, C):
         beta = 1 - self.t**-self.decay

@@ -60,13 +60,12 @@ def pack(
     [(1, 0, 81920)]
     [(1, 81920, 100000)]
     """
+    if whole:
+        return [[Piece(number, ...)] for number, row in rows if row.size]  # a norm needs a number
     blocks: list[Block] = []
     filling: Block = []  # the block of small arrays that has room
     filled = 0
     for number, row in rows:
-        if whole:
-            blocks.append([Piece(number, ...)])
-            continue
         if SMALL * row.nbytes > BLOCK_BYTES:
             size = (block_bytes or BLOCK_BYTES) // row.itemsize
             starts = range(0, row.size, size)
