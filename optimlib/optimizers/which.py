@@ -119,7 +119,7 @@ def methods(base: type[Optimizer]) -> Iterator[type[Optimizer]]:
     True
     """
     for derived in base.__subclasses__():
-        if derived.__module__.startswith(__package__):
+        if derived.__module__.startswith(__package__) and derived.__module__ != __name__:
             yield derived
             yield from methods(derived)
 
