@@ -313,12 +313,14 @@ def estimates(
             if len(slopes) >= 4:  # two may agree by chance where three do not
                 apart = max(apart, _extrapolate(*slopes[-4:-1], weight=4)[1] / 4)
                 jump_apart = max(jump_apart, _extrapolate(*gaps[-4:-1], weight=2)[1] / 4)
+            curvature = gaps[-1] / float(h)
+            lopsided = abs(curvature) * abs(to_right - to_left)  # where the step is rounded
             yield Estimate(
                 value=value,
-                error=apart + rounding,
+                error=apart + rounding + lopsided,
                 rounding=rounding,
                 step=4 * float(h),
-                curvature=gaps[-1] / float(h),
+                curvature=curvature,
                 jump=jump,
                 jump_error=jump_apart + 4 * rounding,
             )
@@ -431,7 +433,8 @@ def noise_level(f: Function, h: float) -> float:
     0.001
     """
     values = [float(f(k * h)) for k in range(9)]
-    fourth = np.diff(values, 4)
+    with np.errstate(invalid="ignore"):  # infinity less infinity, beyond the domain of f
+        fourth = np.diff(values, 4)
     level = math.hypot(*fourth) / math.sqrt(70 * len(fourth))  # the root mean square
     grid = 0.0
     while len(set(values)) < 9 and not grid and h <= SMALL:

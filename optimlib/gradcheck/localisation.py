@@ -31,15 +31,15 @@ def guilty(prober: Prober, leaves: list[int]) -> list[int]:
 
 def fails(prober: Prober, leaves: list[int], part: slice = slice(None)) -> bool:
     """Whether a random direction over these leaves, or over part of one, fails."""
-    search = prober.scales.direction(leaves, part=part)
-    (best,) = prober.measure([search])
+    ((search, best),) = prober.measure([prober.scales.direction(leaves, part=part)])
     return best is not None and search.test.verdict(best) == "fail"
 
 
 def blame(prober: Prober, leaf: int) -> None:
     """Probe coordinates of a leaf until one fails: at random, and then by halving."""
     path, g = prober.scales.paths[leaf], prober.scales.gradient[leaf]
-    chosen = set(prober.rng.choice(g.size, min(SAMPLE, g.size), replace=False).tolist())
+    free = np.flatnonzero(prober.scales.free[leaf])
+    chosen = set(prober.rng.choice(free, min(SAMPLE, free.size), replace=False).tolist())
     chosen.add(int(np.abs(g).argmax()))
     known = {(p.path, p.index) for p in prober.probes}
     places = [(leaf, index_of(flat, g.shape)) for flat in sorted(chosen)]

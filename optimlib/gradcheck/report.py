@@ -96,6 +96,11 @@ class GradientReport:
         Why nothing could be compared, or "".
     hints : tuple of str
         What is probably wrong, one sentence each (`optimlib.gradcheck.diagnosis`).
+    notes : tuple of str
+        What a reader should know about how the loss was evaluated, one sentence each.
+    untested : tuple of str
+        The paths of the leaves whose slopes are all zero, or lost in the roundings of the loss: there,
+        most mistakes change nothing.
     gradient : tuple of (str, numpy.ndarray)
         The claimed gradient, as ``(path, leaf)`` pairs.
     central : callable or None
@@ -116,14 +121,24 @@ class GradientReport:
     evaluations: int
     problem: str = ""
     hints: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    untested: tuple[str, ...] = ()
     gradient: tuple[tuple[str, np.ndarray], ...] = field(default=(), compare=False)
     central: Callable[[str, tuple[int, ...], float], float] | None = field(default=None, compare=False)
 
     @property
     def verdict(self) -> str:
-        """The gravest of the probes' verdicts; "inconclusive" if there are none."""
+        """The gravest of the probes' verdicts; "inconclusive" if nothing could be tested."""
         verdicts = [probe.verdict for probe in self.probes] or ["inconclusive"]
-        return min(verdicts, key=VERDICTS.index)
+        gravest = min(verdicts, key=VERDICTS.index)
+        return "inconclusive" if gravest == "pass" and self.tested_nothing else gravest
+
+    @property
+    def tested_nothing(self) -> bool:
+        """Whether the loss has no slope that any probe could see."""
+        return bool(self.untested) and {path for path, g in self.gradient if g.size} <= set(
+            self.untested
+        )
 
     @property
     def passed(self) -> bool:
@@ -211,7 +226,11 @@ class GradientReport:
 
     def remarks(self) -> list[str]:
         """What a reader should know beside the numbers, a sentence each; the hints not included."""
-        remarks = []
+        remarks = list(self.notes)
+        if self.untested and self.probes:
+            names = ", ".join(f"theta{path}" for path in self.untested[:3])
+            more = f" and {len(self.untested) - 3} more" if len(self.untested) > 3 else ""
+            remarks.append(f"could not be tested, since the loss has no slope there: {names}{more}")
         if isfinite(self.detectable()):
             remarks.append(
                 f"an error of norm {self.detectable():.0e} (the gradient's is {self.norm:.0e})"

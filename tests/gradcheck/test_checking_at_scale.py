@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from optimlib import check_gradient
+from optimlib.gradcheck import scales
 from optimlib.gradcheck.check import FEW
 from optimlib.gradcheck.sampling import groups
-from optimlib.gradcheck.scales import units
 from optimlib.lab import datasets
 from optimlib.nn.layers import dense, dense_backward, relu, relu_backward, tanh, tanh_backward
 from optimlib.nn.losses import softmax_cross_entropy
@@ -151,7 +151,7 @@ def test_numbers_in_different_units_are_moved_in_their_own():
             return grad(x) * np.where(np.arange(200) == place, 1.01, 1)
 
         assert check_gradient(loss, wrong, theta).verdict == "fail"
-    assert units(np.random.default_rng(0).standard_normal(10**5)) == 1.0
+    assert scales.units(np.random.default_rng(0).standard_normal(10**5)) == 1.0
 
 
 # Where it failed
