@@ -15,12 +15,14 @@ from typing import Any
 import numpy as np
 
 from optimlib.gradcheck import diagnosis
+from optimlib.gradcheck.arguments import check_executor, check_function, check_point
+from optimlib.gradcheck.beside import with_memory
 from optimlib.gradcheck.bounds import Bounds, Room
 from optimlib.gradcheck.lines import Loss
 from optimlib.gradcheck.objective import Gradient, Subject
 from optimlib.gradcheck.probes import Prober, norm
 from optimlib.gradcheck.report import GradientReport
-from optimlib.trees import Tree, check_parameters
+from optimlib.trees import Tree
 
 FEW = 100  # up to so many parameters are all probed one by one
 
@@ -36,6 +38,7 @@ def check_gradient(
     rng: np.random.Generator | None = None,
     executor: Executor | None = None,
     progress: bool = False,
+    accuracy: float = 0.0,
 ) -> GradientReport:
     """Compare a gradient with differences of the loss, and give a verdict.
 
@@ -96,14 +99,56 @@ def check_gradient(
     >>> check_gradient(loss, lambda theta: {"w": theta["w"] ** 2}, theta).verdict
     'fail'
     """
-    leaves = check_parameters(theta, "theta")
+    report, subject = _probed(
+        loss,
+        grad,
+        theta,
+        coordinates=coordinates,
+        directions=directions,
+        bounds=bounds,
+        rng=rng,
+        executor=executor,
+        progress=progress,
+        accuracy=accuracy,
+    )
+    return with_memory(report, subject, compare)
+
+
+# DIAGNOSIS: `_probed` is the body of the old check_gradient; `compare` is what products call.
+
+
+def compare(loss: Loss, grad: Gradient, theta: Tree, **options: Any) -> GradientReport:
+    """Compare a gradient with differences of the loss at theta alone, for options of `check_gradient`.
+
+    The functions are not called at other points for the sake of hints: a product with a Jacobian is the
+    same at all points, and rightly so.
+    """
+    return _probed(loss, grad, theta, **options)[0]
+
+
+def _probed(
+    loss: Loss,
+    grad: Gradient,
+    theta: Tree,
+    *,
+    coordinates: int | None = None,
+    directions: int | None = None,
+    bounds: Bounds = (-inf, inf),
+    rng: np.random.Generator | None = None,
+    executor: Executor | None = None,
+    progress: bool = False,
+    accuracy: float = 0.0,
+) -> tuple[GradientReport, Subject]:
+    """The report, and the subject that it is about."""
+    check_function(loss, "loss", "theta")
+    check_function(grad, "grad", "theta")
+    check_executor(executor)
+    leaves = check_point(theta, "theta")
     for name, number in (("coordinates", coordinates), ("directions", directions)):
         whole = isinstance(number, Integral) and not isinstance(number, bool)
         if number is not None and not (whole and number >= 0):
             raise ValueError(f"{name} is {number!r}; expected a whole number from 0 on")
     size = sum(leaf.size for _, leaf in leaves)
-    if size == 0:
-        raise ValueError(f"theta is {theta!r}; expected at least one number in it")
     rng = np.random.default_rng(0) if rng is None else rng
     if not isinstance(rng, np.random.Generator):
         raise TypeError(f"rng is {rng!r}; expected a numpy.random.Generator")
@@ -113,6 +158,7 @@ def check_gradient(
     if coordinates is None:
         coordinates = FEW if few else 0
     subject = Subject(loss, grad, theta, Room(theta, bounds), rng)
+    subject.noise = max(subject.noise, accuracy)  # DIAGNOSIS: CHECK's `accuracy` replaces this line
     prober = Prober(subject, executor, progress)
     if coordinates == directions == 0:
         subject.problem = "nothing was probed: coordinates and directions are both 0"
@@ -122,7 +168,7 @@ def check_gradient(
         if prober.has_doubts():
             subject, prober = _beside(subject, prober, directions)
         prober.find_failures()
-    return _report(subject, prober)
+    return _report(subject, prober), subject
 
 
 def _beside(subject: Subject, prober: Prober, directions: int | None) -> tuple[Subject, Prober]:
@@ -155,10 +201,7 @@ def _report(subject: Subject, prober: Prober) -> GradientReport:
     """All that was found."""
     guesses: tuple[str, ...] = ()
     if prober.has("fail"):
-        stale = subject.staleness()
-        guesses = (
-            (stale,) if stale else diagnosis.explain(subject.leaves, subject.gradient, prober.probes)
-        )
+        guesses = diagnosis.explain(subject.leaves, subject.gradient, prober.probes)
     return GradientReport(
         probes=tuple(prober.probes),
         parameters=sum(g.size for _, g in subject.gradient),

@@ -8,10 +8,12 @@ from math import isfinite, log2, nan
 import numpy as np
 
 from optimlib.differences import SMALL, central, noise_level, unit_roundoff
-from optimlib.gradcheck import diagnosis
+from optimlib.gradcheck.arguments import fitted_gradient
+from optimlib.gradcheck.beside import point_beside
 from optimlib.gradcheck.bounds import Room
-from optimlib.gradcheck.lines import Coordinate, Line, Loss, evaluate
-from optimlib.trees import Tree, copy_tree, flatten, map_tree, match
+from optimlib.gradcheck.diagnosis import memory
+from optimlib.gradcheck.lines import Coordinate, Line, Loss, evaluate, evaluate_anywhere
+from optimlib.trees import Tree, copy_tree, flatten, map_tree
 
 Gradient = Callable[[Tree], Tree]
 Leaves = list[tuple[str, np.ndarray]]
@@ -91,10 +93,7 @@ class Subject:
         argument = copy_tree(theta)
         arrays = [leaf for _, leaf in flatten(argument)]
         gradient = self.grad(argument)
-        try:
-            matched = [np.copy(g) for g in match(gradient, theta, "grad(theta)", "theta")]
-        except ValueError as error:
-            raise ValueError(f"{error}{_shape_hint(gradient, theta)}") from None
+        matched = [np.copy(g) for g in fitted_gradient(gradient, theta)]
         _check_unchanged(argument, arrays, flatten(theta), "grad")
         return [(path, g) for (path, _), g in zip(self.leaves, matched, strict=True)]
 
@@ -103,21 +102,40 @@ class Subject:
 
         On the way, measure the errors of the loss beyond its last rounding: float32 inside, long sums.
         """
-        advice = "it is not a function of theta. Fix the seed: draw masks and noise once, outside."
         h = 2.0 ** round(0.75 * log2(self.roundoff))  # many roundings, and still next to nothing
         line = self.line_for_noise()
         known = {0.0: line(0.0), h: line(h)}
         again = line(h)  # two masks may agree by chance at theta
         self.evaluations += line.evaluations
         if known[0.0] != self.value:
-            return f"loss(theta) is {self.value:.9g} and then {known[0.0]:.9g}: {advice}"
+            return f"loss(theta) is {self.value:.9g} and then {known[0.0]:.9g}: {self.why_loss_varies()}"
         if known[h] != again and isfinite(again):
-            return f"the loss beside theta is {known[h]:.9g} and then {again:.9g}: {advice}"
+            return (
+                f"the loss beside theta is {known[h]:.9g} and then {again:.9g}: {self.why_loss_varies()}"
+            )
         for (path, first), (_, second) in zip(self.gradient, self.claimed(self.theta), strict=True):
             if not np.array_equal(first, second):
-                return f"grad(theta){path} differs between two calls: {advice}"
+                return f"grad(theta){path} differs between two calls: {self.why_gradient_varies()}"
         self.noise = 4 * self.noise_along(line, h, known)
         return ""
+
+    # DIAGNOSIS: what to do about a loss or a gradient that is not a function
+
+    def why_loss_varies(self) -> str:
+        """What to do about a loss that is no function."""
+        self.evaluations += memory.CALLS
+        values = [evaluate_anywhere(self.loss, copy_tree(self.theta)) for _ in range(memory.CALLS)]
+        return f"it is not a function of theta. {memory.varying_loss(values)}"
+
+    def why_gradient_varies(self) -> str:
+        """What to do about a gradient that is no function, though the loss is one."""
+
+        def claimed(theta: Tree) -> list[np.ndarray]:
+            return [g for _, g in self.claimed(theta)]
+
+        moved = point_beside(self.theta, self.room)
+        what = memory.varying_gradient(self.loss, claimed, self.theta, moved)
+        return f"it is not a function of theta. {what}"
 
     def noise_along(self, line: Line, h: float, known: dict[float, float]) -> float:
         """The standard deviation of the errors of the loss, as far as it can be seen."""
@@ -161,16 +179,6 @@ class Subject:
         moved = map_tree(lambda leaf: np.asarray(leaf + distance * next(shifts), leaf.dtype), self.theta)
         return Subject(self.loss, self.grad, moved, Room(moved, self.room.bounds), self.rng)
 
-    def staleness(self) -> str:
-        """Whether the gradient looks at something else than its argument, or ""."""
-        moved = map_tree(lambda leaf: np.asarray(leaf * (1 + 2**-10) + 2**-10, leaf.dtype), self.theta)
-        try:
-            with np.errstate(all="ignore"):
-                three = [self.claimed(theta) for theta in (self.theta, moved, self.theta)]
-        except (ArithmeticError, ValueError):  # outside of the gradient's domain
-            return ""
-        return diagnosis.stale(*three)
-
     def central(self, path: str, index: tuple[int, ...], h: float) -> float:
         """The central difference of the loss at one place, or NaN: for the report's curve."""
         leaf = [known for known, _ in self.leaves].index(path)
@@ -195,13 +203,3 @@ def _check_unchanged(
             raise ValueError(
                 f"{name}(theta) changed theta{path}; expected a function that only reads it"
             )
-
-
-def _shape_hint(gradient: Tree, theta: Tree) -> str:
-    """What the shapes of a gradient that does not fit suggest, for the end of an error message."""
-    shapes = {path: np.shape(leaf) for path, leaf in flatten(gradient)}
-    for path, leaf in flatten(theta):
-        hint = diagnosis.shape_hint(shapes.get(path, leaf.shape), leaf.shape)
-        if hint:
-            return f" ({path and f'{path}: '}{hint})"
-    return ""
