@@ -47,12 +47,13 @@ def with_memory(
     try:
         with np.errstate(all="ignore"):
             there = [g for _, g in subject.claimed(moved)]
-            points = (theta, moved, here, there, subject.noise)
+            noise = max(subject.noise, subject.roundoff * abs(subject.value))
+            points = (theta, moved, here, there, noise)
             if report.verdict == "fail" and memory.stays_the_same(loss, *points):
                 hints += (memory.STAYS_THE_SAME,)
             if report.verdict == "pass" and memory.is_suspicious(loss, *points):
-                options = {"bounds": subject.room.bounds, "accuracy": subject.noise}
-                beside = compare(loss, subject.grad, moved, coordinates=0, directions=1, **options)
+                bounds = subject.room.bounds
+                beside = compare(loss, subject.grad, moved, coordinates=0, directions=1, bounds=bounds)
                 if beside.verdict == "fail":
                     places = [f"theta{path}" for path, _ in report.gradient]
                     unmoved = memory.unmoved(here, there, places)

@@ -7,7 +7,8 @@ Let f map a tree x to a tree y, and let J be its Jacobian at x. For fixed weight
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from math import sqrt
 from typing import Any
@@ -42,18 +43,23 @@ def check_product(
     f, vjp, x
         As for `optimlib.gradcheck.products.check_vjp`.
     names
-        What reports and errors call what a gradient check calls ``theta`` and ``grad``.
+        What reports and errors call what a gradient check calls ``theta``, ``grad(theta)``, ``grad``.
     rng, options
         The source of dy, and options of the gradient check.
     """
-    name = names["theta"]
-    check_point(x, name)
+    check_point(x, names.get("theta", "x"))
     y = output(result(f, "f", x=x), "f(x)")
     dy = cotangent(y, rng)
 
+    # What f(x) computes with may be less than what x is made of: a loss of float32 says so.
+    coarse = is_coarser(y, x)
+    kind = np.float32 if coarse else np.float64
+
     def grad(x: Tree) -> Tree:
         dx = result(vjp, "vjp", x=x, dy=dy)
-        fitted = iter(fitted_gradient(dx, x, "vjp(x, dy)", "x"))
+        dx = map_tree(_widened, dx) if coarse else dx
+        with errors_reworded(names):
+            fitted = iter(fitted_gradient(dx, x))
         return map_tree(lambda _: next(fitted), x)
 
     # Where f(x) is small or its products with dy cancel, the loss would look more exact than it is.
@@ -61,29 +67,42 @@ def check_product(
     claimed = leaves_of(grad(x))
     constant = sqrt(inner(claimed, claimed))
 
-    def loss(x: Tree) -> float:
-        return constant + inner(leaves_of(f(x)), leaves_of(dy))
+    def loss(x: Tree) -> np.float32 | float:
+        return kind(constant + inner(leaves_of(f(x)), leaves_of(dy)))
 
-    coarse = {"accuracy": rounding_of(y, dy)} if is_coarser(y, x) else {}
-    report = check(loss, grad, x, rng=rng, **(coarse | dict(options)))
+    report = check(loss, grad, x, rng=rng, **options)
     return renamed(report, names)
 
 
 def renamed(report: GradientReport, names: Mapping[str, str]) -> GradientReport:
-    """A report that calls what it speaks of by other names, keys of the tree excepted."""
-    words = re.compile(rf"\b({'|'.join(names)})\b(?!')")
-
-    def rename(text: str) -> str:
-        return words.sub(lambda word: names[word[0]], text)
-
+    """A report that calls what it speaks of by other names."""
     return replace(
         report,
-        probes=tuple(replace(probe, place=rename(probe.place)) for probe in report.probes),
-        problem=rename(report.problem),
-        hints=tuple(map(rename, report.hints)),
-        notes=tuple(map(rename, report.notes)),
-        untested=tuple(map(rename, report.untested)),
+        probes=tuple(replace(probe, place=reworded(probe.place, names)) for probe in report.probes),
+        problem=reworded(report.problem, names),
+        hints=tuple(reworded(hint, names) for hint in report.hints),
+        notes=tuple(reworded(note, names) for note in report.notes),
+        untested=tuple(reworded(place, names) for place in report.untested),
     )
+
+
+def reworded(text: str, names: Mapping[str, str]) -> str:
+    """A text with words replaced, but not where they are keys of a tree.
+
+    >>> reworded("theta['theta']: grad(theta) has no gradient", {"theta": "x", "grad": "vjp"})
+    "x['theta']: vjp(x) has no gradient"
+    """
+    alternatives = "|".join(map(re.escape, sorted(names, key=len, reverse=True)))
+    return re.sub(rf"(?<!\w)({alternatives})(?![\w'])", lambda word: names[word[0]], text)
+
+
+@contextmanager
+def errors_reworded(names: Mapping[str, str]) -> Iterator[None]:
+    """Let the errors that are raised here speak of things by other names."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        raise type(error)(reworded(str(error), names)) from None
 
 
 def result(function: Callable[..., Tree], name: str, **arguments: Tree) -> Tree:
@@ -103,6 +122,11 @@ def result(function: Callable[..., Tree], name: str, **arguments: Tree) -> Tree:
 
 def _copied(leaf: Any) -> Any:
     return leaf.copy() if isinstance(leaf, np.ndarray) else leaf
+
+
+def _widened(leaf: Any) -> Any:
+    """A float32 result of what computes in float32, where x is float64."""
+    return np.asarray(leaf, np.float64) if getattr(leaf, "dtype", None) == np.float32 else leaf
 
 
 def first_change(before: Tree, after: Tree, name: str) -> str:
@@ -165,12 +189,6 @@ def inner(a: list[np.ndarray], b: list[np.ndarray]) -> float:
 def is_coarser(y: Tree, x: Tree) -> bool:
     """Whether some output is rounded more than the input: float32 inside, float64 outside."""
     return max(map(unit_roundoff, leaves_of(y))) > max(map(unit_roundoff, leaves_of(x)))
-
-
-def rounding_of(y: Tree, dy: Tree) -> float:
-    """How far roundings of the numbers in `y` may move their inner product with `dy`."""
-    pairs = zip(leaves_of(y), leaves_of(dy), strict=True)
-    return float(sum(unit_roundoff(p) * np.abs(np.float64(p) * q).sum() for p, q in pairs))
 
 
 def generator(rng: np.random.Generator | None) -> np.random.Generator:

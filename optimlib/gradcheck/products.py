@@ -84,9 +84,8 @@ def check_vjp(
     """
     check_function(f, "f", "x")
     check_function(vjp, "vjp", "x, dy")
-    return check_product(
-        check_gradient, f, vjp, x, {"theta": "x", "grad": "vjp"}, generator(rng), options
-    )
+    names = {"theta": "x", "grad(theta)": "vjp(x, dy)", "grad": "vjp"}
+    return check_product(check_gradient, f, vjp, x, names, generator(rng), options)
 
 
 def check_jvp(
@@ -171,7 +170,15 @@ def check_jvp(
 
     coarsest = min((leaf.dtype for _, leaf in leaves), key=lambda dtype: dtype.itemsize)
     start = np.zeros(directions, coarsest)
-    return check_product(compare, along, slopes, start, {"theta": "s", "grad": "jvp"}, rng, options)
+    return check_product(
+        compare,
+        along,
+        slopes,
+        start,
+        {"theta": "s", "grad(theta)": "jvp(x, dx)", "grad": "jvp"},
+        rng,
+        options,
+    )
 
 
 def check_adjoint(
@@ -229,7 +236,9 @@ def check_adjoint(
     dx = normal(x, rng)
     dy = cotangent(output(result(jvp, "jvp", x=x, dx=dx), "jvp(x, dx)"), rng)
     fitted_gradient(result(vjp, "vjp", x=x, dy=dy), x, "vjp(x, dy)", "x")
-    return _adjoint_at(jvp, vjp, x, {"theta": "dx", "grad": "vjp"}, rng, options)
+    return _adjoint_at(
+        jvp, vjp, x, {"theta": "dx", "grad(theta)": "vjp(x, dy)", "grad": "vjp"}, rng, options
+    )
 
 
 def check_hvp(
@@ -287,7 +296,9 @@ def check_hvp(
     v = normal(theta, rng)
     fitted_gradient(result(hvp, "hvp", theta=theta, v=v), theta, "hvp(theta, v)")
     values = check_jvp(grad, hvp, theta, rng=rng, **options)
-    symmetry = _adjoint_at(hvp, hvp, theta, {"theta": "v", "grad": "hvp"}, rng, options)
+    symmetry = _adjoint_at(
+        hvp, hvp, theta, {"theta": "v", "grad(theta)": "hvp(theta, v)", "grad": "hvp"}, rng, options
+    )
     for report in (values, symmetry):
         if report.problem:
             return report

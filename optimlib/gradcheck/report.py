@@ -143,6 +143,14 @@ class GradientReport:
         """Whether the verdict is "pass"."""
         return self.verdict == "pass"
 
+    def raise_unless_accepted(self) -> None:
+        """Raise an `AssertionError` that shows the report, unless the verdict is "pass" or "kink".
+
+        At a kink, the gradient lies between the two slopes of the loss.
+        """
+        if self.verdict not in ("pass", "kink"):
+            raise AssertionError(f"\n{self}")
+
     def worst(self, count: int = SHOWN) -> list[Probe]:
         """The gravest probes, and among them those that disagree by the most tolerances."""
         return sorted(self.probes, key=lambda p: (VERDICTS.index(p.verdict), -p.excess))[:count]
