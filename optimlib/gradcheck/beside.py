@@ -20,7 +20,7 @@ from optimlib.trees import Tree, copy_tree, flatten, map_tree
 if TYPE_CHECKING:
     from optimlib.gradcheck.objective import Subject
 
-FAR = 2**-10  # from theta, in units of each number, or of 1 if it is smaller
+FAR = 2**-2  # from theta, in units of each number, or of 1 if it is smaller
 
 
 def with_memory(
@@ -29,49 +29,104 @@ def with_memory(
     """A report with what the two functions show beside theta.
 
     A failing gradient whose numbers fit no other pattern gets a hint if it stays the same, although the
-    slopes of the loss change. A passing one gets a note if it disagrees with the loss there, which is
-    tested by `compare` if two values of the loss make it likely.
+    slopes of the loss change. A passing one gets a note if it disagrees with the loss there: `compare`
+    makes sure, if three values of the loss arouse suspicion.
     """
     if report.problem or report.hints or report.verdict not in ("pass", "fail"):
         return report
-    evaluations = 0
-
-    def loss(theta: Tree) -> float:
-        nonlocal evaluations
-        evaluations += 1
-        return subject.loss(copy_tree(theta))
-
-    here = [g for _, g in report.gradient]
-    theta, moved = subject.theta, point_beside(subject.theta, subject.room)
+    beside = Beside(subject)
     hints, notes = report.hints, report.notes
     try:
         with np.errstate(all="ignore"):
-            there = [g for _, g in subject.claimed(moved)]
-            noise = max(subject.noise, subject.roundoff * abs(subject.value))
-            points = (theta, moved, here, there, noise)
-            if report.verdict == "fail" and memory.stays_the_same(loss, *points):
+            if report.verdict == "fail" and beside.stays_the_same():
                 hints += (memory.STAYS_THE_SAME,)
-            if report.verdict == "pass" and memory.is_suspicious(loss, *points):
-                bounds = subject.room.bounds
-                beside = compare(loss, subject.grad, moved, coordinates=0, directions=1, bounds=bounds)
-                if beside.verdict == "fail":
-                    places = [f"theta{path}" for path, _ in report.gradient]
-                    unmoved = memory.unmoved(here, there, places)
-                    notes += (memory.WRONG_BESIDE.format(unmoved),)
+            if report.verdict == "pass" and beside.is_suspicious() and beside.fails(compare):
+                notes += (memory.WRONG_BESIDE.format(beside.unmoved()),)
     except (ArithmeticError, ValueError):  # outside of the functions' domain
         pass
-    return replace(report, hints=hints, notes=notes, evaluations=report.evaluations + evaluations)
+    return replace(report, hints=hints, notes=notes, evaluations=report.evaluations + beside.evaluations)
 
 
-def point_beside(theta: Tree, room: Room) -> Tree:
+class Beside:
+    """The loss and the gradient of a check at points beside theta.
+
+    Attributes
+    ----------
+    evaluations : int
+        How often the loss was called.
+    """
+
+    def __init__(self, subject: Subject) -> None:
+        self.subject = subject
+        self.theta = subject.theta
+        self.here = [g for _, g in subject.gradient]
+        self.noise = max(subject.noise, subject.roundoff * abs(subject.value))
+        self.near = near(subject.roundoff)
+        self.evaluations = 0
+
+    def loss(self, theta: Tree) -> float:
+        """The loss, for a copy."""
+        self.evaluations += 1
+        return self.subject.loss(copy_tree(theta))
+
+    def gradient(self, theta: Tree) -> list[np.ndarray]:
+        """The leaves of the gradient."""
+        return [g for _, g in self.subject.claimed(theta)]
+
+    def point(self, far: float) -> Tree:
+        """A point at that distance from theta, always in the same direction."""
+        return point_beside(self.theta, self.subject.room, far)
+
+    def stays_the_same(self) -> bool:
+        """Whether the gradient does not move with theta, although the slopes of the loss do."""
+        moved = self.point(FAR)
+        there = self.gradient(moved)
+        return memory.stays_the_same(self.loss, self.theta, moved, self.here, there, self.noise)
+
+    def is_suspicious(self) -> bool:
+        """Whether the trapezoidal rule leaves a rest of second order."""
+        rests = []
+        for far in (self.near, self.near / 2):
+            moved = self.point(far)
+            change = self.loss(moved) - self.subject.value
+            there = self.gradient(moved)
+            rest = memory.trapezoid_rest(change, self.theta, moved, self.here, there, self.noise)
+            if not (rests or rest.is_large):
+                return False
+            rests.append(rest.size)
+        low, high = memory.QUARTER
+        return low < rests[1] / rests[0] < high
+
+    def fails(self, compare: Callable[..., GradientReport]) -> bool:
+        """Whether a check near theta, along one direction, fails."""
+        options = {"coordinates": 0, "directions": 1, "bounds": self.subject.room.bounds}
+        return compare(self.loss, self.subject.grad, self.point(self.near), **options).verdict == "fail"
+
+    def unmoved(self) -> str:
+        """The leaves whose gradient does not move with theta, in a sentence."""
+        places = [f"theta{path}" for path, _ in self.subject.gradient]
+        return memory.unmoved(self.here, self.gradient(self.point(self.near)), places)
+
+
+def near(roundoff: float) -> float:
+    """A distance at which second differences of a loss are well above its roundings."""
+    return roundoff ** (1 / 3)
+
+
+def point_beside(theta: Tree, room: Room, far: float) -> Tree:
     """A random point near theta and within its bounds, the same one every time.
 
     The numbers do not all move alike: a softmax would not see that.
     """
     rng = np.random.default_rng(0)
-    direction = [
+    direction: list[np.ndarray | None] = [
         np.maximum(1, np.abs(leaf)) * rng.standard_normal(leaf.shape) for _, leaf in flatten(theta)
     ]
-    inwards, distance, _ = room.inwards(direction, FAR)
+    inwards, distance, _ = room.inwards(direction, far)
     steps = iter(inwards)
-    return map_tree(lambda leaf: np.asarray(leaf + distance * next(steps), leaf.dtype), theta)
+
+    def moved(leaf: np.ndarray) -> np.ndarray:
+        step = next(steps)
+        return leaf.copy() if step is None else np.asarray(leaf + distance * step, leaf.dtype)
+
+    return map_tree(moved, theta)

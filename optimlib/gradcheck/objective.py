@@ -9,7 +9,7 @@ import numpy as np
 
 from optimlib.differences import SMALL, central, noise_level, unit_roundoff
 from optimlib.gradcheck.arguments import fitted_gradient
-from optimlib.gradcheck.beside import point_beside
+from optimlib.gradcheck.beside import near, point_beside
 from optimlib.gradcheck.bounds import Room
 from optimlib.gradcheck.diagnosis import memory
 from optimlib.gradcheck.lines import Coordinate, Line, Loss, evaluate, evaluate_anywhere
@@ -133,7 +133,7 @@ class Subject:
         def claimed(theta: Tree) -> list[np.ndarray]:
             return [g for _, g in self.claimed(theta)]
 
-        moved = point_beside(self.theta, self.room)
+        moved = point_beside(self.theta, self.room, near(self.roundoff))
         what = memory.varying_gradient(self.loss, claimed, self.theta, moved)
         return f"it is not a function of theta. {what}"
 

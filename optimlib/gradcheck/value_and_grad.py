@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from optimlib.gradcheck.arguments import brief, check_function, fitted_gradient, loss_value
 from optimlib.gradcheck.check import check_gradient
 from optimlib.gradcheck.inner_products import renamed, result
@@ -41,7 +43,6 @@ def check_value_and_grad(
 
     Examples
     --------
-    >>> import numpy as np
     >>> def f(theta): return (theta**3).sum(), 3 * theta**2
     >>> check_value_and_grad(f, np.array([1.0, -2.0])).verdict
     'pass'
@@ -56,7 +57,7 @@ def check_value_and_grad(
             raise TypeError(f"f(theta) is {brief(pair)}; expected a pair: the loss and its gradient")
         return pair[0], pair[1]
 
-    def loss(theta: Tree) -> float:
+    def loss(theta: Tree) -> np.float32 | float:
         return loss_value(both(theta)[0], "f(theta)[0]")
 
     def grad(theta: Tree) -> Tree:
@@ -75,7 +76,6 @@ def assert_value_and_grad(f: Callable[[Tree], tuple[Any, Tree]], theta: Tree, **
 
     Examples
     --------
-    >>> import numpy as np
     >>> assert_value_and_grad(lambda x: ((x**2).sum(), 2 * x), np.array([1.0, 3.0]))
     """
     check_value_and_grad(f, theta, **options).raise_unless_accepted()

@@ -62,9 +62,15 @@ class Leaf:
         return np.array([probe.verdict == "fail" for probe in self.probes], dtype=bool)
 
     @cached_property
+    def jump(self) -> np.ndarray:
+        """How much the slope changes at a kink of the loss: any slope between the two is right there."""
+        return np.abs([probe.jump for probe in self.probes])
+
+    @cached_property
     def telling(self) -> np.ndarray:
-        """Which probes failed by so much that no conjecture repairs them by luck."""
-        return self.failed & (np.abs(self.analytic - self.numeric) >= TELLING * self.tolerance)
+        """Which probes failed, away from kinks, by so much that no conjecture repairs them by luck."""
+        by_far = np.abs(self.analytic - self.numeric) >= TELLING * self.tolerance
+        return self.failed & by_far & (self.jump == 0)
 
     @cached_property
     def sloping(self) -> np.ndarray:
@@ -73,7 +79,7 @@ class Leaf:
 
     def agrees(self, corrected: np.ndarray) -> bool:
         """Whether these numbers, one for every probe, would have passed."""
-        return bool((np.abs(corrected - self.numeric) <= self.tolerance).all())
+        return bool((np.abs(corrected - self.numeric) <= self.tolerance + self.jump / 2).all())
 
 
 Finding = tuple[list[Leaf], str]
@@ -132,7 +138,7 @@ def fitted_constant(group: list[Leaf], a: np.ndarray, b: np.ndarray) -> tuple[fl
     """
     analytic = pool([leaf.analytic for leaf in group])
     numeric = pool([leaf.numeric for leaf in group])
-    tolerance = pool([leaf.tolerance for leaf in group])
+    tolerance = pool([leaf.tolerance + leaf.jump / 2 for leaf in group])
     telling = pool([leaf.telling for leaf in group]) & (b != 0)
     if not is_varied(b[telling]):
         return None

@@ -8,6 +8,7 @@ gradient that forgets to look at its argument may well be right at one point: at
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,9 +19,9 @@ Arrays = list[np.ndarray]
 
 CALLS = 6  # that are compared: random values rise or fall all the way once in 360 times
 SAME = 1e-9  # relative difference of increments that count as equal
-ROUNDINGS = 2**8  # of the loss: changes below are none
-NOISES = 8  # of the loss, where it is known to be noisier than its roundings
-STRAIGHT = 2**-4  # of the change that the gradient expects: a larger rest is looked into
+NOISES = 64  # of the loss: what is less may be chance
+PART = 2**-6  # of the change of slope that the gradient expects: a larger rest is looked into
+QUARTER = (0.2, 0.3)
 
 RANDOM = "Fix the seed: draw masks and noise once, outside."
 GROWING = (
@@ -142,14 +143,21 @@ def stays_the_same(
         return False
     start, middle, end = (float(loss(tree)) for tree in (theta, _between(theta, moved), moved))
     rest = abs(start - 2 * middle + end)
-    rounding = ROUNDINGS * _rounding(theta) * max(abs(start), abs(middle), abs(end))
-    return bool(rest > max(rounding, NOISES * noise))
+    rounding = _rounding(theta) * max(abs(start), abs(middle), abs(end))
+    return bool(rest > NOISES * max(rounding, noise))
 
 
-def is_suspicious(
-    loss: Callable[[Tree], float], theta: Tree, moved: Tree, here: Arrays, there: Arrays, noise: float
-) -> bool:
-    r"""Whether a gradient that is right at theta seems to be wrong at `moved`: two evaluations.
+class Rest(NamedTuple):
+    """What the trapezoidal rule leaves of the change of a loss between two points."""
+
+    size: float  #: the rest, with its sign
+    is_large: bool  #: whether it is more than a right gradient leaves, where there is no kink
+
+
+def trapezoid_rest(
+    change: float, theta: Tree, moved: Tree, here: Arrays, there: Arrays, noise: float
+) -> Rest:
+    r"""What the gradients at two points leave unexplained of the change of the loss between them.
 
     With :math:`d` from theta to `moved`, the trapezoidal rule leaves a rest of third order,
 
@@ -157,30 +165,28 @@ def is_suspicious(
 
         L(\theta + d) - L(\theta) - \tfrac12 \langle g(\theta) + g(\theta + d), d \rangle,
 
-    and one of second order where :math:`g` does not follow theta. A kink leaves a rest, too: a suspicion
-    is no proof.
+    and one of second order, which half the distance makes a quarter, where :math:`g` does not follow
+    theta. A kink between the points leaves a rest of its own, which half the distance leaves or removes.
 
     Parameters
     ----------
-    loss
-        It gets trees that are not its own: let it copy them.
+    change
+        The loss at `moved` minus the loss at theta.
     theta, moved
         The point, and another one near it.
     here, there
         The leaves of the gradient at the one and at the other.
     noise
-        The absolute error of the values of the loss, where it is more than their rounding.
+        The absolute error of the values of the loss.
     """
-    start, end = float(loss(theta)), float(loss(moved))
     mean = bend = terms = 0.0
     for (_, old), (_, new), a, b in zip(flatten(theta), flatten(moved), here, there, strict=True):
         step = new.astype(np.float64) - old
         mean += float((step * (np.float64(a) + b) / 2).sum())
         bend += float((step * (np.float64(b) - a) / 2).sum())
         terms += float(np.abs(step * a).sum())
-    rest = abs(end - start - mean)
-    rounding = ROUNDINGS * _rounding(theta) * (abs(start) + abs(end) + terms)
-    return bool(rest > STRAIGHT * abs(bend) + max(rounding, NOISES * noise))
+    rest = change - mean
+    return Rest(rest, abs(rest) > PART * abs(bend) + NOISES * (noise + _rounding(theta) * terms))
 
 
 def _rounding(theta: Tree) -> float:

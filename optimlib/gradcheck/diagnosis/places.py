@@ -42,7 +42,7 @@ def missing_mask(unexplained: list[Leaf], leaves: list[Leaf]) -> Iterator[Findin
     Dropout divides what its mask keeps by a probability: hence the factor.
     """
     for leaf in unexplained:
-        flat = leaf.failed & (leaf.numeric == 0)
+        flat = leaf.failed & (leaf.numeric == 0) & (leaf.jump == 0)
         rest = leaf.only(~flat)
         if not (flat & leaf.telling).any() or rest.sloping.sum() < ENOUGH:
             continue

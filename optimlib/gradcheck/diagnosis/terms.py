@@ -19,6 +19,7 @@ from optimlib.gradcheck.diagnosis.evidence import (
 )
 from optimlib.gradcheck.diagnosis.wording import failing
 
+VARIED = 0.1  # the relative differences vary by more: else they are a factor
 NEARLY = 1e-4  # of a leaf's largest slope: a difference below is too small for a wrong formula
 
 
@@ -54,17 +55,21 @@ def _penalty(group: list[Leaf], derivative: Callable[[np.ndarray], np.ndarray]) 
 
 
 def nearly_right(unexplained: list[Leaf], leaves: list[Leaf]) -> Iterator[Finding]:
-    """Differences far too small for a wrong formula, and without any other pattern."""
-    group, worst = [], 0.0
-    for leaf in unexplained:
-        part = float(np.abs(leaf.analytic - leaf.numeric).max() / np.abs(leaf.numeric).max())
-        if part <= NEARLY and leaf.telling.sum() >= ENOUGH:
-            group.append(leaf)
-            worst = max(worst, part)
-    if group:
+    """Differences that are far too small for most mistakes, in all leaves, and without a pattern."""
+    parts = [_part(leaf) for leaf in leaves if leaf.failed.any()]
+    if unexplained and max(parts) <= NEARLY:
         yield (
-            group,
-            f"analytic and numeric differ by at most {worst:.0e} of the largest slope"
-            f" ({failing(group)}); usually an epsilon that only one of loss and gradient has, as in"
-            " log(y + 1e-7), or an approximation in one of them, such as a solver that stops early",
+            unexplained,
+            f"analytic and numeric differ by at most {max(parts):.0e} of the largest slope"
+            f" ({failing(unexplained)}): an epsilon that only one of loss and gradient has, as in"
+            " log(y + 1e-7), an approximation, such as a solver that stops early, or a factor that is"
+            " nearly 1 at this theta?",
         )
+
+
+def _part(leaf: Leaf) -> float:
+    """The largest difference as a part of the largest slope; infinite if it is much like a factor."""
+    difference = leaf.analytic - leaf.numeric
+    ratio = (difference / leaf.numeric)[leaf.telling]
+    varied = len(ratio) >= ENOUGH and np.ptp(ratio) > VARIED * np.abs(ratio).max()
+    return float(np.abs(difference).max() / np.abs(leaf.numeric).max()) if varied else np.inf
