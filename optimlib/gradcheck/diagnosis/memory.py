@@ -20,7 +20,7 @@ Arrays = list[np.ndarray]
 CALLS = 6  # that are compared: random values rise or fall all the way once in 360 times
 SAME = 1e-9  # relative difference of increments that count as equal
 NOISES = 64  # of the loss: what is less may be chance
-PART = 2**-6  # of the change of slope that the gradient expects: a larger rest is looked into
+PART = 2**-12  # of the change of slope that the gradient expects: a larger rest is looked into
 QUARTER = (0.2, 0.3)
 
 RANDOM = "Fix the seed: draw masks and noise once, outside."
@@ -48,9 +48,10 @@ STAYS_THE_SAME = (
     " at its argument (stored activations, other parameters, a factor left out?)."
 )
 WRONG_BESIDE = (
-    "right at theta only: at a point beside it grad disagrees with the loss. {}Check there, too."
+    "right at theta only: at a point beside it grad disagrees with the loss{}. Does grad read other"
+    " arrays than its argument? Check there, too."
 )
-UNMOVED = "{} did not move with theta: does grad read other arrays than its argument? "
+UNMOVED = ", and does not move with theta in {}"
 
 
 def varying_loss(values: Sequence[float]) -> str:
