@@ -13,7 +13,7 @@ import numpy as np
 from optimlib.gradcheck.arguments import brief
 from optimlib.trees import Tree, children
 
-PREFIXES = ("", "d", "d_", "grad_", "g_")  # of W, in the names of its gradient
+PREFIXES = ("d", "d_", "grad_", "g_")  # of W, in the names of its gradient
 RESHAPED = (
     "{} has shape {} for {}: an axis of length 1 more or less, which an optimizer will not forgive."
 )
@@ -47,7 +47,7 @@ def like_inputs(received: Tree, inputs: Tree, place: str, notes: dict[str, None]
         return _like_leaf(received, inputs, place, notes)
     keys = [key for key, _ in below]
     if isinstance(received, dict) and isinstance(inputs, dict):
-        found = [_gradient_of(key, received, place) for key in keys]
+        found = [_gradient_of(key, keys, received, place) for key in keys]
     elif isinstance(received, tuple | list) and len(received) == len(keys):
         found = list(received)
     else:
@@ -62,11 +62,10 @@ def like_inputs(received: Tree, inputs: Tree, place: str, notes: dict[str, None]
     return dict(zip(keys, fitted, strict=True)) if isinstance(inputs, dict) else fitted
 
 
-def _gradient_of(key: Any, received: dict[Any, Tree], place: str) -> Tree:
-    """The gradient that belongs to a key, by its name."""
-    names = [key, *(f"{prefix}{key}" for prefix in PREFIXES)]
-    for name in names:
-        if name in received:
+def _gradient_of(key: Any, keys: list[Any], received: dict[Any, Tree], place: str) -> Tree:
+    """The gradient that belongs to a key, by its name: ``dW`` before ``W``, which may be the weights."""
+    for name in (*(f"{prefix}{key}" for prefix in PREFIXES), key):
+        if name in received and (name == key or name not in keys):
             return received[name]
     known = ", ".join(map(repr, list(received)[:6]))
     raise ValueError(

@@ -26,7 +26,7 @@ from optimlib.gradcheck.inner_products import (
     reworded,
 )
 from optimlib.gradcheck.report import GradientReport
-from optimlib.trees import Tree, copy_tree, map_tree
+from optimlib.trees import Tree, copy_tree, flatten, map_tree
 
 IN_A_LAYER = {"theta": "inputs", "grad(theta)": "the gradient of inputs", "grad": "backward"}
 IN_AN_OBJECT = {
@@ -120,8 +120,8 @@ def check_layer_object(
     forward: Callable[[Tree], Tree],
     backward: Callable[[Tree], Tree],
     x: Tree,
-    parameters: Tree,
-    gradients: Callable[[], Tree],
+    parameters: Tree = (),
+    gradients: Callable[[], Tree] = tuple,
     *,
     rng: np.random.Generator | None = None,
     **options: Any,
@@ -142,7 +142,8 @@ def check_layer_object(
     x
         The input: an array, or a tree of arrays. The passes get copies.
     parameters
-        The layer's own arrays in a dict, list or tuple: ``layer.params``, ``[layer.W, layer.b]``.
+        The layer's own arrays in a dict, list or tuple: ``layer.params``, ``[layer.W, layer.b]``; none
+        for an activation.
     gradients
         Called after `backward`, returns their gradients in the same order, or in a dict whose keys may
         be ``W`` or ``dW``: ``lambda: layer.grads``, ``lambda: [layer.dW, layer.db]``.
@@ -183,16 +184,19 @@ def check_layer_object(
     if options.get("executor") is not None:
         raise TypeError("executor cannot be used here; expected none: all probes share one layer")
     check_point(x, "x")
-    own = [array for _, array in check_point(parameters, "parameters")]
+    own = [array for _, array in check_point(parameters, "parameters")] if flatten(parameters) else []
     before = [array.copy() for array in own]
     theta = {"x": x, "parameters": copy_tree(parameters)}
+    y = forward(copy_tree(x))
+    if backward(map_tree(np.zeros_like, y)) is None:  # a first layer: its input needs no gradient
+        del theta["x"]
 
     def run(theta: dict[str, Tree]) -> tuple[Tree, Any]:
         for array, numbers in zip(own, leaves_of(theta["parameters"]), strict=True):
             array[...] = numbers
-        return forward(theta["x"]), theta["x"]
+        return forward(theta["x"] if "x" in theta else copy_tree(x)), None
 
-    def backward_and_collect(dy: Tree, x: Tree) -> dict[str, Tree]:
+    def backward_and_collect(dy: Tree, cache: Any) -> dict[str, Tree]:
         dx = backward(dy)
         return {"x": dx, "parameters": gradients()}
 
