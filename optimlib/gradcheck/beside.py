@@ -6,31 +6,28 @@ right wherever these happen to hold the same numbers. At one more point it shows
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from optimlib.differences import unit_roundoff
 from optimlib.gradcheck.bounds import Room
 from optimlib.gradcheck.diagnosis import memory
+from optimlib.gradcheck.nearby import near, point_beside
+from optimlib.gradcheck.objective import Subject
+from optimlib.gradcheck.probes import Prober
 from optimlib.gradcheck.report import GradientReport
-from optimlib.trees import Tree, copy_tree, flatten, map_tree
-
-if TYPE_CHECKING:
-    from optimlib.gradcheck.objective import Subject
+from optimlib.trees import Tree, copy_tree, flatten
 
 FAR = 2**-2  # from theta, in units of each number, or of 1 if it is smaller
 
 
-def with_memory(
-    report: GradientReport, subject: Subject, compare: Callable[..., GradientReport]
-) -> GradientReport:
+def with_memory(report: GradientReport, subject: Subject) -> GradientReport:
     """A report with what the two functions show beside theta.
 
     A failing gradient whose numbers fit no other pattern gets a hint if it stays the same, although the
-    slopes of the loss change. A passing one gets a note if it disagrees with the loss there: `compare`
-    makes sure, if three values of the loss arouse suspicion.
+    slopes of the loss change. A passing one gets a note if it disagrees with the loss there: one value
+    of the loss arouses suspicion, a second strengthens it, and a probe makes sure.
     """
     if report.problem or report.hints or report.verdict not in ("pass", "fail"):
         return report
@@ -40,7 +37,7 @@ def with_memory(
         with np.errstate(all="ignore"):
             if report.verdict == "fail" and beside.stays_the_same():
                 hints += (memory.STAYS_THE_SAME,)
-            if report.verdict == "pass" and beside.is_suspicious() and beside.fails(compare):
+            if report.verdict == "pass" and beside.is_suspicious() and beside.fails():
                 notes += (memory.WRONG_BESIDE.format(beside.unmoved()),)
     except (ArithmeticError, ValueError):  # outside of the functions' domain
         pass
@@ -60,8 +57,9 @@ class Beside:
         self.subject = subject
         self.theta = subject.theta
         self.here = [g for _, g in subject.gradient]
-        self.noise = max(subject.noise, subject.roundoff * abs(subject.value))
-        self.near = near(subject.roundoff)
+        roundoff = max(subject.roundoff, *(unit_roundoff(leaf) for _, leaf in flatten(self.theta)))
+        self.noise = max(subject.noise, roundoff * abs(subject.value))
+        self.near = near(roundoff)
         self.evaluations = 0
 
     def loss(self, theta: Tree) -> float:
@@ -97,36 +95,18 @@ class Beside:
         low, high = memory.QUARTER
         return low < rests[1] / rests[0] < high
 
-    def fails(self, compare: Callable[..., GradientReport]) -> bool:
-        """Whether a check near theta, along one direction, fails."""
-        options = {"coordinates": 0, "directions": 1, "bounds": self.subject.room.bounds}
-        return compare(self.loss, self.subject.grad, self.point(self.near), **options).verdict == "fail"
+    def fails(self) -> bool:
+        """Whether the gradient fails along a direction near theta, and not for a kink there."""
+        moved = self.point(self.near)
+        room = Room(moved, self.subject.room.bounds)
+        nearby = Subject(self.subject.loss, self.subject.grad, moved, room, np.random.default_rng(0))
+        prober = Prober(nearby)
+        if not nearby.problem:
+            prober.probe_directions(1)
+        self.evaluations += nearby.evaluations + prober.evaluations
+        return any(p.verdict == "fail" and not prober.is_doubtful(p) for p in prober.probes)
 
     def unmoved(self) -> str:
         """The leaves whose gradient does not move with theta, in a sentence."""
         places = [f"theta{path}" for path, _ in self.subject.gradient]
         return memory.unmoved(self.here, self.gradient(self.point(self.near)), places)
-
-
-def near(roundoff: float) -> float:
-    """A distance at which second differences of a loss are well above its roundings."""
-    return roundoff ** (1 / 3)
-
-
-def point_beside(theta: Tree, room: Room, far: float) -> Tree:
-    """A random point near theta and within its bounds, the same one every time.
-
-    The numbers do not all move alike: a softmax would not see that.
-    """
-    rng = np.random.default_rng(0)
-    direction: list[np.ndarray | None] = [
-        np.maximum(1, np.abs(leaf)) * rng.standard_normal(leaf.shape) for _, leaf in flatten(theta)
-    ]
-    inwards, distance, _ = room.inwards(direction, far)
-    steps = iter(inwards)
-
-    def moved(leaf: np.ndarray) -> np.ndarray:
-        step = next(steps)
-        return leaf.copy() if step is None else np.asarray(leaf + distance * step, leaf.dtype)
-
-    return map_tree(moved, theta)

@@ -109,7 +109,7 @@ def check_gradient(
         executor=executor,
         progress=progress,
     )
-    return with_memory(report, subject, compare)
+    return with_memory(report, subject)
 
 
 # DIAGNOSIS: `_probed` is the body of the old check_gradient; `compare` is what products call.

@@ -9,10 +9,10 @@ import numpy as np
 
 from optimlib.differences import SMALL, central, noise_level, unit_roundoff
 from optimlib.gradcheck.arguments import fitted_gradient
-from optimlib.gradcheck.beside import near, point_beside
 from optimlib.gradcheck.bounds import Room
 from optimlib.gradcheck.diagnosis import memory
 from optimlib.gradcheck.lines import Coordinate, Line, Loss, evaluate, evaluate_anywhere
+from optimlib.gradcheck.nearby import near, point_beside
 from optimlib.trees import Tree, copy_tree, flatten, map_tree
 
 Gradient = Callable[[Tree], Tree]

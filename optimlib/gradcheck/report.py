@@ -134,9 +134,16 @@ class GradientReport:
 
     @property
     def verdict(self) -> str:
-        """The gravest of the probes' verdicts; "inconclusive" if there are none."""
+        """The gravest of the probes' verdicts; "inconclusive" if nothing could be tested."""
         verdicts = [probe.verdict for probe in self.probes] or ["inconclusive"]
-        return min(verdicts, key=VERDICTS.index)
+        gravest = min(verdicts, key=VERDICTS.index)
+        return "inconclusive" if gravest == "pass" and self.tested_nothing else gravest
+
+    @property
+    def tested_nothing(self) -> bool:
+        """Whether the loss has no slope in any leaf that a probe could see."""
+        leaves = sum(g.size > 0 for _, g in self.gradient)
+        return 0 < leaves <= len(self.untested)
 
     @property
     def passed(self) -> bool:

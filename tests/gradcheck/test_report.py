@@ -146,6 +146,106 @@ def test_only_an_inconclusive_probe_brings_the_advice():
     assert advice not in words(report(probe(verdict="fail"), probe(verdict="kink")))
 
 
+def test_the_advice_for_an_inconclusive_probe_fits_the_dtype():
+    vague = (probe(verdict="inconclusive"),)
+    double = GradientReport(vague, 2, 3.0, 9, gradient=(("", np.ones(2)),))
+    single = GradientReport(vague, 2, 3.0, 9, gradient=(("", np.ones(2, np.float32)),))
+    assert "Check in float64" not in words(double)
+    assert "Compute all of it in float64" in words(double)
+    assert "Check in float64" in words(single)
+
+
+# What was noticed, and what could not be tested
+
+
+def with_leaves(*names, untested=(), notes=(), verdict="pass"):
+    gradient = tuple((f"['{name}']", np.ones(2)) for name in names)
+    return GradientReport(
+        (probe(verdict=verdict),), 2, 3.0, 9, notes=notes, untested=untested, gradient=gradient
+    )
+
+
+def test_leaves_that_could_not_be_tested_are_named_with_what_to_do():
+    r = with_leaves("W1", "b1", "W2", untested=("theta['W1']", "theta['b1']"))
+    assert r.verdict == "pass"
+    assert "not tested: theta['W1'], theta['b1']. The slopes there are zero or lost" in words(r)
+    assert "check at another point, such as random parameters" in words(r)
+    many = with_leaves(*"abcdefgh", untested=tuple(f"theta['{name}']" for name in "abcdefg"))
+    assert "not tested: theta['a'], theta['b'], theta['c'] and 4 more." in words(many)
+    assert "not tested" not in words(with_leaves("W1", "b1"))
+
+
+def test_where_nothing_could_be_tested_nothing_has_passed():
+    r = with_leaves("W", untested=("theta['W']",))
+    assert r.verdict == "inconclusive"
+    assert not r.passed
+    assert with_leaves("W", untested=("theta['W']",), verdict="fail").verdict == "fail"
+    assert with_leaves("W", "b", untested=("theta['W']", "theta['b']")).verdict == "inconclusive"
+    with pytest.raises(AssertionError, match="not tested: theta"):
+        r.raise_unless_accepted()
+
+
+def test_notes_stand_in_text_and_html():
+    notes = ("the loss was evaluated in float64", "two calls differ by 1e-15")
+    r = with_leaves("W", "b", notes=notes, untested=("theta['b']",))
+    for text in (words(r), page(r).get_text()):
+        for sentence in (*notes, "not tested: theta['b']"):
+            assert sentence in text
+
+
+def test_a_long_note_fits_a_terminal():
+    r = with_leaves("W", notes=("a word " * 500,))
+    assert max(map(len, str(r).splitlines())) <= 100
+    assert len(str(r).splitlines()) < 10
+    assert len(page(r).get_text()) < 1000
+
+
+def test_pass_and_kink_are_accepted():
+    for verdict in VERDICTS:
+        r = report(probe(verdict=verdict))
+        if verdict in ("pass", "kink"):
+            r.raise_unless_accepted()
+        else:
+            with pytest.raises(AssertionError, match=f"gradient check: {verdict.upper()}"):
+                r.raise_unless_accepted()
+
+
+# Differences and ratios
+
+
+@pytest.mark.parametrize(
+    ("analytic", "numeric", "error", "ratio"),
+    [
+        (1 + 3e-8, 1.0, 1e-12, "1 + 3e-08"),
+        (2.5 * (1 - 4.2e-6), 2.5, 1e-12, "1 - 4.2e-06"),
+        (-1 + 2e-7, 1.0, 1e-12, "-1 + 2e-07"),
+        (1 + 3e-8, 1.0, 1e-7, "1"),
+        (1.0, 1.0, 1e-12, "1"),
+        (1.001, 1.0, 1e-12, "1.001"),
+        (7.0, 2.0, 1e-12, "3.5"),
+        (7.0, 0.0, 1e-12, "nan"),
+    ],
+)
+def test_a_ratio_near_one_shows_its_distance_from_one_if_that_is_certain(
+    analytic, numeric, error, ratio
+):
+    row = str(
+        report(probe(analytic=analytic, numeric=numeric, error=error, verdict="fail"))
+    ).splitlines()[2]
+    assert re.split(r" {2,}", row)[-2] == ratio
+
+
+@pytest.mark.parametrize(
+    ("analytic", "numeric", "shown"),
+    [(2.753836e-1 + 8e-9, 2.753836e-1, "8.0e-09"), (-3.0, 1.0, "-4.0e+00"), (0.5, 0.5, "0.0e+00")],
+)
+def test_the_difference_has_a_column(analytic, numeric, shown):
+    r = report(probe(analytic=analytic, numeric=numeric, verdict="fail"))
+    assert str(r).splitlines()[2].split()[3] == shown
+    assert page(r).find_all("td")[2].get_text() == shown
+    assert r.probes[0].difference == analytic - numeric
+
+
 def test_a_report_cannot_be_changed():
     with pytest.raises(FrozenInstanceError):
         report(probe()).norm = 0.0
@@ -179,6 +279,17 @@ def test_the_coarsest_direction_is_the_one_that_counts():
     one = report(*directions(0.5, 0.5, 0.5)).detectable()
     assert report(*directions(0.1, 0.5, 0.2)).detectable() == pytest.approx(one)
     assert report(*directions(0.5, 1.0, 0.2)).detectable() == pytest.approx(2 * one)
+
+
+@pytest.mark.parametrize("verdict", ["kink", "fail", "inconclusive"])
+def test_directions_that_did_not_pass_promise_nothing(verdict):
+    r = report(*directions(0.5, 0.5), probe("direction 3", verdict=verdict, index=None))
+    assert r.detectable() == math.inf
+    assert "missed" not in str(r)
+
+
+def test_coordinates_at_kinks_leave_what_directions_promise():
+    assert "missed" in str(report(*directions(0.5, 0.5), probe(verdict="kink")))
 
 
 def test_coordinates_alone_promise_nothing():
