@@ -189,6 +189,10 @@ def _mismatch_hint(gradient: Tree, theta: Tree) -> str:
     expected = dict(flatten(theta))
     if is_pair(gradient):
         return " (for a function that returns loss and gradient: check_value_and_grad)"
+    if isinstance(gradient, dict) and isinstance(theta, dict):
+        renamed = [key for key in theta if key not in gradient and f"d{key}" in gradient]
+        if renamed:
+            return f" (give the gradient of {renamed[0]} the key {renamed[0]!r}, not 'd{renamed[0]}')"
     for path, leaf in flatten(gradient):
         if path not in expected:
             continue

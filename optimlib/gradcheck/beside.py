@@ -83,7 +83,7 @@ class Beside:
 
     def is_suspicious(self) -> bool:
         """Whether the trapezoidal rule leaves a rest of second order."""
-        rests = []
+        rests: list[float] = []
         for far in (self.near, self.near / 2):
             moved = self.point(far)
             change = self.loss(moved) - self.subject.value
@@ -91,7 +91,7 @@ class Beside:
             rest = memory.trapezoid_rest(change, self.theta, moved, self.here, there, self.noise)
             if not (rests or rest.is_large):
                 return False
-            rests.append(rest.size)
+            rests.append(float(rest.size))
         low, high = memory.QUARTER
         return low < rests[1] / rests[0] < high
 

@@ -146,9 +146,15 @@ def first_change(before: Tree, after: Tree, name: str) -> str:
 
 def output(y: Tree, name: str) -> Tree:
     """The tree with arrays for leaves, once they are numbers that can be compared."""
+    is_pair = isinstance(y, tuple) and len(y) == 2
     y = map_tree(np.asarray, y)
     for path, leaf in flatten(y):
-        check_dtype(leaf, f"{name}{path}")
+        try:
+            check_dtype(leaf, f"{name}{path}")
+        except TypeError as error:
+            raise TypeError(
+                f"{error}{' (a cache? check_layer takes pairs of output and cache)' if is_pair else ''}"
+            ) from None
         check_finite(leaf, f"{name}{path}")
     if not any(leaf.size for leaf in leaves_of(y)):
         raise ValueError(f"{name} is {brief(y)}; expected at least one number in it")

@@ -33,6 +33,8 @@ from optimlib.gradcheck.inner_products import (
 from optimlib.gradcheck.report import GradientReport
 from optimlib.trees import Tree, copy_tree
 
+PAIR = "f(x) is a pair, and both count as outputs: for an output and a cache there is check_layer."
+
 
 def check_vjp(
     f: Function, vjp: Product, x: Tree, *, rng: np.random.Generator | None = None, **options: Any
@@ -85,7 +87,22 @@ def check_vjp(
     check_function(f, "f", "x")
     check_function(vjp, "vjp", "x, dy")
     names = {"theta": "x", "grad(theta)": "vjp(x, dy)", "grad": "vjp"}
-    return check_product(check_gradient, f, vjp, x, names, generator(rng), options)
+    is_pair = False
+
+    def watched(x: Tree, dy: Tree) -> Tree:
+        nonlocal is_pair
+        is_pair = isinstance(dy, tuple) and len(dy) == 2
+        try:
+            return vjp(x, dy)
+        except Exception as error:
+            if is_pair:
+                error.add_note(PAIR)
+            raise
+
+    report = check_product(check_gradient, f, watched, x, names, generator(rng), options)
+    if is_pair and report.verdict == "fail":
+        return replace(report, notes=(*report.notes, PAIR))
+    return report
 
 
 def check_jvp(

@@ -221,6 +221,17 @@ def test_gradients_that_cannot_be_meant_are_refused(kind):
     )
 
 
+@pytest.mark.parametrize("key", ["W", "W1", "b"])
+def test_gradients_with_a_d_before_their_names(key):
+    refused(
+        ValueError,
+        f"(give the gradient of {key} the key '{key}', not 'd{key}')",
+        loss=lambda t: square(t[key]),
+        grad=lambda t: {f"d{key}": 2 * t[key]},
+        theta={key: X},
+    )
+
+
 def test_float32_where_theta_is_float64_names_the_remedy():
     for theta, grad, place in (
         (X, lambda x: twice(x).astype(np.float32), "theta"),

@@ -402,6 +402,34 @@ def test_outputs_of_float32_for_float64_inputs(name, shape):
         assert check_vjp(f, wrong, x, rng=r).verdict == "fail"
 
 
+# A function that returns its output and a cache
+
+
+def test_a_cache_that_became_an_output_is_explained():
+    def forward(x):
+        return np.sin(x @ W), x @ W
+
+    def backward(dy, z):
+        return (dy * np.cos(z)) @ W.T
+
+    report = check_vjp(forward, lambda x, dy: backward(dy[0], forward(x)[1]), X)
+    assert report.verdict == "fail"
+    assert any("for an output and a cache there is check_layer" in note for note in report.notes)
+    with pytest.raises(TypeError, match=r"f\(x\)\[1\] has dtype <U4; .*\(a cache\? check_layer"):
+        check_vjp(lambda x: (x, "tanh"), lambda x, dy: dy[0], X)
+    with pytest.raises(TypeError) as caught:
+        check_vjp(forward, lambda x, dy: backward(dy, forward(x)[1]) @ "x", X)
+    assert "check_layer" in caught.value.__notes__[0]
+    report = check_vjp(lambda x: (np.sin(x), np.cos(x)), lambda x, dy: np.cos(x) * dy[0], X)
+    assert report.notes
+    assert (
+        check_vjp(
+            lambda x: (np.sin(x), np.cos(x)), lambda x, dy: np.cos(x) * dy[0] - np.sin(x) * dy[1], X
+        ).notes
+        == ()
+    )
+
+
 # Memory, in the words of a product
 
 
