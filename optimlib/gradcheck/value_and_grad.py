@@ -41,6 +41,7 @@ def check_value_and_grad(
 
     Examples
     --------
+    >>> import numpy as np
     >>> def f(theta): return (theta**3).sum(), 3 * theta**2
     >>> check_value_and_grad(f, np.array([1.0, -2.0])).verdict
     'pass'
@@ -74,6 +75,7 @@ def assert_value_and_grad(f: Callable[[Tree], tuple[Any, Tree]], theta: Tree, **
 
     Examples
     --------
+    >>> import numpy as np
     >>> assert_value_and_grad(lambda x: ((x**2).sum(), 2 * x), np.array([1.0, 3.0]))
     """
     check_value_and_grad(f, theta, **options).raise_unless_accepted()

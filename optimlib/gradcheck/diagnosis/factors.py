@@ -84,14 +84,15 @@ class Transformation(NamedTuple):
     name: str  #: such as ``exp(theta)``
     slope_name: str  #: its derivative, as one writes it
     slope: Callable[[np.ndarray], np.ndarray]  #: its derivative
+    is_power: bool = False  #: whether the derivative is a power of theta, which may be wrong for itself
 
 
 TRANSFORMATIONS = (
     Transformation("exp(theta)", "exp(theta)", np.exp),
     Transformation("10**theta", "log(10) 10**theta", lambda t: np.log(10) * 10**t),
-    Transformation("theta**2", "2 theta", lambda t: 2 * t),
-    Transformation("sqrt(theta)", "1 / (2 sqrt(theta))", lambda t: 0.5 / np.sqrt(t)),
-    Transformation("log(theta)", "1 / theta", lambda t: 1 / t),
+    Transformation("theta**2", "2 theta", lambda t: 2 * t, is_power=True),
+    Transformation("sqrt(theta)", "1 / (2 sqrt(theta))", lambda t: 0.5 / np.sqrt(t), is_power=True),
+    Transformation("log(theta)", "1 / theta", lambda t: 1 / t, is_power=True),
     Transformation("sigmoid(theta)", "s (1 - s)", lambda t: 1 / ((1 + np.exp(-t)) * (1 + np.exp(t)))),
     Transformation("softplus(theta)", "sigmoid(theta)", lambda t: 1 / (1 + np.exp(-t))),
     Transformation("tanh(theta)", "1 - tanh(theta)**2", lambda t: 1 / np.cosh(t) ** 2),
@@ -100,24 +101,29 @@ TRANSFORMATIONS = (
 
 def chain_factor(unexplained: list[Leaf], leaves: list[Leaf]) -> Iterator[Finding]:
     """The derivative of a transformation, such as exp for logarithmic parameters, left out or twice."""
-    found: dict[str, list[Leaf]] = {}
+    found: dict[tuple[Transformation, bool], list[Leaf]] = {}
     for leaf in unexplained:
         theta = leaf.at_probes(leaf.theta)
         for transformation in TRANSFORMATIONS:
             slope = transformation.slope(theta)
             if not is_varied(slope[leaf.telling]):
                 continue
-            if leaf.agrees(leaf.analytic * slope):
-                what = (
-                    f"numeric / analytic is {transformation.slope_name} ({{}}); usually the loss takes"
-                )
-                what += f" {transformation.name}, and the gradient lacks the derivative of that"
-            elif leaf.agrees(leaf.analytic / slope):
-                what = f"analytic / numeric is {transformation.slope_name} ({{}}); usually the gradient"
-                what += f" has the derivative of {transformation.name} once too often"
-            else:
-                continue
-            found.setdefault(what, []).append(leaf)
-            break
-    for what, group in found.items():
-        yield group, what.format(failing(group))
+            lacks = leaf.agrees(leaf.analytic * slope)
+            if lacks or leaf.agrees(leaf.analytic / slope):
+                found.setdefault((transformation, lacks), []).append(leaf)
+                break
+    for (transformation, lacks), group in found.items():
+        yield group, _chain_rule(transformation, lacks, failing(group))
+
+
+def _chain_rule(transformation: Transformation, lacks: bool, evidence: str) -> str:
+    """The sentence about a derivative that is left out, or there twice."""
+    name, slope_name, _, is_power = transformation
+    ratio = "numeric / analytic" if lacks else "analytic / numeric"
+    mistake = (
+        f"the loss takes {name}, and the gradient lacks the derivative of that"
+        if lacks
+        else f"the gradient has the derivative of {name} once too often"
+    )
+    likely = f"theta to a wrong power, or {mistake}?" if is_power else f"usually {mistake}"
+    return f"{ratio} is {slope_name} ({evidence}); {likely}"
