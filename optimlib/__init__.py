@@ -16,8 +16,10 @@ True
 
 from optimlib.clipping import clip_by_global_norm, clip_by_leaf_norm, clip_by_value, global_norm
 from optimlib.gradcheck.check import assert_gradient, check_gradient
+from optimlib.gradcheck.layers import check_layer, check_layer_object
 from optimlib.gradcheck.products import check_adjoint, check_hvp, check_jvp, check_vjp
 from optimlib.gradcheck.report import GradientReport
+from optimlib.gradcheck.value_and_grad import assert_value_and_grad, check_value_and_grad
 from optimlib.optimizers.adam import Adam, AdamW, AMSGrad
 from optimlib.optimizers.adam_family import AdaBelief, Adamax, Lion, Nadam, RAdam
 from optimlib.optimizers.adaptive import Adadelta, AdaGrad, RMSProp
@@ -51,10 +53,14 @@ __all__ = [
     "RMSProp",
     "ReduceOnPlateau",
     "assert_gradient",
+    "assert_value_and_grad",
     "check_adjoint",
     "check_gradient",
     "check_hvp",
     "check_jvp",
+    "check_layer",
+    "check_layer_object",
+    "check_value_and_grad",
     "check_vjp",
     "clip_by_global_norm",
     "clip_by_leaf_norm",

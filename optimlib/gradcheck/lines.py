@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import nan
-from numbers import Real
 from typing import Any
 
 import numpy as np
 
+from optimlib.gradcheck.arguments import loss_value
 from optimlib.trees import Tree, copy_tree, flatten, map_tree
 
 Loss = Callable[[Tree], float]
@@ -29,11 +29,7 @@ def evaluate(loss: Loss, theta: Tree) -> np.float32 | float:
     """
     with np.errstate(all="ignore"):  # a step may well leave the loss's domain
         value = loss(theta)
-    if isinstance(value, np.ndarray) and value.shape == ():
-        value = value[()]
-    if isinstance(value, bool) or not isinstance(value, Real):
-        raise TypeError(f"loss(theta) is {value!r} of type {type(value).__name__}; expected a number")
-    return value if isinstance(value, np.float32) else float(value)
+    return loss_value(value, "loss(theta)")
 
 
 class Line:

@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 
 from optimlib.differences import central, unit_roundoff
-from optimlib.gradcheck import diagnosis
+from optimlib.gradcheck.arguments import fitted_gradient
 from optimlib.gradcheck.bounds import Bounds
-from optimlib.gradcheck.lines import Coordinate, Line, Loss, evaluate
+from optimlib.gradcheck.diagnosis import memory
+from optimlib.gradcheck.lines import Coordinate, Line, Loss, evaluate, evaluate_anywhere
+from optimlib.gradcheck.nearby import near, point_beside
 from optimlib.gradcheck.noise import noise_along
-from optimlib.trees import Tree, copy_tree, flatten, map_tree, match
+from optimlib.trees import Tree, copy_tree, flatten, map_tree
 
 Gradient = Callable[[Tree], Tree]
 Leaves = list[tuple[str, np.ndarray]]
@@ -22,7 +24,6 @@ Leaves = list[tuple[str, np.ndarray]]
 FAR = 6.0  # noise is looked for at up to so many times the parameters' own size
 LAST_DIGITS = 2**10  # two calls may differ by so many roundings: sums in an order that changes
 CLOSE = 1e-2  # in float32 and in float64 a loss agrees to this part, if it computes the same
-ADVICE = "it is not a function of theta. Fix the seed: draw masks and noise once, outside."
 
 
 class Objective:
@@ -136,10 +137,7 @@ class Objective:
         argument = copy_tree(theta)
         arrays = [leaf for _, leaf in flatten(argument)]
         gradient = self.grad(argument)
-        try:
-            matched = [np.copy(g) for g in match(gradient, theta, "grad(theta)", "theta")]
-        except ValueError as error:
-            raise ValueError(f"{error}{_shape_hint(gradient, theta)}") from None
+        matched = [np.copy(g) for g in fitted_gradient(gradient, theta)]
         _check_unchanged(argument, arrays, flatten(theta), "grad")
         return [(path, g) for (path, _), g in zip(self.leaves, matched, strict=True)]
 
@@ -170,7 +168,7 @@ class Objective:
             if not isfinite(first) or not isfinite(second):
                 continue
             if abs(first - second) > LAST_DIGITS * self.roundoff * abs(first):
-                return f"{place} is {first:.9g} and then {second:.9g}: {ADVICE}"
+                return f"{place} is {first:.9g} and then {second:.9g}: {self.why_loss_varies()}"
             wavering = max(wavering, abs(first - second))
         problem = self.gradient_randomness()
         if problem:
@@ -191,9 +189,25 @@ class Objective:
         for leaf, ((path, g), (_, h)) in enumerate(zip(self.gradient, second, strict=True)):
             wavering = float(np.abs(g - h).max(initial=0))
             if wavering > LAST_DIGITS * self.claim_roundoff * float(np.abs(g).max(initial=0)):
-                return f"grad(theta){path} differs between two calls: {ADVICE}"
+                return f"grad(theta){path} differs between two calls: {self.why_gradient_varies()}"
             self.claim_noise[leaf] = 4 * wavering
         return ""
+
+    def why_loss_varies(self) -> str:
+        """What to do about a loss that is no function."""
+        self.evaluations += memory.CALLS
+        values = [evaluate_anywhere(self.loss, copy_tree(self.theta)) for _ in range(memory.CALLS)]
+        return f"it is not a function of theta. {memory.varying_loss(values)}"
+
+    def why_gradient_varies(self) -> str:
+        """What to do about a gradient that is no function, though the loss is one."""
+
+        def claimed(theta: Tree) -> list[np.ndarray]:
+            return [g for _, g in self.claimed(theta)]
+
+        moved = point_beside(self.theta, self.bounds, near(self.claim_roundoff))
+        what = memory.varying_gradient(self.loss, claimed, self.theta, moved)
+        return f"it is not a function of theta. {what}"
 
     def line_for_noise(self, least: float) -> Line:
         """A line along which every number changes in proportion to itself, by a random factor.
@@ -223,16 +237,6 @@ class Objective:
         bounds = self.bounds.at(moved)
         return Objective(self.loss, self.grad, moved, bounds, self.rng, self.accuracy)
 
-    def staleness(self) -> str:
-        """Whether the gradient looks at something else than its argument, or ""."""
-        moved = map_tree(lambda leaf: np.asarray(leaf * (1 + 2**-10) + 2**-10, leaf.dtype), self.theta)
-        try:
-            with np.errstate(all="ignore"):
-                three = [self.claimed(theta) for theta in (self.theta, moved, self.theta)]
-        except (ArithmeticError, ValueError):  # outside of the gradient's domain
-            return ""
-        return diagnosis.stale(*three)
-
     def central(self, path: str, index: tuple[int, ...], h: float) -> float:
         """The central difference of the loss at one place, or NaN: for the report's curve."""
         leaf = [known for known, _ in self.leaves].index(path)
@@ -258,12 +262,3 @@ def _check_unchanged(
                 f"{name}(theta) changed theta{path}; expected a function that only reads it"
             )
 
-
-def _shape_hint(gradient: Tree, theta: Tree) -> str:
-    """What the shapes of a gradient that does not fit suggest, for the end of an error message."""
-    shapes = {path: np.shape(leaf) for path, leaf in flatten(gradient)}
-    for path, leaf in flatten(theta):
-        hint = diagnosis.shape_hint(shapes.get(path, leaf.shape), leaf.shape)
-        if hint:
-            return f" ({path and f'{path}: '}{hint})"
-    return ""

@@ -521,7 +521,7 @@ def beside_a_million(size: float) -> Case:
 def test_a_tiny_gradient_beside_a_large_constant_is_inconclusive_but_not_so_a_wrong_one():
     report = check_gradient(*beside_a_million(1e-6))
     assert report.verdict == "inconclusive"
-    assert "too coarse to tell. Check in float64, and without large constants" in str(report)
+    assert "too coarse to tell. Compute all of it in float64, without large constants" in str(report)
     for change in (ERRORS["of the other sign"], ERRORS["doubled"]):
         assert verdict(beside_a_million(1e-6).with_grad(change)) == "fail"
 
@@ -765,7 +765,6 @@ def test_parameters_that_share_memory_are_refused(second):
             ValueError,
             "grad(theta)['w'] has shape (3,); expected (2,), the shape of theta",
         ),
-        ({"w": np.ones(2, int)}, TypeError, "grad(theta)['w'] has dtype int64; expected float64"),
         (
             {"w": np.ones(2, np.float32)},
             TypeError,
@@ -782,9 +781,9 @@ def test_parameters_that_share_memory_are_refused(second):
             "grad(theta) is not built like theta: missing keys ['w'], unexp",
         ),
         (np.ones(2), ValueError, "grad(theta) is a ndarray; expected a dict like theta"),
-        (None, ValueError, "grad(theta) is a NoneType; expected a dict like theta"),
+        (None, TypeError, "grad(theta) is None; expected a gradient like theta"),
     ],
-    ids=["shape", "integers", "float32", "nan", "keys", "array", "None"],
+    ids=["shape", "float32", "nan", "keys", "array", "None"],
 )
 def test_a_gradient_that_does_not_fit_is_refused(gradient, error, message):
     theta = {"w": np.ones(2)}
