@@ -53,7 +53,6 @@ def check_product(
 
     # What f(x) computes with may be less than what x is made of: a loss of float32 says so.
     coarse = is_coarser(y, x)
-    kind = np.float32 if coarse else np.float64
 
     def grad(x: Tree) -> Tree:
         dx = result(vjp, "vjp", x=x, dy=dy)
@@ -68,7 +67,9 @@ def check_product(
     constant = sqrt(inner(claimed, claimed))
 
     def loss(x: Tree) -> np.float32 | float:
-        return kind(constant + inner(leaves_of(f(x)), leaves_of(dy)))
+        y = f(x)
+        value = constant + inner(leaves_of(y), leaves_of(dy))
+        return np.float32(value) if is_coarser(y, x) else value
 
     report = check(loss, grad, x, rng=rng, **options)
     return renamed(report, names)

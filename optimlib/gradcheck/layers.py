@@ -193,6 +193,8 @@ def check_layer_object(
 
     def run(theta: dict[str, Tree]) -> tuple[Tree, Any]:
         for array, numbers in zip(own, leaves_of(theta["parameters"]), strict=True):
+            if numbers.dtype != array.dtype:  # they would be rounded
+                raise TypeError(f"the layer holds {array.dtype}; expected no {numbers.dtype} for it")
             array[...] = numbers
         return forward(theta["x"] if "x" in theta else copy_tree(x)), None
 

@@ -46,6 +46,15 @@ def dropout(x):
     return x * mask, mask
 
 
+def own_notes(report):
+    """What checks of layers say beside what every gradient check may say."""
+    return [note for note in report.notes if "wrote into" in note or "has shape" in note]
+
+
+def failing_leaves(report):
+    return {probe.path for probe in report.probes if probe.index and probe.verdict == "fail"}
+
+
 INPUTS = {"x": X, "gamma": rng.standard_normal(3), "beta": rng.standard_normal(3)}
 
 
@@ -54,8 +63,10 @@ def test_a_tuple_of_inputs():
     with unchanged(inputs):
         report = check_layer(affine, affine_backward, inputs)
     assert report.passed
-    assert report.notes == ()
-    assert report.probes[0].place == "inputs[0][0, 0]"
+    assert own_notes(report) == []
+    assert {probe.place.split("]")[0] for probe in report.probes if probe.index} == {
+        *("inputs[0", "inputs[1", "inputs[2")
+    }
 
 
 def test_a_dict_of_inputs_and_of_gradients_with_other_names():
@@ -66,7 +77,7 @@ def test_a_dict_of_inputs_and_of_gradients_with_other_names():
 
     report = check_layer(batch_norm, frozen_statistics, INPUTS)
     assert report.verdict == "fail"
-    assert {p.path for p in report.probes if p.verdict == "fail"} == {"['x']"}
+    assert failing_leaves(report) == {"['x']"}
 
 
 def test_an_array_alone():
@@ -136,14 +147,14 @@ def test_an_axis_of_length_one_too_many_passes_with_a_note():
 
     report = check_layer(affine, keepdims, (X, W, B))
     assert report.passed
-    assert report.notes[0].startswith("the gradient of inputs[2] has shape (1, 4) for (4,)")
+    assert own_notes(report)[0].startswith("the gradient of inputs[2] has shape (1, 4) for (4,)")
 
     def lost(dy, cache):
         return dy.sum(axis=0)
 
     report = check_layer(lambda b: (X @ W + b, None), lost, B[None])
     assert report.passed
-    assert report.notes[0].startswith("the gradient of inputs has shape (4,) for (1, 4)")
+    assert own_notes(report)[0].startswith("the gradient of inputs has shape (4,) for (1, 4)")
 
 
 def test_passes_that_write_into_their_arguments_pass_with_a_note():
@@ -159,7 +170,7 @@ def test_passes_that_write_into_their_arguments_pass_with_a_note():
     with unchanged(X):
         report = check_layer(relu_in_place, backward_in_place, X)
     assert report.passed
-    assert [note.split(".")[0] for note in report.notes] == [
+    assert [note.split(".")[0] for note in own_notes(report)] == [
         "forward wrote into inputs",
         "backward wrote into dy",
     ]
@@ -330,7 +341,7 @@ def test_attributes_dicts_and_lists():
         with unchanged(parameters, X):
             report = check_layer_object(layer.forward, layer.backward, X, parameters, gradients)
         assert report.verdict == "pass"
-        places = {probe.place.split("[")[0] for probe in report.probes}
+        places = {probe.place.split("[")[0] for probe in report.probes if probe.index}
         assert places == {"x", "parameters"}
 
 
@@ -340,7 +351,7 @@ def test_mistakes_in_objects_are_found_and_named():
     report = check_layer_object(
         dense.forward, lambda dy: dense.backward(dy) * 2, X, parameters, lambda: vars(dense)
     )
-    assert {probe.path for probe in report.probes if probe.verdict == "fail"} == {"['x']"}
+    assert failing_leaves(report) == {"['x']"}
     assert any(hint.startswith("x: analytic is 2 times numeric") for hint in report.hints)
     report = check_layer_object(
         dense.forward, dense.backward, X, parameters, lambda: {"dW": dense.dW, "db": dense.db / 5}
@@ -398,7 +409,7 @@ def test_a_first_layer_returns_no_gradient_of_its_input():
 
     report = check_layer_object(layer.forward, backward, X, layer.params, lambda: layer.grads)
     assert report.passed
-    assert {probe.place.split("[")[0] for probe in report.probes} == {"parameters"}
+    assert {p.place.split("[")[0] for p in report.probes if p.index} == {"parameters"}
 
 
 def test_an_activation_has_no_parameters():

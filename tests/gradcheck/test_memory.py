@@ -274,18 +274,21 @@ def deep_relu_grad(t):
 def test_a_gradient_of_other_arrays_passes_with_a_remark(loss, grad, theta):
     report = check_gradient(loss, grad, theta)
     assert report.verdict == "pass"
-    (note,) = report.notes
-    assert note.startswith("right at theta only: at a point beside it grad disagrees with the loss")
+    (note,) = remarks_on_memory(report)
+    assert "at a point beside it grad disagrees with the loss" in note
     assert "Does grad read other arrays than its argument?" in note
     assert note in " ".join(str(report).split())
 
 
+def remarks_on_memory(report):
+    return [note for note in report.notes if note.startswith("right at ")]
+
+
 def test_the_remark_names_what_did_not_move():
-    assert (
-        "does not move with theta in theta['W'], theta['V']"
-        in check_gradient(two_layers, WHOLLY, THETA).notes[0]
-    )
-    assert "does not move" not in check_gradient(two_layers, PARTLY, THETA).notes[0]
+    (note,) = remarks_on_memory(check_gradient(two_layers, WHOLLY, THETA))
+    assert "does not move with theta in theta['W'], theta['V']" in note
+    (note,) = remarks_on_memory(check_gradient(two_layers, PARTLY, THETA))
+    assert "does not move" not in note
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -304,7 +307,7 @@ def test_right_gradients_get_no_remark(seed, dtype):
             return {key: g.astype(dtype) for key, g in grad(t).items()}
 
         report = check_gradient(loss, in_dtype, w)
-        assert report.notes == ()
+        assert remarks_on_memory(report) == []
         assert report.verdict != "fail"
 
 
@@ -314,7 +317,8 @@ def test_a_loss_that_is_undefined_beside_theta_gets_no_remark():
             raise ValueError
         return (x**2).sum()
 
-    assert check_gradient(loss, lambda x: np.array([2.0, 4.0]), np.array([1.0, 2.0])).notes == ()
+    report = check_gradient(loss, lambda x: np.array([2.0, 4.0]), np.array([1.0, 2.0]))
+    assert remarks_on_memory(report) == []
 
 
 # A gradient that is wrong because it does not move
@@ -358,4 +362,4 @@ def test_products_that_are_linear_by_construction_are_never_called_stale():
     ):
         assert report.verdict == "fail"
         assert not any("stays the same" in hint for hint in report.hints)
-        assert report.notes == ()
+        assert remarks_on_memory(report) == []

@@ -107,12 +107,17 @@ RIGHT = {
 }
 
 
-@pytest.mark.parametrize("name", RIGHT)
+@pytest.mark.parametrize("name", sorted(RIGHT.keys() - {"constant"}))
 def test_right_products_pass(name):
     case = RIGHT[name]
     with unchanged(case.x):
         for seed in SEEDS:
             assert case.verdicts(rng=np.random.default_rng(seed)) == ("pass", "pass", "pass")
+
+
+def test_the_products_of_a_constant_do_not_fail():
+    """Where there is no slope at all, nothing is tested: that may be said."""
+    assert "fail" not in RIGHT["constant"].verdicts()
 
 
 WRONG_VJP = {
@@ -293,7 +298,7 @@ def test_reports_name_what_was_probed():
         product = tree_vjp({"x": t["x"], "W": t["theta"]}, d)
         return {"x": product["x"], "theta": 2 * product["W"]}
 
-    places = {probe.place for probe in check_vjp(f, vjp, x).probes}
+    places = {probe.place for probe in check_vjp(f, vjp, x, coordinates=100).probes}
     assert {"x['x'][0, 0]", "x['theta'][3, 3]"} <= places
     assert any(hint.startswith("x['theta']: analytic is 2 times") for hint in check_vjp(f, vjp, x).hints)
     assert [p.place for p in check_jvp(case.f, case.jvp, case.x, directions=3).probes] == [
@@ -301,7 +306,8 @@ def test_reports_name_what_was_probed():
         "s[1]",
         "s[2]",
     ]
-    assert check_adjoint(case.jvp, case.vjp, case.x).probes[0].place == "dx['x'][0, 0]"
+    probes = check_adjoint(case.jvp, case.vjp, case.x, coordinates=100).probes
+    assert "dx['x'][0, 0]" in {probe.place for probe in probes}
 
 
 def test_a_report_of_a_hessian_holds_both_checks():
@@ -398,7 +404,7 @@ def test_outputs_of_float32_for_float64_inputs(name, shape):
         x = r.standard_normal(shape)
         report = check_vjp(f, right, x, rng=r)
         assert report.verdict == "pass"
-        assert report.notes == ()
+        assert not any(note.startswith("right at ") for note in report.notes)
         assert check_vjp(f, wrong, x, rng=r).verdict == "fail"
 
 
@@ -421,13 +427,12 @@ def test_a_cache_that_became_an_output_is_explained():
         check_vjp(forward, lambda x, dy: backward(dy, forward(x)[1]) @ "x", X)
     assert "check_layer" in caught.value.__notes__[0]
     report = check_vjp(lambda x: (np.sin(x), np.cos(x)), lambda x, dy: np.cos(x) * dy[0], X)
-    assert report.notes
-    assert (
-        check_vjp(
-            lambda x: (np.sin(x), np.cos(x)), lambda x, dy: np.cos(x) * dy[0] - np.sin(x) * dy[1], X
-        ).notes
-        == ()
+    assert any("check_layer" in note for note in report.notes)
+    report = check_vjp(
+        lambda x: (np.sin(x), np.cos(x)), lambda x, dy: np.cos(x) * dy[0] - np.sin(x) * dy[1], X
     )
+    assert report.passed
+    assert not any("check_layer" in note for note in report.notes)
 
 
 # Memory, in the words of a product
@@ -460,8 +465,9 @@ def test_a_layer_that_keeps_what_backward_reads():
 def test_a_product_that_reads_other_arrays_passes_with_a_remark():
     report = check_vjp(np.sin, lambda x, dy: dy * np.cos(X), X)
     assert report.verdict == "pass"
-    assert report.notes[0].startswith("right at x only: at a point beside it vjp disagrees")
-    assert "does not move with x in x" in report.notes[0]
+    (note,) = (note for note in report.notes if note.startswith("right at x only"))
+    assert "at a point beside it vjp disagrees" in note
+    assert "does not move with x in x" in note
 
 
 def test_options_reach_the_gradient_check():
