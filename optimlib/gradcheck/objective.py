@@ -134,7 +134,10 @@ class Subject:
             return [g for _, g in self.claimed(theta)]
 
         moved = point_beside(self.theta, self.room, near(self.roundoff))
-        what = memory.varying_gradient(self.loss, claimed, self.theta, moved)
+        try:
+            what = memory.varying_gradient(self.loss, claimed, self.theta, moved)
+        except Exception:  # outside of the functions' domain: no advice is worth an error
+            what = memory.RANDOM
         return f"it is not a function of theta. {what}"
 
     def noise_along(self, line: Line, h: float, known: dict[float, float]) -> float:
