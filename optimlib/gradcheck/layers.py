@@ -1,4 +1,4 @@
-r"""Checking a layer as courses and small libraries write it: a forward and a backward pass that share.
+r"""Checking a layer as courses and small libraries write it: two passes that share a cache or an object.
 
 What the backward pass needs from the forward pass travels in a *cache* that `forward` returns, or stays
 inside an object. In both cases the gradients are vector-Jacobian products: of the output y with respect
@@ -55,9 +55,9 @@ def check_layer(
         \mathtt{backward}(dy, \mathtt{cache}) = (\nabla_x \langle y, dy \rangle,
         \nabla_W \langle y, dy \rangle, \ldots)
 
-    Every backward pass gets the cache of a forward pass of its own. Arguments that have no gradient
-    (strides, labels) and random numbers are fixed by the caller: ``lambda x: dropout(x, rng=
-    np.random.default_rng(0))``.
+    Every backward pass gets the cache of a forward pass of its own. Arguments that have no gradient,
+    such as strides and labels, are fixed by the caller, and so are random numbers: a `forward` that
+    draws a mask makes its own generator from a seed in every call.
 
     Parameters
     ----------
@@ -187,9 +187,6 @@ def check_layer_object(
     own = [array for _, array in check_point(parameters, "parameters")] if flatten(parameters) else []
     before = [array.copy() for array in own]
     theta = {"x": x, "parameters": copy_tree(parameters)}
-    y = forward(copy_tree(x))
-    if backward(map_tree(np.zeros_like, y)) is None:  # a first layer: its input needs no gradient
-        del theta["x"]
 
     def run(theta: dict[str, Tree]) -> tuple[Tree, Any]:
         for array, numbers in zip(own, leaves_of(theta["parameters"]), strict=True):
@@ -203,6 +200,9 @@ def check_layer_object(
         return {"x": dx, "parameters": gradients()}
 
     try:
+        y = forward(copy_tree(x))
+        if backward(map_tree(np.zeros_like, y)) is None:  # a first layer: its input needs no gradient
+            del theta["x"]
         return _check_passes(run, backward_and_collect, theta, IN_AN_OBJECT, rng, options)
     finally:
         for array, numbers in zip(own, before, strict=True):

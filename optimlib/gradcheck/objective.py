@@ -206,7 +206,10 @@ class Objective:
             return [g for _, g in self.claimed(theta)]
 
         moved = point_beside(self.theta, self.bounds, near(self.claim_roundoff))
-        what = memory.varying_gradient(self.loss, claimed, self.theta, moved)
+        try:
+            what = memory.varying_gradient(self.loss, claimed, self.theta, moved)
+        except Exception:  # outside of the functions' domain: no advice is worth an error
+            what = memory.RANDOM
         return f"it is not a function of theta. {what}"
 
     def line_for_noise(self, least: float) -> Line:

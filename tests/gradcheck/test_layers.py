@@ -320,12 +320,12 @@ class Accumulating(Affine):
 
 
 class Training(Affine):
-    """A backward pass that takes a step of its own."""
+    """A backward pass that takes a step of its own, with weight decay."""
 
     def backward(self, dout):
         dx = super().backward(dout)
         for p, g in zip(self.params, self.grads, strict=True):
-            p -= 0.1 * g
+            p -= 0.1 * g + 0.01 * p
         return dx
 
 

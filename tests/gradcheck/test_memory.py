@@ -321,6 +321,19 @@ def test_a_loss_that_is_undefined_beside_theta_gets_no_remark():
     assert remarks_on_memory(report) == []
 
 
+def test_no_error_beside_theta_reaches_the_user():
+    """A loss that asserts its domain is asked for hints far from theta, and may refuse."""
+
+    def loss(x):
+        assert abs(x - 1).max() < 0.1
+        return np.sin(x).sum()
+
+    assert check_gradient(loss, lambda x: np.full(2, 0.3), np.array([1.0, 0.95])).verdict == "fail"
+    r = np.random.default_rng(0)
+    report = check_gradient(loss, lambda x: r.random(2), np.array([1.0, 0.95]))
+    assert "Fix the seed" in report.problem
+
+
 # A gradient that is wrong because it does not move
 
 
