@@ -45,7 +45,7 @@ class Network:
 
 
 def found(loss, grad, theta, **options) -> tuple[str, ...]:
-    """The hints for a gradient, from a check of it: of every coordinate, unless options say otherwise."""
+    """The hints for a gradient, from a check of every coordinate unless options say otherwise."""
     probes = check_gradient(loss, grad, theta, **(EVERY | options)).probes
     return explain(flatten(theta), flatten(grad(theta)), probes)
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from optimlib import check_adjoint, check_gradient, check_hvp, check_jvp, check_vjp
+from optimlib.gradcheck.diagnosis import explain
 
 rng = np.random.default_rng(11)
 W = rng.standard_normal((4, 4))
@@ -165,6 +166,17 @@ def test_a_kink_is_no_place_without_a_slope():
         assert "mask" not in hint
 
 
+def test_a_kink_beside_an_unused_place_is_not_counted_to_it():
+    def loss(x):
+        return np.abs(x[0]) + 2 * x[2] + 3 * x[3]
+
+    def grad(x):
+        return np.array([3.0, 1.0, 2.0, 3.0])
+
+    for hint in hints(loss, grad, np.array([0.0, 1.0, 2.0, 0.5])):
+        assert "[0]" not in hint
+
+
 # One triangle of a symmetric matrix
 
 
@@ -258,6 +270,17 @@ def test_a_factor_of_a_symmetric_gradient_stays_a_factor():
     for factor, words in ((2, "is 2 times"), (0.5, "is 1/2 times"), (-1, "is -1 times")):
         hint = only(lambda x: np.sin((x + x.T) / 2).sum(), lambda x, f=factor: f * np.cos(x), s)
         assert words in hint
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_factor_seen_off_the_diagonal_only_is_no_rule_for_symmetric_matrices(seed):
+    """Without a probe on the diagonal, 2 G - diag(G) cannot be told from 2 G."""
+    s = (A + A.T) / 2 + seed * np.ones((4, 4))
+    claim = 2 * np.cos(s)
+    report = check_gradient(lambda x: np.sin((x + x.T) / 2).sum(), lambda x: claim, s, coordinates=16)
+    beside = [p for p in report.probes if p.index and p.index[0] != p.index[1]]
+    (hint,) = explain([("", s)], [("", claim)], beside)
+    assert "is 2 times numeric" in hint
 
 
 # Parameters that stand for others
@@ -424,6 +447,12 @@ def test_small_constant_factors_are_no_epsilon(size, seed):
     for hint in hints(lambda x: c @ np.sin(x), lambda x: (1 + size) * c * np.cos(x), C):
         assert "epsilon" not in hint
         assert "usually a constant" in hint
+
+
+@pytest.mark.parametrize("size", [1e-7, 1e-6, 1e-5])
+def test_small_differences_that_are_all_the_same_are_no_epsilon(size):
+    """A factor, an offset and much else would explain claims a little above slopes that are all 3."""
+    assert hints(lambda x: 3 * x.sum(), lambda x: np.full(6, 3 + size), C) == ()
 
 
 def test_a_wrong_leaf_beside_a_nearly_right_one_is_no_epsilon():
