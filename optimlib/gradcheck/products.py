@@ -100,9 +100,8 @@ def check_vjp(
             raise
 
     report = check_product(check_gradient, f, watched, x, names, generator(rng), options)
-    if is_pair and report.verdict == "fail":
-        return replace(report, notes=(*report.notes, PAIR))
-    return report
+    mistaken = is_pair and report.verdict == "fail"
+    return replace(report, notes=(*report.notes, PAIR)) if mistaken else report
 
 
 def check_jvp(
@@ -121,7 +120,7 @@ def check_jvp(
         \mathtt{jvp}(x, dx) = J\,dx = \frac{d}{ds} f(x + s\,dx) \Big|_{s = 0}
 
     With a number :math:`s_k` for every direction :math:`dx_k`, what is checked is the vector-Jacobian
-    product of :math:`s \mapsto f(x + \sum_k s_k\,dx_k)` at zero, which is
+    product of :math:`s \mapsto f(x + \sum_k s_k\,dx_k)` at zero:
     :math:`dy \mapsto (\langle \mathtt{jvp}(x, dx_k), dy \rangle)_k`.
 
     Parameters
