@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import pairwise
-from math import isfinite
+from math import hypot, isfinite, sqrt
 
 import numpy as np
 
@@ -79,7 +79,7 @@ def noise_beside(
         values = [value, *(along(side * k * spacing) for k in range(1, 11))]
         with np.errstate(all="ignore"):
             eighth = np.diff(values, 8)
-        level = float(np.sqrt(np.mean(eighth**2) / 12870)) if np.isfinite(eighth).all() else 0.0
+        level = hypot(*eighth) / sqrt(12870 * len(eighth)) if np.isfinite(eighth).all() else 0.0
         levels.append(level)
         if level <= 2 * unit_roundoff(1.0) * abs(value):
             break

@@ -25,6 +25,7 @@ DIRECTIONS = 6  # random directions over all parameters, if
 AFFORDABLE = 40  # so many evaluations are enough for them
 FURTHER = 3  # each but the first makes do with so many estimates: 10 evaluations, 12 if undecided
 GROUPS = 3  # leaves whose gradients differ much in size are moved apart, in so many groups at most
+DEAR = 12  # evaluations are what a coordinate may well take; four are enough where the loss is smooth
 FIRST = 2  # coordinates that show what one costs, and how exact the loss is
 ATTEMPTS = 4  # so often the loss may turn out to be coarser still
 TIED = 32  # up to so many numbers with a kink are looked at together
@@ -84,7 +85,7 @@ class Prober:
     def probe_affordable(self, places: list[Place], most: int) -> None:
         """Probe as many coordinates as fit into what is left of `most` evaluations."""
         before = self.objective.evaluations
-        count = min(FIRST, len(places), max(0, (most - before) // 4))
+        count = min(FIRST, len(places), max(0, (most - before) // DEAR))
         first = self.add_coordinates(places[:count])
         cost = max(4, -(-(self.objective.evaluations - before) // max(1, count)))
         count += max(0, (most - self.objective.evaluations) // cost)

@@ -141,7 +141,7 @@ class Scales:
             reach=reach,
         )
         f = Line(objective.loss, objective.point, direction)
-        widest = reach if objective.bounds.is_unbounded else h
+        widest = reach if objective.bounds.is_unbounded and most == HALVINGS else h
         return self.search(f, np.float64(0), test, h, widest, least, most, one_sided)
 
     def search(

@@ -177,10 +177,10 @@ class Search:
         wide = (right - left) / float((x + h) - (x - h))
         narrow = (near_right - near_left) / float((x + half) - (x - half))
         value = (4 * narrow - wide) / 3
-        rounding = max(2 * self.roundoff * (abs(right) + abs(left)), self.noise) / float(half)
+        rounding = max(2 * self.roundoff * (abs(right) + abs(left)), self.noise) / abs(float(half) / 2)
         bend = near_right - 2 * f_x + near_left  # of a kink, half of what it is over twice the step
         jump = (2 * bend - (right - 2 * f_x + left) / 2) / float(half)
-        if not abs(jump) <= 1e-3 * abs(test.claim) + SAFETY * rounding:
+        if not abs(jump) <= 1e-3 * abs(test.claim) + 2 * rounding:
             return None
         error = abs(test.claim - value) + rounding
         e = Estimate(value, error, rounding, float(h), bend / float(half) ** 2, 0.0, 0.0)
@@ -201,11 +201,9 @@ class Search:
         With wide steps, a kink beside theta looks like one at theta, and a fast oscillation like a
         slope of its own.
         """
-        at_stake = max(abs(self.test.claim - best.value), abs(best.jump)) / SAFETY
-        accepted = self.test.agrees_with(best)
         for step in steps:
             slope, rounding = self.quotient(copysign(step, self.step))
-            if not isfinite(rounding) or (SAFETY * rounding > at_stake and not accepted):
+            if not isfinite(rounding):
                 break
             if abs(slope - best.value) <= SAFETY * (rounding + best.error):
                 continue
@@ -302,6 +300,8 @@ class Search:
         """The first step for the next direction, from what was best for this one."""
         if best.step == self.step:
             return best.step
+        if best.step > self.step:  # roundings matter: from wide steps on
+            return 2 * best.step
         if best.error < 2 * best.rounding and best.step > self.step / 8:
             return 2 * best.step  # where the loss is smooth; a first estimate hardly ever counts
         # Kinks lie elsewhere along the next direction, and perhaps nearer.
