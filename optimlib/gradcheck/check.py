@@ -99,9 +99,9 @@ def check_gradient(
         If a parameter or a gradient has a dtype that cannot be checked, the loss is no number, or
         `rng` is no generator.
     ValueError
-        If theta holds no number that may be moved, or lies outside its bounds, the gradient's structure or shapes differ
-        from theta's, a number is NaN or infinite, `loss` or `grad` changes its argument, or
-        `coordinates` or `directions` is negative.
+        If theta holds no number that may be moved, or lies outside its bounds, the gradient's structure
+        or shapes differ from theta's, a number is NaN or infinite, `loss` or `grad` changes its
+        argument, or `coordinates`, `directions` or `accuracy` is negative.
 
     Examples
     --------

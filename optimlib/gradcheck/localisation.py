@@ -5,18 +5,28 @@ from __future__ import annotations
 import numpy as np
 
 from optimlib.gradcheck.probes import Prober
-from optimlib.gradcheck.sampling import index_of
+from optimlib.gradcheck.sampling import index_of, some_of_each
 
+THOROUGH = 100  # up to so many parameters are all probed one by one, once something is wrong
 MANY = 12  # of more leaves that may be to blame, one is found by halving
 BLAMED = 3  # so many leaves are looked into
 SAMPLE = 7  # coordinates of a leaf that are probed to see what is wrong with it
 
 
 def find_failures(prober: Prober) -> None:
-    """If a direction failed, find leaves and coordinates that are to blame, and add their probes."""
+    """If a probe failed, find leaves and coordinates that are to blame, and add their probes.
+
+    Of few parameters each is probed: what is wrong shows best in the pattern of all.
+    """
+    if prober.has("fail") and sum(np.count_nonzero(free) for free in prober.scales.free) <= THOROUGH:
+        known = {(p.path, p.index) for p in prober.probes}
+        everywhere = some_of_each(prober.scales.free, THOROUGH, prober.rng)
+        paths = prober.scales.paths
+        prober.add_coordinates([(n, index) for n, index in everywhere if (paths[n], index) not in known])
+        return
     failed = [p for p in prober.probes if p.verdict == "fail" and p.index is None]
-    paths = {path for probe in failed for path in probe.leaves}
-    suspects = [number for number, path in enumerate(prober.scales.paths) if path in paths]
+    moved = {path for probe in failed for path in probe.leaves}
+    suspects = [number for number, path in enumerate(prober.scales.paths) if path in moved]
     for leaf in guilty(prober, suspects)[:BLAMED]:
         blame(prober, leaf)
 

@@ -22,6 +22,7 @@ Leaves = list[tuple[str, np.ndarray]]
 """The leaves of a tree with their paths."""
 
 FAR = 6.0  # noise is looked for at up to so many times the parameters' own size
+FAR_OUT = 2**10  # a number of this size may be a date or a count: the loss may vary over lengths of 1
 LAST_DIGITS = 2**10  # two calls may differ by so many roundings: sums in an order that changes
 CLOSE = 1e-2  # in float32 and in float64 a loss agrees to this part, if it computes the same
 
@@ -221,6 +222,7 @@ class Objective:
         direction: list[np.ndarray | None] = []
         for (_, leaf), free in zip(self.leaves, self.bounds.free, strict=True):
             size = np.maximum(np.abs(leaf), least)
+            size = np.where(size > FAR_OUT, np.maximum(FAR_OUT, size / 64), size)
             power = np.exp2(np.floor(np.log2(np.where(size == 0, 1, size))))
             factor = self.rng.choice([-1, 1], leaf.shape) * self.rng.integers(16, 65, leaf.shape) / 32
             direction.append(free * factor * power)

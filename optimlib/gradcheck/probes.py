@@ -25,8 +25,10 @@ DIRECTIONS = 6  # random directions over all parameters, if
 AFFORDABLE = 40  # so many evaluations are enough for them
 FURTHER = 3  # each but the first makes do with so many estimates: 10 evaluations, 12 if undecided
 GROUPS = 3  # leaves whose gradients differ much in size are moved apart, in so many groups at most
+DEAR = 12  # evaluations are what a coordinate may well take; four are enough where the loss is smooth
 FIRST = 2  # coordinates that show what one costs, and how exact the loss is
-TIED = 64  # up to so many numbers with a kink are looked at together
+ATTEMPTS = 4  # so often the loss may turn out to be coarser still
+TIED = 32  # up to so many numbers with a kink are looked at together
 
 
 class Prober:
@@ -70,6 +72,7 @@ class Prober:
         self.rng = objective.rng
         self.scales = Scales(objective)
         self.probes: list[Probe] = []
+        self.is_continuous = False  # as far as it has been looked at
         self.tested: set[str] = set()  # paths of leaves with a slope that a probe could see
 
     def probe_coordinates(self, places: list[Place]) -> None:
@@ -82,13 +85,14 @@ class Prober:
     def probe_affordable(self, places: list[Place], most: int) -> None:
         """Probe as many coordinates as fit into what is left of `most` evaluations."""
         before = self.objective.evaluations
-        count = min(FIRST, len(places), max(0, (most - before) // 4))
+        count = min(FIRST, len(places), max(0, (most - before) // DEAR))
         first = self.add_coordinates(places[:count])
         cost = max(4, -(-(self.objective.evaluations - before) // max(1, count)))
         count += max(0, (most - self.objective.evaluations) // cost)
         found = first + self.add_coordinates(places[len(first) : count])
         kinks = [place for place, p in zip(places, found, strict=False) if p.jump]
         if len(kinks) >= 2:
+            kinks = kinks[:TIED]
             self.probe_together(kinks)
 
     def probe_together(self, places: list[Place]) -> None:
@@ -194,7 +198,9 @@ class Prober:
 
     def remember(self, leaves: list[int], share: float, probe: Probe) -> None:
         """Whether a probe could have seen that something is wrong with these leaves."""
-        if share > probe.tolerance or abs(probe.numeric) > probe.tolerance:
+        computed_zero = 0 < share <= self.scales.value_error() / 4
+        has_slope = max(share, abs(probe.numeric)) > probe.tolerance or probe.jump
+        if has_slope or computed_zero:
             self.tested.update(self.scales.paths[leaf] for leaf in leaves)
 
     def untested(self) -> tuple[str, ...]:
@@ -206,23 +212,31 @@ class Prober:
         """Every search as it came to know its loss, and its best estimate; side by side if possible.
 
         If one of them finds the loss to be coarser than it was thought to be, those that say that a
-        claim is wrong are made again with that knowledge.
+        claim is wrong are made again with that knowledge. And before any claim is called wrong, the
+        worst of them looks for steps in the graph of the loss.
         """
         found = self.measured(searches)
-        noise = max((search.noise for search, _ in found), default=0.0)
-        if noise > self.objective.noise:
+        for _ in range(ATTEMPTS):
+            noise = max((search.noise for search, _ in found), default=0.0)
+            wrong = [number for number, (search, best) in enumerate(found) if is_wrong(search, best)]
+            if wrong and noise <= self.objective.noise and not self.is_continuous:
+                worst = max(wrong, key=lambda number: judged(*found[number], "", "", None).excess)
+                noise = self.roughness(found[worst][0])
+                self.is_continuous = noise == 0
+            if noise <= self.objective.noise:
+                break
             self.objective.noise = noise
-            doubtful = [
-                number
-                for number, (search, best) in enumerate(found)
-                if search.noise < noise
-                and best is not None
-                and search.test.verdict(best) in ("fail", "kink")
-            ]
-            again = self.measured([found[number][0].coarser(noise) for number in doubtful])
-            for number, pair in zip(doubtful, again, strict=True):
+            again = self.measured([found[number][0].coarser(noise) for number in wrong])
+            for number, pair in zip(wrong, again, strict=True):
                 found[number] = pair
         return found
+
+    def roughness(self, search: Search) -> float:
+        """How much the loss jumps up and down along the line of a search."""
+        f = Counted(search.f)
+        rough = replace(search, f=f).roughness()
+        self.objective.evaluations += f.calls
+        return rough
 
     def measured(self, searches: list[Search]) -> list[tuple[Search, Estimate | None]]:
         """The same, each search by itself."""
@@ -264,6 +278,11 @@ def _measure(search: Search) -> tuple[Search, Estimate | None, int]:
     f = Counted(search.f)
     settled, best = replace(search, f=f).settle()
     return settled, best, f.calls
+
+
+def is_wrong(search: Search, best: Estimate | None) -> bool:
+    """Whether a search says that its claim is wrong, or that there is a kink."""
+    return best is not None and search.test.verdict(best) in ("fail", "kink")
 
 
 def judged(

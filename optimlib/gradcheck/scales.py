@@ -79,9 +79,9 @@ class Scales:
             claim=slope,
             claim_error=claim_error,
             size=max(abs(slope), ordinary),
-            fine=max(SHARP * abs(slope), 2 * SAFETY * claim_error),
+            fine=self.fine(abs(slope), claim_error),
             value=objective.value,
-            value_error=self.value_error(),
+            noise=objective.noise,
             roundoff=objective.claim_roundoff,
             length=abs(float(x)),
             length_of_all=self.length,
@@ -121,7 +121,7 @@ class Scales:
         length = norm([self.leaves[leaf] for leaf in leaves]) / unit
         reach = max(1.0 / unit, length)
         least = LOST * objective.roundoff * length
-        h = max(min(step * reach, self.random_step(reach)), 2**6 * least)
+        h = max(self.random_step(reach) if step == inf else step * reach, 2**6 * least)
         direction, h, one_sided = objective.bounds.inwards(direction, h)
         products = [self.gradient[leaf].astype(np.float64) * direction[leaf] for leaf in leaves]
         norms = [self.norms[leaf] for leaf in leaves if not self.is_negligible(leaf)]
@@ -132,9 +132,9 @@ class Scales:
             claim=float(sum(product.sum() for product in products)),
             claim_error=claim_error,
             size=min(hypot(*norms), ALIKE * smallest),
-            fine=max(SHARP * smallest, 2 * SAFETY * claim_error),
+            fine=self.fine(smallest, claim_error),
             value=objective.value,
-            value_error=self.value_error(),
+            noise=objective.noise,
             roundoff=objective.claim_roundoff,
             length=length / sqrt(count),
             length_of_all=self.length / unit,
@@ -171,6 +171,11 @@ class Scales:
             most=most,
             one_sided=one_sided,
         )
+
+    def fine(self, size: float, claim_error: float) -> float:
+        """Up to which tolerance no smaller steps are tried."""
+        in_float32 = size > 0 and self.objective.claim_roundoff > self.objective.roundoff
+        return max(SHARP * size, 2 * SAFETY * claim_error if in_float32 else 0.0)
 
     def claim_error(self, terms: float) -> float:
         """How far rounding may have carried a claim that is a sum of terms with this sum of sizes."""

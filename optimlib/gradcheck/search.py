@@ -13,8 +13,10 @@ from itertools import islice, takewhile
 from math import copysign, isfinite
 from typing import Any
 
+import numpy as np
+
 from optimlib.differences import Estimate, estimates, one_sided_estimates
-from optimlib.gradcheck.noise import height_of_stairs, noise_beside
+from optimlib.gradcheck.noise import noise_beside, roughness
 from optimlib.gradcheck.slope import SAFETY, SlopeTest
 
 START = 4  # first step, in units of Richardson's best: it leaves room for two halvings
@@ -22,7 +24,8 @@ APART = 2**12  # so many times smaller steps are tried before a claim is called 
 HALVINGS = 60  # of the first step, at most
 INWARDS = 16  # where the loss is undefined, steps shrink by so much
 COARSER = 4  # so often at most the loss is found to be coarser than it was thought to be
-UNLIKE = 0.1 / 1.2345678  # of a step: roundings that repeat with the steps show with others
+UNLIKE = 0.01 / 0.8123  # of a step: roundings that repeat with the steps show with others
+NOTICEABLE = 2**20  # so many roundings of the loss are a jump, and no noise
 CONSTANT = 2.0**-20  # over steps of this ratio, only a jump at theta keeps its height
 
 
@@ -64,7 +67,7 @@ class Search:
     --------
     >>> import numpy as np
     >>> test = SlopeTest(claim=1.001, claim_error=1e-16, size=1.0, fine=1e-7, value=1.0,
-    ...     value_error=1e-16, roundoff=2.0**-53, length=0.0, length_of_all=0.0, reach=1.0)
+    ...     noise=0.0, roundoff=2.0**-53, length=0.0, length_of_all=0.0, reach=1.0)
     >>> search = Search(np.exp, np.float64(0.0), test, step=2.0**-9, widest=1.0, least=0.0, near=0.0,
     ...     roundoff=2.0**-53, noise=0.0)
     >>> test.verdict(search.best_estimate())
@@ -93,12 +96,14 @@ class Search:
             if best is None or search.test.verdict(best) not in ("fail", "kink"):
                 break
             noise = search.noise_at(best)
-            if noise <= best.rounding * best.step / 4:  # as large as it was thought to be
+            if noise <= best.rounding * best.step:  # four times what it was thought to be
                 break
             search = search.coarser(noise)
             best = search.best_estimate()
-        if best is None or search.test.verdict(best) == "inconclusive":
-            best = search.jump_at_theta() or best
+        if best is None or best.error > self.test.blunt * self.test.size:
+            jump = self.jump_at_theta()
+            if jump is not None:
+                return self, jump
         return search, best
 
     def best_estimate(self) -> Estimate | None:
@@ -172,10 +177,10 @@ class Search:
         wide = (right - left) / float((x + h) - (x - h))
         narrow = (near_right - near_left) / float((x + half) - (x - half))
         value = (4 * narrow - wide) / 3
-        rounding = max(2 * self.roundoff * (abs(right) + abs(left)), self.noise) / float(half)
+        rounding = max(2 * self.roundoff * (abs(right) + abs(left)), self.noise) / abs(float(half) / 2)
         bend = near_right - 2 * f_x + near_left  # of a kink, half of what it is over twice the step
         jump = (2 * bend - (right - 2 * f_x + left) / 2) / float(half)
-        if not abs(jump) <= 1e-3 * abs(test.claim) + SAFETY * rounding:
+        if not abs(jump) <= 1e-3 * abs(test.claim) + 2 * rounding:
             return None
         error = abs(test.claim - value) + rounding
         e = Estimate(value, error, rounding, float(h), bend / float(half) ** 2, 0.0, 0.0)
@@ -196,11 +201,9 @@ class Search:
         With wide steps, a kink beside theta looks like one at theta, and a fast oscillation like a
         slope of its own.
         """
-        at_stake = max(abs(self.test.claim - best.value), abs(best.jump)) / SAFETY
-        accepted = self.test.agrees_with(best)
         for step in steps:
             slope, rounding = self.quotient(copysign(step, self.step))
-            if not isfinite(rounding) or (SAFETY * rounding > at_stake and not accepted):
+            if not isfinite(rounding):
                 break
             if abs(slope - best.value) <= SAFETY * (rounding + best.error):
                 continue
@@ -245,27 +248,51 @@ class Search:
             return self.f(self.x + type(self.x)(distance))
 
         sides = (copysign(1, self.step),) if self.one_sided else (1.0, -1.0)
-        return max(
-            4 * noise_beside(along, UNLIKE * best.step, self.test.value, sides),
-            height_of_stairs(along, best.step, self.widest, self.test.value, sides),
-        )
+        # Points at equal distances, each of them a number: else their rounding is seen, too.
+        exact = 2 * float(np.spacing(abs(self.x) + best.step))
+        spacing = exact * round(UNLIKE * best.step / exact)
+        return 4 * noise_beside(along, spacing, self.test.value, sides) if spacing else 0.0
+
+    def roughness(self) -> float:
+        """How much the loss jumps up and down along this line, if it does; else 0."""
+
+        def along(distance: float) -> float:
+            return self.f(self.x + type(self.x)(distance))
+
+        far = copysign(self.widest, self.step)
+        low, high = sorted((0.0, far)) if self.one_sided else (-abs(far), abs(far))
+        while high - low > self.least and not (isfinite(along(low)) and isfinite(along(high))):
+            low, high = low / INWARDS, high / INWARDS
+        rounding = 2 * self.roundoff * max(abs(self.test.value), abs(along(low)), abs(along(high)))
+        rounding += abs(self.test.claim) * float(np.spacing(abs(self.x)))
+        return 4 * roughness(along, low, high, max(rounding, self.noise))
 
     def coarser(self, noise: float) -> Search:
-        """This search for a loss whose values have so large an error."""
+        """The search for a loss whose values have so large an error."""
         value = self.test.value
         grown = first_step(1.0, value, self.roundoff, noise) / first_step(
             1.0, value, self.roundoff, self.noise
         )
         step = copysign(min(abs(self.step) * grown, max(self.widest, abs(self.step))), self.step)
-        return replace(self, step=step, noise=noise, test=replace(self.test, value_error=noise))
+        return replace(self, step=step, noise=noise, test=replace(self.test, noise=noise))
 
     def jump_at_theta(self) -> Estimate | None:
         """A jump of the loss itself: no slope there is right."""
         wide = self.widest
-        far, rounding = self.quotient(copysign(wide, self.step))
+        far, _ = self.quotient(copysign(wide, self.step))
         near, _ = self.quotient(copysign(wide * CONSTANT, self.step))
         height = abs(near) * CONSTANT  # in units of far, if it does not change with the step
-        if not (isfinite(near) and isfinite(far) and SAFETY * rounding < height > 0.5 * abs(far)):
+        least = NOTICEABLE * self.roundoff * abs(self.test.value) / wide
+        if not (isfinite(near) and isfinite(far) and least < height > 0.5 * abs(far)):
+            return None
+        beside = copysign(wide * CONSTANT, self.step)  # on this side the loss has to be smooth
+        noise = noise_beside(
+            lambda t: self.f(self.x + type(self.x)(beside + t)),
+            beside / 10,
+            self.f(self.x + type(self.x)(beside)),
+            sides=(1.0,),
+        )
+        if NOTICEABLE * noise > height * wide:
             return None
         return Estimate(near, 0.0, 0.0, wide * CONSTANT, 0.0, 0.0, 0.0)
 
@@ -273,6 +300,8 @@ class Search:
         """The first step for the next direction, from what was best for this one."""
         if best.step == self.step:
             return best.step
+        if best.step > self.step:  # roundings matter: from wide steps on
+            return 2 * best.step
         if best.error < 2 * best.rounding and best.step > self.step / 8:
             return 2 * best.step  # where the loss is smooth; a first estimate hardly ever counts
         # Kinks lie elsewhere along the next direction, and perhaps nearer.

@@ -31,8 +31,8 @@ class SlopeTest:
         The smallest slope that has to be told from zero: what the gradient around it makes likely.
     fine
         With a tolerance up to this, no smaller steps are tried.
-    value, value_error
-        The loss at theta, and how far off its values may be.
+    value, noise
+        The loss at theta, and the error of its values where it is larger than their rounding.
     roundoff
         The unit roundoff of the numbers that the gradient was computed with.
     length, length_of_all
@@ -45,7 +45,7 @@ class SlopeTest:
     >>> from optimlib.differences import estimates
     >>> import numpy as np
     >>> test = SlopeTest(claim=1.001, claim_error=1e-16, size=1.0, fine=1e-7, value=1.0,
-    ...     value_error=1e-16, roundoff=2.0**-53, length=0.0, length_of_all=0.0, reach=1.0)
+    ...     noise=0.0, roundoff=2.0**-53, length=0.0, length_of_all=0.0, reach=1.0)
     >>> test.verdict(next(estimates(np.exp, 0.0, 2.0**-9)))
     'fail'
     """
@@ -55,7 +55,7 @@ class SlopeTest:
     size: float
     fine: float
     value: float
-    value_error: float
+    noise: float
     roundoff: float
     length: float
     length_of_all: float
@@ -91,7 +91,9 @@ class SlopeTest:
         # A slope of zero has no size to compare with. A claim of zero is right if the estimate's
         # error is all rounding, and the claim is no more than errors of loss or theta make.
         of_all_theta = self.roundoff * abs(e.curvature) * self.length_of_all
-        is_zero = abs(self.claim) <= NEGLIGIBLE * (of_all_theta + self.value_error / self.reach)
+        of_loss = self.roundoff * abs(self.value) / self.reach
+        of_noise = self.noise / self.reach
+        is_zero = abs(self.claim) <= max(NEGLIGIBLE * (of_all_theta + of_loss), of_noise)
         return is_zero and self.is_all_rounding(e)
 
     def is_saturated(self, e: Estimate) -> bool:

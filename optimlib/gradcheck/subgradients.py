@@ -19,8 +19,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-POSITIVE, SIGNED = 4, 8  # random directions: uniform shifts show most of a tie, the others the rest
-BESIDE = 48  # points beside theta where slopes are measured before a claim is called too steep
+POSITIVE, SIGNED = 8, 8  # random directions: uniform shifts show most of a tie, the others the rest
+BESIDE = 24  # points beside theta where slopes are measured before a claim is called too steep
+RELATIVE = 1e-6  # what is known of a slope is no more exact, whatever its values
 SAFETY = 4  # a claim may be steeper by so many errors
 
 
@@ -100,7 +101,10 @@ def _directions(claim: np.ndarray, rng: np.random.Generator) -> Iterator[np.ndar
         yield claim / np.abs(claim).max()
     for number in range(POSITIVE + SIGNED):
         d = rng.standard_normal(k)
-        d = np.abs(d) if number < POSITIVE else d
+        if number < POSITIVE:
+            d = np.abs(d) * (rng.random(k) < 0.5 if number % 2 and k > 2 else 1)
+        if not d.any():
+            continue
         yield d / np.abs(d).max()
 
 
@@ -116,7 +120,7 @@ def _at_theta(
     for side in (1, -1):
         whole, half = side * (f(side * d) - middle), side * 2 * (f(side * d / 2) - middle)
         slopes.append(2 * half - whole)
-        error += abs(half - whole)
+        error += abs(half - whole) + RELATIVE * abs(whole)
     return Slopes(float(claim @ d), min(slopes), max(slopes), error)
 
 
@@ -127,13 +131,30 @@ def _beside(
     rng: np.random.Generator,
     value_error: float,
 ) -> Slopes:
-    """The same claim against slopes along d at points beside theta, too, until it lies between."""
+    """The claim against slopes along d at points beside theta, too, until it lies between them.
+
+    First at random points; then one number after the other of the best point moves to where the slope
+    comes nearer to the claim.
+    """
     h = 1 / 64
-    error = slopes.error + 2 * value_error / h
-    for _ in range(BESIDE):
-        y = rng.choice([-1, 1], len(d)) * rng.uniform(0.5, 1, len(d))
+    slopes = slopes._replace(error=slopes.error + 2 * value_error / h)
+    nearest, best = np.inf, np.zeros(len(d))
+
+    def look(y: np.ndarray) -> bool:
+        nonlocal slopes, nearest, best
         slope = (f(y + h * d) - f(y - h * d)) / (2 * h)
-        slopes = Slopes(slopes.claim, min(slopes.low, slope), max(slopes.high, slope), error)
-        if not slopes.is_outside:
-            break
+        slopes = slopes._replace(low=min(slopes.low, slope), high=max(slopes.high, slope))
+        if abs(slope - slopes.claim) < nearest:
+            nearest, best = abs(slope - slopes.claim), y
+        return slopes.is_outside
+
+    for _ in range(BESIDE):
+        if not look(rng.choice([-1, 1], len(d)) * rng.uniform(0.5, 1, len(d))):
+            return slopes
+    for number in range(len(d)):
+        for size in (2.0, -2.0):
+            y = best.copy()
+            y[number] = size * rng.uniform(0.75, 1)
+            if not look(y):
+                return slopes
     return slopes
