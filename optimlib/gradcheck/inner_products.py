@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from math import sqrt
+from math import copysign, sqrt
 from typing import Any
 
 import numpy as np
@@ -64,7 +64,7 @@ def check_product(
     # Where f(x) is small or its products with dy cancel, the loss would look more exact than it is.
     # A constant as large as what a step of 1 changes makes the check expect roundings of that size.
     claimed = leaves_of(grad(x))
-    constant = sqrt(inner(claimed, claimed))
+    constant = copysign(sqrt(inner(claimed, claimed)), inner(leaves_of(y), leaves_of(dy)))
 
     def loss(x: Tree) -> np.float32 | float:
         y = f(x)
