@@ -19,13 +19,18 @@ from optimlib.clipping import clip_by_global_norm, clip_by_leaf_norm, clip_by_va
 from optimlib.gradcheck import (
     GradientReport,
     assert_gradient,
+    assert_value_and_grad,
     check_adjoint,
     check_gradient,
     check_hvp,
     check_jvp,
+    check_layer,
+    check_layer_object,
+    check_value_and_grad,
     check_vjp,
 )
 from optimlib.optimizers import (
+    L2,
     LAMB,
     LARS,
     SGD,
@@ -37,6 +42,7 @@ from optimlib.optimizers import (
     Adamax,
     AdamW,
     AMSGrad,
+    Decoupled,
     Lion,
     Muon,
     Nadam,
@@ -46,10 +52,9 @@ from optimlib.optimizers import (
     RMSPropCentered,
     ScheduleFreeAdamW,
     ScheduleFreeSGD,
+    load_parameters,
+    which_convention,
 )
-from optimlib.optimizers.checkpoint import load_parameters
-from optimlib.optimizers.weight_decay import L2, Decoupled
-from optimlib.optimizers.which import which_convention
 from optimlib.schedules import (
     ReduceOnPlateau,
     constant,
@@ -96,10 +101,14 @@ __all__ = [
     "ScheduleFreeAdamW",
     "ScheduleFreeSGD",
     "assert_gradient",
+    "assert_value_and_grad",
     "check_adjoint",
     "check_gradient",
     "check_hvp",
     "check_jvp",
+    "check_layer",
+    "check_layer_object",
+    "check_value_and_grad",
     "check_vjp",
     "clip_by_global_norm",
     "clip_by_leaf_norm",

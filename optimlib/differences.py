@@ -1,7 +1,8 @@
-"""Derivatives from values alone: differences, their steps and their errors (chapter 2).
+"""Derivatives from values alone: differences, their steps and their errors.
 
 Every scheme takes a function `f`, a point `x` and a step `h` and returns an approximation of the
-derivative at `x`. A function that works element by element may be given an array of points. To
+derivative at `x`. A function that works element by element may be given an array of points; one that
+returns another number of values than it was given points is refused. To
 differentiate along a line in many dimensions, pass the function of the distance along it:
 ``central(lambda s: loss(theta + s * d), 0.0)``.
 """
@@ -57,7 +58,8 @@ def forward(f: Function, x: Any, h: Any = None) -> Any:
     TypeError
         If `x` is not float32 or float64: in an integer array, ``x + h`` would be ``x``.
     ValueError
-        If `h` is so small that ``x + h`` is rounded to ``x``.
+        If `h` is so small that ``x + h`` is rounded to ``x``, or `f` does not return one value for each
+        point.
 
     Examples
     --------
@@ -66,7 +68,7 @@ def forward(f: Function, x: Any, h: Any = None) -> Any:
     """
     x = _point(x)
     right = x + _step(forward, x, h)
-    return (f(right) - f(x)) / (right - x)
+    return (_values(f, right) - _values(f, x)) / (right - x)
 
 
 def central(f: Function, x: Any, h: Any = None) -> Any:
@@ -81,7 +83,7 @@ def central(f: Function, x: Any, h: Any = None) -> Any:
     x = _point(x)
     h = _step(central, x, h)
     right, left = x + h, x - h
-    return (f(right) - f(left)) / (right - left)
+    return (_values(f, right) - _values(f, left)) / (right - left)
 
 
 def richardson(f: Function, x: Any, h: Any = None) -> Any:
@@ -117,13 +119,15 @@ def complex_step(f: Function, x: Any, h: float = 1e-200) -> Any:
     ------
     TypeError
         If `x` is not float32 or float64, or `f` returns a real number.
+    ValueError
+        If `f` does not return one value for each point.
 
     Examples
     --------
     >>> complex_step(np.exp, 0.0)
     np.float64(1.0)
     """
-    value = f(_point(x).astype(np.float64) + 1j * h)
+    value = _values(f, _point(x).astype(np.float64) + 1j * h)
     if not np.iscomplexobj(value):
         raise TypeError(
             f"f returned {value!r} for a complex argument; expected a complex number:"
@@ -196,7 +200,7 @@ def central_optimum(value: Any, third: Any, noise: Any) -> Optimum:
 
 
 def error_curve(scheme: Scheme, f: Function, x: Any, exact: Any, steps: np.ndarray) -> np.ndarray:
-    """The absolute error of a scheme at each of many steps: the V-shaped curve of chapter 2.
+    """The absolute error of a scheme at each of many steps.
 
     Parameters
     ----------
@@ -254,9 +258,10 @@ def estimates(
         R_1 &= \frac{4 D(h/2) - D(h)}{3}, \qquad R_2 = \frac{4 D(h/4) - D(h/2)}{3} \\
         \mathrm{error} &= |R_2 - R_1| + \frac{\max(2u (|f_+| + |f_-|), \nu)}{h/4}
 
-    Then `h` is halved. Two extrapolations may agree by chance, so from the second estimate on the
-    distance of the two before counts as well, at a quarter. The first estimate costs seven
-    evaluations, every further one two.
+    Far from zero the steps to both sides may be rounded to different lengths, which adds the second
+    derivative times their difference. Then `h` is halved. Two extrapolations may agree by chance, so
+    from the second estimate on the distance of the two before counts as well, at a quarter. The first
+    estimate costs seven evaluations, every further one two.
 
     Parameters
     ----------
@@ -313,12 +318,14 @@ def estimates(
             if len(slopes) >= 4:  # two may agree by chance where three do not
                 apart = max(apart, _extrapolate(*slopes[-4:-1], weight=4)[1] / 4)
                 jump_apart = max(jump_apart, _extrapolate(*gaps[-4:-1], weight=2)[1] / 4)
+            curvature = gaps[-1] / float(h)
+            lopsided = abs(curvature) * abs(to_right - to_left)  # where the step is rounded
             yield Estimate(
                 value=value,
-                error=apart + rounding,
+                error=apart + rounding + lopsided,
                 rounding=rounding,
                 step=4 * float(h),
-                curvature=gaps[-1] / float(h),
+                curvature=curvature,
                 jump=jump,
                 jump_error=jump_apart + 4 * rounding,
             )
@@ -334,7 +341,7 @@ def one_sided_estimates(
     roundoff: float | None = None,
     noise: float = 0.0,
 ) -> Iterator[Estimate]:
-    r"""The same from one side: at ``x`` and beyond it in the direction of the sign of `h`.
+    r"""Derivatives by extrapolation from one side: from `x` in the direction of the sign of `h`.
 
     For a point at the edge of a function's domain. One-sided differences have an error of order
     :math:`h`, so they are extrapolated once more:
@@ -431,7 +438,8 @@ def noise_level(f: Function, h: float) -> float:
     0.001
     """
     values = [float(f(k * h)) for k in range(9)]
-    fourth = np.diff(values, 4)
+    with np.errstate(invalid="ignore"):  # infinity less infinity, beyond the domain of f
+        fourth = np.diff(values, 4)
     level = math.hypot(*fourth) / math.sqrt(70 * len(fourth))  # the root mean square
     grid = 0.0
     while len(set(values)) < 9 and not grid and h <= SMALL:
@@ -472,6 +480,18 @@ def _point(x: Any) -> np.ndarray:
     x = np.asarray(x)
     check_dtype(x, "x")
     return x[()]  # an array of shape () as a scalar
+
+
+def _values(f: Function, x: Any) -> Any:
+    """The values of `f`, once there is one for every point."""
+    values = f(x)
+    if np.shape(values) != np.shape(x):
+        raise ValueError(
+            f"f returned values of shape {np.shape(values)} for points of shape {np.shape(x)}; expected"
+            " one value for each point. Differentiate a function of many numbers along a line, such as"
+            " central(lambda s: f(x + s * d), 0.0), or compare its gradient with check_gradient"
+        )
+    return values
 
 
 def _step(scheme: Scheme, x: Any, h: Any) -> Any:

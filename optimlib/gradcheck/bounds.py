@@ -1,7 +1,8 @@
-"""How far parameters may be moved before they reach their bounds."""
+"""How far parameters may be moved before they reach their bounds, and which are held fixed."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from numbers import Real
 from typing import Any
 
@@ -11,6 +12,9 @@ from optimlib.trees import Tree, children, flatten, format_index
 
 Limits = tuple[Any, Any]
 """The lowest and the highest values, each a number or a tree like the parameters."""
+
+Frozen = Callable[[str], bool] | Any
+"""Which parameters are held fixed: a function of the path, or a tree of bools like the parameters."""
 
 NARROW = 1 / 16  # with at least this part of the step on either side, it is shortened to fit
 MARGIN = 0.99  # a step goes so far towards a bound: no rounding may carry it across
@@ -24,15 +28,24 @@ class Bounds:
     theta
         The parameters.
     limits
-        ``(low, high)``: numbers, or trees like `theta`.
+        ``(low, high)``: numbers, or trees like `theta`. Where both are equal, the number is fixed.
+    frozen
+        A function that takes the path of a leaf, such as ``['W']``, and returns whether it is fixed; or
+        a tree like `theta` with a bool, or an array of them, for every leaf. None: nothing is fixed.
+
+    Attributes
+    ----------
+    free : list of numpy.ndarray
+        For every leaf, which of its numbers may be moved.
 
     Raises
     ------
     TypeError
-        If a bound is not a number where a number is expected.
+        If a bound is not a number where a number is expected, or `frozen` holds something else than
+        bools.
     ValueError
-        If the bounds are not two, do not fit theta, contain NaN, leave a parameter no room at all, or
-        theta lies outside of them.
+        If the bounds are not two, do not fit theta, contain NaN, or theta lies outside of them; if
+        `frozen` does not fit theta.
 
     Examples
     --------
@@ -41,10 +54,10 @@ class Bounds:
     ((0.5, False), (0.5, True))
     """
 
-    def __init__(self, theta: Tree, limits: Limits) -> None:
+    def __init__(self, theta: Tree, limits: Limits, frozen: Frozen = None) -> None:
         if not (isinstance(limits, tuple | list) and len(limits) == 2):
             raise ValueError(f"bounds is {limits!r}; expected two: (low, high)")
-        self.limits = limits
+        self.limits, self.frozen = limits, frozen
         leaves = flatten(theta)
         lows, highs = (_numbers(bound, theta, f"bounds[{i}]") for i, bound in enumerate(limits))
         self.is_unbounded = all(np.isinf(bound).all() for bound in lows + highs)
@@ -53,13 +66,22 @@ class Bounds:
         for (path, leaf), below, above, low, high in zip(
             leaves, self.below, self.above, lows, highs, strict=True
         ):
-            wrong = ~((below >= 0) & (above >= 0) & (below + above > 0))
+            wrong = ~((below >= 0) & (above >= 0))
             if wrong.any():
                 index = tuple(np.argwhere(wrong)[0].tolist())
                 raise ValueError(
                     f"theta{path}{format_index(index)} is {leaf[index]} with bounds {low[index]} and"
-                    f" {high[index]}; expected a number within, and low below high"
+                    f" {high[index]}; expected a number within"
                 )
+        held = _held(frozen, leaves)
+        self.free = [
+            (below + above > 0) & ~fixed
+            for below, above, fixed in zip(self.below, self.above, held, strict=True)
+        ]
+
+    def at(self, theta: Tree) -> Bounds:
+        """The bounds of other parameters."""
+        return Bounds(theta, self.limits, self.frozen)
 
     def step(self, leaf: int, index: tuple[int, ...], h: float) -> tuple[float, bool]:
         """A step for one coordinate, `h` if there is room, and whether it fits to that side only."""
@@ -94,6 +116,31 @@ class Bounds:
                 step = min(step, float(np.min(MARGIN * farther / np.abs(d[near]))))
                 any_near = True
         return turned, step, any_near
+
+
+def _held(frozen: Frozen, leaves: list[tuple[str, np.ndarray]]) -> list[np.ndarray]:
+    """For every leaf, which of its numbers are held fixed by the user's wish."""
+    if frozen is None:
+        given: list[Any] = [False] * len(leaves)
+    elif callable(frozen):
+        given = [frozen(path) for path, _ in leaves]
+    else:
+        flat = flatten(frozen)
+        if [path for path, _ in flat] != [path for path, _ in leaves]:
+            raise ValueError("frozen is not built like theta; expected a bool for every leaf of theta")
+        given = [fixed for _, fixed in flat]
+    held = []
+    for fixed, (path, leaf) in zip(given, leaves, strict=True):
+        mask = np.asarray(fixed)
+        if mask.dtype != bool:
+            where = f"frozen({path!r})" if callable(frozen) else f"frozen{path}"
+            raise TypeError(f"{where} is {fixed!r}; expected True or False")
+        if mask.shape not in ((), leaf.shape):
+            raise ValueError(
+                f"frozen{path} has shape {mask.shape}; expected {leaf.shape}, the shape of theta{path}"
+            )
+        held.append(np.broadcast_to(mask, leaf.shape))
+    return held
 
 
 def _numbers(bound: Any, theta: Tree, name: str) -> list[np.ndarray]:

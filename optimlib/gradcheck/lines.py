@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import nan
-from numbers import Real
 from typing import Any
 
 import numpy as np
 
+from optimlib.gradcheck.arguments import loss_value
 from optimlib.trees import Tree, copy_tree, flatten, map_tree
 
 Loss = Callable[[Tree], float]
@@ -29,11 +29,7 @@ def evaluate(loss: Loss, theta: Tree) -> np.float32 | float:
     """
     with np.errstate(all="ignore"):  # a step may well leave the loss's domain
         value = loss(theta)
-    if isinstance(value, np.ndarray) and value.shape == ():
-        value = value[()]
-    if isinstance(value, bool) or not isinstance(value, Real):
-        raise TypeError(f"loss(theta) is {value!r} of type {type(value).__name__}; expected a number")
-    return value if isinstance(value, np.float32) else float(value)
+    return loss_value(value, "loss(theta)")
 
 
 class Line:
@@ -104,20 +100,28 @@ class Coordinate:
 
 
 class Counted:
-    """A function of one number that counts its calls: in a worker, nothing else can.
+    """A function of one number that counts its calls, and is not called twice at one place.
 
     >>> f = Counted(abs)
-    >>> f(-2.0), f.calls
-    (2.0, 1)
+    >>> f(-2.0), f(-2.0), f.calls
+    (2.0, 2.0, 1)
     """
 
     def __init__(self, f: Callable[[Any], float]) -> None:
         self.f = f
-        self.calls = 0
+        self.known: dict[float, float] = {}
 
     def __call__(self, x: Any) -> float:
-        self.calls += 1
-        return self.f(x)
+        """The value there."""
+        place = float(x)
+        if place not in self.known:
+            self.known[place] = self.f(x)
+        return self.known[place]
+
+    @property
+    def calls(self) -> int:
+        """How often the function was called."""
+        return len(self.known)
 
 
 def evaluate_anywhere(loss: Loss, theta: Tree) -> float:

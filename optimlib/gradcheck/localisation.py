@@ -5,18 +5,28 @@ from __future__ import annotations
 import numpy as np
 
 from optimlib.gradcheck.probes import Prober
-from optimlib.gradcheck.sampling import index_of
+from optimlib.gradcheck.sampling import index_of, some_of_each
 
+THOROUGH = 100  # up to so many parameters are all probed one by one, once something is wrong
 MANY = 12  # of more leaves that may be to blame, one is found by halving
 BLAMED = 3  # so many leaves are looked into
 SAMPLE = 7  # coordinates of a leaf that are probed to see what is wrong with it
 
 
 def find_failures(prober: Prober) -> None:
-    """If a direction failed, find leaves and coordinates that are to blame, and add their probes."""
+    """If a probe failed, find leaves and coordinates that are to blame, and add their probes.
+
+    Of few parameters each is probed: what is wrong shows best in the pattern of all.
+    """
+    if prober.has("fail") and sum(np.count_nonzero(free) for free in prober.scales.free) <= THOROUGH:
+        known = {(p.path, p.index) for p in prober.probes}
+        everywhere = some_of_each(prober.scales.free, THOROUGH, prober.rng)
+        paths = prober.scales.paths
+        prober.add_coordinates([(n, index) for n, index in everywhere if (paths[n], index) not in known])
+        return
     failed = [p for p in prober.probes if p.verdict == "fail" and p.index is None]
-    paths = {path for probe in failed for path in probe.leaves}
-    suspects = [number for number, path in enumerate(prober.scales.paths) if path in paths]
+    moved = {path for probe in failed for path in probe.leaves}
+    suspects = [number for number, path in enumerate(prober.scales.paths) if path in moved]
     for leaf in guilty(prober, suspects)[:BLAMED]:
         blame(prober, leaf)
 
@@ -31,15 +41,15 @@ def guilty(prober: Prober, leaves: list[int]) -> list[int]:
 
 def fails(prober: Prober, leaves: list[int], part: slice = slice(None)) -> bool:
     """Whether a random direction over these leaves, or over part of one, fails."""
-    search = prober.scales.direction(leaves, part=part)
-    (best,) = prober.measure([search])
+    ((search, best),) = prober.measure([prober.scales.direction(leaves, part=part)])
     return best is not None and search.test.verdict(best) == "fail"
 
 
 def blame(prober: Prober, leaf: int) -> None:
     """Probe coordinates of a leaf until one fails: at random, and then by halving."""
     path, g = prober.scales.paths[leaf], prober.scales.gradient[leaf]
-    chosen = set(prober.rng.choice(g.size, min(SAMPLE, g.size), replace=False).tolist())
+    free = np.flatnonzero(prober.scales.free[leaf])
+    chosen = set(prober.rng.choice(free, min(SAMPLE, free.size), replace=False).tolist())
     chosen.add(int(np.abs(g).argmax()))
     known = {(p.path, p.index) for p in prober.probes}
     places = [(leaf, index_of(flat, g.shape)) for flat in sorted(chosen)]

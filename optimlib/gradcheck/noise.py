@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import isfinite
+from itertools import pairwise
+from math import hypot, isfinite, sqrt
 
 import numpy as np
 
 from optimlib.differences import SMALL, noise_level, unit_roundoff
+
+POINTS, NEARER, LEVELS = 12, 2, 32  # steps in a row, how much smaller they become, and how often
+RANGES, CLOSER = 3, 2**12  # looks at a kink, and how much nearer to theta the next one is
+REMAINING = 1e-3  # of the roughness is seen at the nearest, if it is made of jumps
+ALTERNATING = 30  # about the square root of 924: a sixth difference of errors, in units of one
 
 Along = Callable[[float], float]
 """The loss as a function of the distance along a line."""
@@ -39,3 +45,111 @@ def noise_along(narrow: Along, wide: Along, h: float, value: float) -> float:
         if level == 0 and float(np.float32(value)) == value:  # it may come from float32
             level = unit_roundoff(np.float32(0)) * abs(value) / 2
     return level if isfinite(level) else 0.0
+
+
+def noise_beside(
+    along: Along, spacing: float, value: float, sides: tuple[float, ...] = (1.0, -1.0)
+) -> float:
+    r"""The standard deviation of the errors of a loss right beside theta, from eighth differences.
+
+    They vanish for polynomials up to degree 7. Of independent errors, they have a variance of
+    :math:`\binom{16}{8} = 12870` times that of one error. A kink at theta, or on one side of it, is no
+    error: the side counts on which there is less.
+
+    Parameters
+    ----------
+    along
+        The loss at a distance from theta; ten values on a side.
+    spacing
+        The distance between the values.
+    value
+        The loss at theta.
+    sides
+        Where it may be called: 1.0 to the right, -1.0 to the left.
+
+    Examples
+    --------
+    >>> noise_beside(lambda t: round(t, 3) + t**5, 0.0123, 0.0) > 1e-4
+    True
+    >>> noise_beside(lambda t: abs(t) + t**5, 0.0123, 0.0) < 1e-15
+    True
+    """
+    levels = []
+    for side in sides:
+        values = [value, *(along(side * k * spacing) for k in range(1, 11))]
+        with np.errstate(all="ignore"):
+            eighth = np.diff(values, 8)
+        level = hypot(*eighth) / sqrt(12870 * len(eighth)) if np.isfinite(eighth).all() else 0.0
+        levels.append(level)
+        if level <= 2 * unit_roundoff(1.0) * abs(value):
+            break
+    return min(levels)
+
+
+def roughness(along: Along, low: float, high: float, rounding: float) -> float:
+    """How much a loss jumps up and down near theta, if its graph is made of steps; 0 if it has none.
+
+    A loss of parameters that are rounded, written as text or looked up in a table is a staircase, and
+    one that a solver computes jumps where the number of iterations changes. We look for the largest
+    sixth difference of values in a row, and then there from nearer and nearer. With steps of half the
+    size it becomes 64 times smaller where the loss is smooth, twice at a kink, and stays what it is at a
+    jump.
+
+    Parameters
+    ----------
+    along
+        The loss at a distance from theta.
+    low, high
+        Where to look.
+    rounding
+        The error of its values by rounding.
+
+    Returns
+    -------
+    float
+        A standard deviation, as that of errors.
+
+    Examples
+    --------
+    >>> roughness(lambda t: round(t, 1) + t, -1.0, 1.0, rounding=1e-16) > 0.01
+    True
+    >>> roughness(lambda t: max(t - 0.3, 0) + t, -1.0, 1.0, rounding=1e-16)
+    0.0
+    """
+    for _ in range(RANGES):
+        level, sizes = _closest_look(along, low, high, rounding)
+        if level or not _shrinks(sizes):
+            return level
+        low, high = low / CLOSER, high / CLOSER  # beside the kink, there may be small jumps as well
+    return 0.0
+
+
+def _closest_look(along: Along, low: float, high: float, rounding: float) -> tuple[float, list[float]]:
+    """The roughness in a range, and the largest sixth differences from step to step of the search."""
+    spacing, start = (high - low) / POINTS, low
+    sizes: list[float] = []
+    values: list[float] = []
+    for _ in range(LEVELS):
+        values = [along(start + k * spacing) for k in range(POINTS + 1)]
+        with np.errstate(all="ignore"):
+            sixth = np.abs(np.diff(values, 6))
+        sizes.append(float(sixth.max()))
+        if not sizes[-1] > 64 * rounding or _shrinks(sizes) or _grows(sizes):  # or it is NaN
+            return 0.0, sizes
+        middle = start + (3 + int(sixth.argmax())) * spacing  # of the six steps that it spans
+        spacing /= NEARER
+        start = min(max(middle - POINTS / 2 * spacing, low), high - POINTS * spacing)
+    rough = max((size for size, nearer in pairwise(sizes) if size < NEARER**2 * nearer), default=0.0)
+    rises = np.sort(np.abs(np.diff(values)))
+    is_jump = rises[-1] > 8 * rises[len(rises) // 2] and sizes[-1] > REMAINING * rough
+    return (rough / ALTERNATING if is_jump else 0.0), sizes
+
+
+def _shrinks(sizes: list[float]) -> bool:
+    """Whether sixth differences become smaller all the time, as they do at a kink or a cusp."""
+    return len(sizes) > 8 and all(1.3 * nearer < size for size, nearer in pairwise(sizes[-9:]))
+
+
+def _grows(sizes: list[float]) -> bool:
+    """Whether sixth differences become larger, as they do at a pole."""
+    return len(sizes) > 8 and sizes[-1] > 16 * sizes[-9]

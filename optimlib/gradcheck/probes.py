@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import replace
 from math import inf, nan
@@ -12,19 +12,23 @@ import numpy as np
 from optimlib.differences import Estimate
 from optimlib.gradcheck.lines import Counted, evaluate_anywhere
 from optimlib.gradcheck.objective import Objective
+from optimlib.gradcheck.progress import Progress
 from optimlib.gradcheck.report import Probe
-from optimlib.gradcheck.sampling import Place, groups, some_of_each
+from optimlib.gradcheck.sampling import Place, parted
 from optimlib.gradcheck.scales import Scales
 from optimlib.gradcheck.search import HALVINGS, Search
 from optimlib.gradcheck.slope import SAFETY
-from optimlib.gradcheck.subgradients import excess, gradients_beside
+from optimlib.gradcheck.subgradients import steeper_than_all
 from optimlib.trees import copy_tree, flatten, format_index
 
-DIRECTIONS = 6  # more are probed along so many random directions, if
-BUDGET = 40  # that many evaluations are enough (a dozen more look for randomness and noise), and
+DIRECTIONS = 6  # random directions over all parameters, if
+AFFORDABLE = 40  # so many evaluations are enough for them
 FURTHER = 3  # each but the first makes do with so many estimates: 10 evaluations, 12 if undecided
 GROUPS = 3  # leaves whose gradients differ much in size are moved apart, in so many groups at most
-TIED = 3  # up to so many numbers with a kink are looked at together
+DEAR = 12  # evaluations are what a coordinate may well take; four are enough where the loss is smooth
+FIRST = 2  # coordinates that show what one costs, and how exact the loss is
+ATTEMPTS = 4  # so often the loss may turn out to be coarser still
+TIED = 32  # up to so many numbers with a kink are looked at together
 
 
 class Prober:
@@ -37,7 +41,7 @@ class Prober:
     executor
         Where to measure side by side, or None.
     progress
-        Whether to show a progress bar.
+        Counts the probes.
 
     Attributes
     ----------
@@ -49,59 +53,76 @@ class Prober:
     Examples
     --------
     >>> from optimlib.gradcheck.bounds import Bounds
+    >>> from optimlib.gradcheck.sampling import some_of_each
     >>> bounds, rng = Bounds(np.ones(2), (-np.inf, np.inf)), np.random.default_rng(0)
     >>> prober = Prober(Objective(np.sum, np.ones_like, np.ones(2), bounds, rng))
-    >>> prober.probe_coordinates(2)
+    >>> prober.probe_coordinates(some_of_each(prober.scales.free, 2, rng))
     >>> [probe.verdict for probe in prober.probes]
     ['pass', 'pass']
     """
 
     def __init__(
-        self, objective: Objective, executor: Executor | None = None, progress: bool = False
+        self,
+        objective: Objective,
+        executor: Executor | None = None,
+        progress: Progress | None = None,
     ) -> None:
-        self.objective, self.executor, self.progress = objective, executor, progress
+        self.objective, self.executor = objective, executor
+        self.progress = progress or Progress(show=False)
         self.rng = objective.rng
         self.scales = Scales(objective)
         self.probes: list[Probe] = []
+        self.is_continuous = False  # as far as it has been looked at
+        self.tested: set[str] = set()  # paths of leaves with a slope that a probe could see
 
-    def probe_coordinates(self, count: int) -> None:
-        """Probe `count` coordinates of every leaf, or all of a leaf that has no more."""
-        places = some_of_each(self.scales.gradient, count, self.rng)
-        found = self.add_coordinates(places)
+    def probe_coordinates(self, places: list[Place]) -> None:
+        """Probe the coordinates at these places, and those with a kink together."""
+        found = self.add_coordinates(places[:FIRST]) + self.add_coordinates(places[FIRST:])
         kinks = [place for place, p in zip(places, found, strict=True) if p.jump]
         if 2 <= len(kinks) <= TIED:
+            self.probe_together(kinks)
+
+    def probe_affordable(self, places: list[Place], most: int) -> None:
+        """Probe as many coordinates as fit into what is left of `most` evaluations."""
+        before = self.objective.evaluations
+        count = min(FIRST, len(places), max(0, (most - before) // DEAR))
+        first = self.add_coordinates(places[:count])
+        cost = max(4, -(-(self.objective.evaluations - before) // max(1, count)))
+        count += max(0, (most - self.objective.evaluations) // cost)
+        found = first + self.add_coordinates(places[len(first) : count])
+        kinks = [place for place, p in zip(places, found, strict=False) if p.jump]
+        if len(kinks) >= 2:
+            kinks = kinks[:TIED]
             self.probe_together(kinks)
 
     def probe_together(self, places: list[Place]) -> None:
         """Whether slopes that are right one by one at their kinks are right together.
 
-        A probe is added if they are not: for the direction that shows it best.
+        A probe is added if they are not: for a direction that shows it.
         """
         objective, scales = self.objective, self.scales
         x = np.array([scales.leaves[leaf][index] for leaf, index in places])
-        distances = objective.roundoff**0.25 * np.maximum(1, np.abs(x))
-        gradients, errors = gradients_beside(
+        claim = np.array([float(scales.gradient[leaf][index]) for leaf, index in places])
+        slopes = steeper_than_all(
             objective.counted(self.at_places(places)),
             x,
-            distances,
+            claim,
+            objective.roundoff**0.25 * np.maximum(1, np.abs(x)),
             self.rng,
-            roundoff=objective.roundoff,
-            noise=objective.noise,
+            value_error=scales.value_error(),
         )
-        claim = np.array([float(scales.gradient[leaf][index]) for leaf, index in places])
-        d, ratio = excess(claim, gradients, errors, self.rng)
-        if not ratio > SAFETY:
+        if slopes is None:
             return
-        error = float((np.abs(d) @ errors.T).max())
+        shown = ", ".join(self.place(leaf, index) for leaf, index in places[:4])
         self.probes.append(
             Probe(
-                place=", ".join(self.place(leaf, index) for leaf, index in places),
+                place=shown + (f" and {len(places) - 4} more" if len(places) > 4 else ""),
                 path="",
                 index=None,
-                analytic=float(d @ claim),
-                numeric=float((d @ gradients.T).max()),
-                error=error,
-                tolerance=SAFETY * error,
+                analytic=slopes.claim,
+                numeric=slopes.nearest,
+                error=slopes.error,
+                tolerance=SAFETY * slopes.error,
                 jump=0.0,
                 verdict="fail",
             )
@@ -111,7 +132,7 @@ class Prober:
         """The loss as a function of the numbers at some places."""
 
         def f(numbers: np.ndarray) -> float:
-            moved = copy_tree(self.objective.theta)
+            moved = copy_tree(self.objective.point)
             leaves = [leaf for _, leaf in flatten(moved)]
             for (leaf, index), number in zip(places, numbers, strict=True):
                 leaves[leaf][index] = number
@@ -123,10 +144,10 @@ class Prober:
         """Probe the coordinates at these places."""
         searches = [self.scales.coordinate(leaf, index) for leaf, index in places]
         added = []
-        found = zip(places, searches, self.measure(searches), strict=True)
-        for (leaf, index), search, best in found:
+        for (leaf, index), (search, best) in zip(places, self.measure(searches), strict=True):
             path = self.scales.paths[leaf]
             added.append(judged(search, best, self.place(leaf, index), path, index))
+            self.remember([leaf], abs(search.test.claim), added[-1])
         self.probes += added
         return added
 
@@ -134,21 +155,21 @@ class Prober:
         """Probe random directions over all parameters, the groups of leaves taking turns.
 
         The first probe finds out which steps suit this loss, the others begin with those. Without a
-        `count` there are as many as the budget allows, and one for every group at least.
+        `count` there are as many as are affordable, and one for every group at least.
         """
+        moving = [leaf for leaf, free in enumerate(self.scales.free) if free.any()]
         if count == 0:
             return
         norms = self.scales.norms
-        grouped = groups(norms, min(GROUPS, count or GROUPS))
+        grouped = parted(moving, norms, min(GROUPS, count or GROUPS))
         before = self.objective.evaluations
         steps = self.add_directions(grouped[:1], [inf])
         cost = min(6 + 2 * FURTHER, self.objective.evaluations - before)  # of one more
         flat = [inf if norms[group[0]] == 0 else steps[0] for group in grouped]
         steps += self.add_directions(grouped[1:], flat[1:])
         if count is None:
-            left = BUDGET - (self.objective.evaluations - before)
-            affordable = max(1, left // cost)
-            count = min(DIRECTIONS, len(grouped) + affordable)
+            left = AFFORDABLE - (self.objective.evaluations - before)
+            count = min(DIRECTIONS, len(grouped) + max(1, left // cost))
         turns = [number % len(grouped) for number in range(len(grouped), count)]
         self.add_directions([grouped[n] for n in turns], [steps[n] for n in turns], FURTHER)
 
@@ -164,26 +185,69 @@ class Prober:
             for group, step in zip(grouped, steps, strict=True)
         ]
         suited = []
-        found = zip(grouped, searches, steps, self.measure(searches), strict=True)
-        for group, search, step, best in found:
+        for group, step, (search, best) in zip(grouped, steps, self.measure(searches), strict=True):
             place = f"direction {1 + sum(probe.index is None for probe in self.probes)}"
             paths = tuple(self.scales.paths[leaf] for leaf in group)
             if len(group) < len(self.scales.leaves):
                 place += f" over {', '.join('theta' + path for path in paths)}"
             self.probes.append(judged(search, best, place, "", None, paths))
+            for leaf in group:
+                self.remember([leaf], self.scales.norms[leaf], self.probes[-1])
             suited.append(step if best is None else search.next_step(best) / search.test.reach)
         return suited
 
-    def measure(self, searches: list[Search]) -> Iterator[Estimate | None]:
-        """The best estimate of every search, side by side if there is an executor."""
-        results = (self.executor.map if self.executor else map)(_measure, searches)
-        if self.progress:
-            from tqdm.auto import tqdm
+    def remember(self, leaves: list[int], share: float, probe: Probe) -> None:
+        """Whether a probe could have seen that something is wrong with these leaves."""
+        computed_zero = 0 < share <= self.scales.value_error() / 4
+        has_slope = max(share, abs(probe.numeric)) > probe.tolerance or probe.jump
+        if has_slope or computed_zero:
+            self.tested.update(self.scales.paths[leaf] for leaf in leaves)
 
-            results = tqdm(results, total=len(searches), desc="gradient check", unit="probe")
-        for best, evaluations in results:
+    def untested(self) -> tuple[str, ...]:
+        """The paths of the leaves whose slopes are all zero, or lost in the roundings of the loss."""
+        moving = zip(self.scales.paths, self.scales.free, strict=True)
+        return tuple(path for path, free in moving if free.any() and path not in self.tested)
+
+    def measure(self, searches: list[Search]) -> list[tuple[Search, Estimate | None]]:
+        """Every search as it came to know its loss, and its best estimate; side by side if possible.
+
+        If one of them finds the loss to be coarser than it was thought to be, those that say that a
+        claim is wrong are made again with that knowledge. And before any claim is called wrong, the
+        worst of them looks for steps in the graph of the loss.
+        """
+        found = self.measured(searches)
+        for _ in range(ATTEMPTS):
+            noise = max((search.noise for search, _ in found), default=0.0)
+            wrong = [number for number, (search, best) in enumerate(found) if is_wrong(search, best)]
+            if wrong and noise <= self.objective.noise and not self.is_continuous:
+                worst = max(wrong, key=lambda number: judged(*found[number], "", "", None).excess)
+                noise = self.roughness(found[worst][0])
+                self.is_continuous = noise == 0
+            if noise <= self.objective.noise:
+                break
+            self.objective.noise = noise
+            again = self.measured([found[number][0].coarser(noise) for number in wrong])
+            for number, pair in zip(wrong, again, strict=True):
+                found[number] = pair
+        return found
+
+    def roughness(self, search: Search) -> float:
+        """How much the loss jumps up and down along the line of a search."""
+        f = Counted(search.f)
+        rough = replace(search, f=f).roughness()
+        self.objective.evaluations += f.calls
+        return rough
+
+    def measured(self, searches: list[Search]) -> list[tuple[Search, Estimate | None]]:
+        """The same, each search by itself."""
+        self.progress.expect(len(searches))
+        found = []
+        results = (self.executor.map if self.executor else map)(_measure, searches)
+        for original, (search, best, evaluations) in zip(searches, results, strict=True):
             self.objective.evaluations += evaluations
-            yield best
+            self.progress.advance()
+            found.append((replace(search, f=original.f), best))
+        return found
 
     def place(self, leaf: int, index: tuple[int, ...]) -> str:
         """How a place is called in a report."""
@@ -209,10 +273,16 @@ class Prober:
         self.probes = [replace(p, verdict=verdict) if self.is_doubtful(p) else p for p in self.probes]
 
 
-def _measure(search: Search) -> tuple[Estimate | None, int]:
-    """The best estimate and the evaluations it took: what an executor's worker does."""
+def _measure(search: Search) -> tuple[Search, Estimate | None, int]:
+    """What an executor's worker does: the settled search, its estimate, and the evaluations."""
     f = Counted(search.f)
-    return replace(search, f=f).best_estimate(), f.calls
+    settled, best = replace(search, f=f).settle()
+    return settled, best, f.calls
+
+
+def is_wrong(search: Search, best: Estimate | None) -> bool:
+    """Whether a search says that its claim is wrong, or that there is a kink."""
+    return best is not None and search.test.verdict(best) in ("fail", "kink")
 
 
 def judged(

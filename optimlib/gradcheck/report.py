@@ -1,24 +1,26 @@
-"""What a gradient check found, and how it reads (chapter 3)."""
+"""What a gradient check found: its probes, its verdict, and what a reader should know beside them.
+
+A *probe* compares one number of the claimed gradient with a slope of the loss. A *place* is where it did
+so, written as Python would: ``theta['W'][3, 2]``. How a report is laid out is `rendering`'s business.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from html import escape
 from math import inf, isfinite, nan
 from statistics import NormalDist
-from textwrap import wrap
 from typing import NamedTuple
 
 import numpy as np
 
-from optimlib.trees import format_index
+from optimlib.gradcheck import rendering
 
 VERDICTS = ("fail", "inconclusive", "kink", "pass")  # the gravest first
 MISS = 1e-3  # the probability for which a report says how large an error would be missed
-COLUMNS = 100  # of a terminal; no line of a report is longer
-LONGEST = 300  # letters of a sentence: three lines
+SHOWN = 5  # probes that a report prints
+NAMED = 3  # places that a sentence names before it counts the rest
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class Probe:
     tolerance : float
         How far `analytic` may be from `numeric`: four times that, and the rounding of `analytic`.
     jump : float
-        The slope on the right less the slope on the left where the loss has a kink, else 0.
+        The slope on the right minus the slope on the left where the loss has a kink, else 0.
     verdict : str
         "pass", "fail", "kink" or "inconclusive".
     leaves : tuple of str
@@ -59,6 +61,11 @@ class Probe:
     leaves: tuple[str, ...] = ()
 
     @property
+    def difference(self) -> float:
+        """`analytic` minus `numeric`."""
+        return self.analytic - self.numeric
+
+    @property
     def ratio(self) -> float:
         """`analytic` over `numeric`: a constant ratio over many probes is a missing factor."""
         return self.analytic / self.numeric if self.numeric else nan
@@ -66,7 +73,7 @@ class Probe:
     @property
     def excess(self) -> float:
         """The disagreement in tolerances: up to 1 is agreement."""
-        difference = abs(self.analytic - self.numeric)
+        difference = abs(self.difference)
         return difference / self.tolerance if self.tolerance else (inf if difference else 0.0)
 
 
@@ -96,6 +103,10 @@ class GradientReport:
         Why nothing could be compared, or "".
     hints : tuple of str
         What is probably wrong, one sentence each (`optimlib.gradcheck.diagnosis`).
+    notes : tuple of str
+        What else was noticed about the loss or the gradient, one sentence each.
+    untested : tuple of str
+        The leaves, such as ``theta['W']``, whose slopes are zero or lost in round-off.
     gradient : tuple of (str, numpy.ndarray)
         The claimed gradient, as ``(path, leaf)`` pairs.
     central : callable or None
@@ -116,21 +127,38 @@ class GradientReport:
     evaluations: int
     problem: str = ""
     hints: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    untested: tuple[str, ...] = ()
     gradient: tuple[tuple[str, np.ndarray], ...] = field(default=(), compare=False)
     central: Callable[[str, tuple[int, ...], float], float] | None = field(default=None, compare=False)
 
     @property
     def verdict(self) -> str:
-        """The gravest of the probes' verdicts; "inconclusive" if there are none."""
+        """The gravest of the probes' verdicts; "inconclusive" if nothing could be tested."""
         verdicts = [probe.verdict for probe in self.probes] or ["inconclusive"]
-        return min(verdicts, key=VERDICTS.index)
+        gravest = min(verdicts, key=VERDICTS.index)
+        return "inconclusive" if gravest == "pass" and self.tested_nothing else gravest
+
+    @property
+    def tested_nothing(self) -> bool:
+        """Whether the loss has no slope in any leaf that a probe could see."""
+        leaves = sum(g.size > 0 for _, g in self.gradient)
+        return 0 < leaves <= len(self.untested)
 
     @property
     def passed(self) -> bool:
         """Whether the verdict is "pass"."""
         return self.verdict == "pass"
 
-    def worst(self, count: int = 5) -> list[Probe]:
+    def raise_unless_accepted(self) -> None:
+        """Raise an `AssertionError` that shows the report, unless the verdict is "pass" or "kink".
+
+        At a kink, the gradient lies between the two slopes of the loss.
+        """
+        if self.verdict not in ("pass", "kink"):
+            raise AssertionError(f"\n{self}")
+
+    def worst(self, count: int = SHOWN) -> list[Probe]:
         """The gravest probes, and among them those that disagree by the most tolerances."""
         return sorted(self.probes, key=lambda p: (VERDICTS.index(p.verdict), -p.excess))[:count]
 
@@ -138,10 +166,12 @@ class GradientReport:
         """The norm of an error in one leaf that all random directions miss with probability `MISS`.
 
         Along a random direction, an error of norm e changes the slope by a normal random number of
-        standard deviation e (chapter 3). The leaf is the one where least can be seen. Infinite if some
-        leaf was moved along no direction.
+        standard deviation e. The leaf is the one where least can be seen. Infinite if some leaf was
+        moved along no direction, or a direction did not pass: a kink along it leaves the error open.
         """
         directions = [probe for probe in self.probes if probe.index is None]
+        if any(probe.verdict != "pass" for probe in directions):
+            return inf
         paths = {path for probe in directions for path in probe.leaves}
         if not paths.issuperset(path for path, g in self.gradient if g.size) or not paths:
             return inf
@@ -156,8 +186,8 @@ class GradientReport:
     ) -> Curve:
         r"""The gradient against central differences with many steps: :math:`|g_i - D_i(h)|`.
 
-        Of a right gradient the curve is the V of chapter 2. Of a wrong one it is level where the
-        differences are good: what is left there is the gradient's error.
+        For a right gradient the curve is a V: truncation error on the right, round-off on the left.
+        For a wrong one it is level where the differences are good, at the gradient's error.
 
         Parameters
         ----------
@@ -209,6 +239,10 @@ class GradientReport:
             f" {self.parameters} parameters, {self.evaluations} loss evaluations)"
         )
 
+    def shown(self) -> list[Probe]:
+        """The probes that a printed report shows: one if it passed, else the worst five."""
+        return self.worst(1 if self.passed else SHOWN)
+
     def remarks(self) -> list[str]:
         """What a reader should know beside the numbers, a sentence each; the hints not included."""
         remarks = []
@@ -217,82 +251,29 @@ class GradientReport:
                 f"an error of norm {self.detectable():.0e} (the gradient's is {self.norm:.0e})"
                 f" would be missed with probability {MISS:g}"
             )
-        if any(probe.verdict == "inconclusive" for probe in self.probes):
+        if self.untested:
+            more = f" and {len(self.untested) - NAMED} more" if len(self.untested) > NAMED else ""
             remarks.append(
-                "inconclusive: too coarse to tell. Check in float64, and without large constants in"
-                " the loss."
+                f"not tested: {', '.join(self.untested[:NAMED])}{more}. The slopes there are zero or"
+                " lost in round-off, where a wrong formula may well give the right numbers: check at"
+                " another point, such as random parameters."
             )
+        remarks += self.notes
+        if any(probe.verdict == "inconclusive" for probe in self.probes):
+            remarks.append(f"inconclusive: the loss is too coarse to tell. {self._remedy()}")
         return remarks
 
+    def _remedy(self) -> str:
+        """What makes the values of the loss finer."""
+        if self.gradient and all(g.dtype == np.float64 for _, g in self.gradient):
+            return "Compute all of it in float64, without large constants that cancel."
+        return "Check in float64, and without large constants in the loss."
+
     def __str__(self) -> str:
-        lines = wrap(self.headline, COLUMNS)
-        lines += wrap(shorten(self.problem, LONGEST), COLUMNS)
-        if self.probes:
-            lines += _table(self.worst(1 if self.passed else 5))
-        for hint in self.hints:
-            lines += wrap(f"hint: {shorten(hint, LONGEST)}", COLUMNS, subsequent_indent="      ")
-        for remark in self.remarks():
-            lines += wrap(remark, COLUMNS)
-        return "\n".join(lines)
+        return rendering.as_text(self)
 
     __repr__ = __str__  # all attributes would be screens of numbers
 
     def _repr_html_(self) -> str:
-        """The same as a table, for notebooks. It has no colours of its own.
-
-        Themes know the class "dataframe" of pandas, and give such tables colours for light and dark.
-        """
-        parts = []
-        if self.probes:
-            head, *rows = _rows(self.worst(1 if self.passed else 5), place_width=COLUMNS // 3)
-            parts.append(f'<table class="dataframe">\n<caption>{escape(self.headline)}</caption>')
-            cells = "".join(f'<th scope="col">{escape(name)}</th>' for name in head)
-            parts.append(f"<thead><tr>{cells}</tr></thead>\n<tbody>")
-            for place, *numbers in rows:
-                cells = "".join(f"<td>{escape(number)}</td>" for number in numbers)
-                parts.append(f'<tr><th scope="row"><code>{escape(place)}</code></th>{cells}</tr>')
-            parts.append("</tbody>\n</table>")
-        else:
-            parts.append(f"<p>{escape(self.headline)}</p>")
-        if self.problem:
-            parts.append(f"<p>{escape(self.problem)}</p>")
-        if self.hints:
-            items = "".join(f"<li>{escape(hint)}</li>" for hint in self.hints)
-            parts.append(f"<p>Hints:</p>\n<ul>{items}</ul>")
-        parts += [f"<p>{escape(remark)}</p>" for remark in self.remarks()]
-        return '<div class="gradient-report">\n' + "\n".join(parts) + "\n</div>"
-
-
-def shorten(text: str, width: int, end: int = 0) -> str:
-    """A text of at most `width` letters, cut in its middle; its last `end` letters stay if they can.
-
-    >>> shorten("theta['encoder']['attention']['W'][12, 7]", 30, end=len("[12, 7]"))
-    "theta['encoder...]['W'][12, 7]"
-    """
-    if len(text) <= width:
-        return text
-    last = min(width - 3, max(end, (width - 3) // 2))
-    first = width - 3 - last
-    return f"{text[:first]}...{text[len(text) - last :]}"
-
-
-def _rows(probes: list[Probe], place_width: int) -> list[list[str]]:
-    """A row of cells for every probe, under a row of headings."""
-    rows = [["worst", "analytic", "numeric", "+-", "ratio", "verdict"]]
-    for p in probes:
-        numbers = [f"{p.analytic:.6e}", f"{p.numeric:.6e}", f"{p.error:.0e}", f"{p.ratio:.6g}"]
-        place = shorten(p.place, place_width, end=len(format_index(p.index or ())))
-        rows.append([place, *numbers, p.verdict])
-    return rows
-
-
-def _table(probes: list[Probe]) -> list[str]:
-    """One line a probe, in columns, under a heading; the places get the room that is left."""
-    widths = [max(map(len, column)) for column in zip(*_rows(probes, COLUMNS), strict=True)]
-    rows = _rows(probes, COLUMNS - sum(widths[1:]) - 2 * len(widths[1:]))
-    widths[0] = max(len(place) for place, *_ in rows)
-    lines = []
-    for place, *numbers, verdict in rows:
-        aligned = [number.rjust(width) for number, width in zip(numbers, widths[1:5], strict=True)]
-        lines.append("  ".join([place.ljust(widths[0]), *aligned, verdict]))
-    return lines
+        """What a notebook shows."""
+        return rendering.as_html(self)

@@ -7,16 +7,20 @@ the parameters by as much as their own size, or by 1.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import hypot, inf, sqrt
+from typing import Any
 
 import numpy as np
 
 from optimlib.gradcheck.lines import Coordinate, Line
 from optimlib.gradcheck.objective import Objective
 from optimlib.gradcheck.search import HALVINGS, Search, first_step
-from optimlib.gradcheck.slope import NEGLIGIBLE, SHARP, SlopeTest
+from optimlib.gradcheck.slope import NEGLIGIBLE, SAFETY, SHARP, SlopeTest
 
+FAR = 2**10  # numbers of this size may be a date or a count: something else changes over lengths of 1
 ALIKE = 10  # norms of gradients of this ratio are alike
+ON_THE_WAY = 16  # a number of a gradient is the last of so many roundings
 LOST = 2**10  # so many roundings of theta a step along a direction must be
 UNLIKE = 1000  # numbers of one leaf whose sizes have this ratio are in different units
 
@@ -51,7 +55,10 @@ class Scales:
         self.objective, self.rng = objective, objective.rng
         self.paths = [path for path, _ in objective.leaves]
         self.leaves = [leaf for _, leaf in objective.leaves]
-        self.gradient = [g for _, g in objective.gradient]
+        self.free = objective.bounds.free
+        self.gradient = [
+            np.where(free, g, 0) for (_, g), free in zip(objective.gradient, self.free, strict=True)
+        ]
         self.units = [units(leaf) for leaf in self.leaves]
         self.norms = [norm([g * u]) for g, u in zip(self.gradient, self.units, strict=True)]
         self.length = norm(self.leaves)
@@ -60,23 +67,28 @@ class Scales:
         """The search for the slope at one place: the number of the leaf, and the index in it."""
         objective, x = self.objective, self.leaves[leaf][index]
         slope = float(self.gradient[leaf][index])
-        ordinary = norm([self.gradient[leaf]]) / sqrt(self.gradient[leaf].size)  # root mean square
+        ordinary = norm([self.gradient[leaf]]) / sqrt(
+            max(1, np.count_nonzero(self.free[leaf]))
+        )  # root mean square
         reach = max(1.0, abs(float(x)))
         h, one_sided = objective.bounds.step(leaf, index, self.random_step(reach))
-        widest, _ = objective.bounds.step(leaf, index, reach)
+        farthest, to_one_side = objective.bounds.step(leaf, index, reach)
+        widest = abs(farthest) if to_one_side == one_sided else abs(h)
+        claim_error = self.claim_error(abs(slope) + 4 * ordinary) + objective.claim_noise[leaf]
         test = SlopeTest(
             claim=slope,
-            terms=abs(slope) + 4 * ordinary,
+            claim_error=claim_error,
             size=max(abs(slope), ordinary),
-            fine=SHARP * abs(slope),
+            fine=self.fine(abs(slope), claim_error),
             value=objective.value,
-            roundoff=objective.roundoff,
+            noise=objective.noise,
+            roundoff=objective.claim_roundoff,
             length=abs(float(x)),
             length_of_all=self.length,
             reach=reach,
         )
-        f = Coordinate(objective.loss, objective.theta, leaf, index)
-        return Search(f, x, test, h, abs(widest), least=0.0, noise=objective.noise, one_sided=one_sided)
+        f = Coordinate(objective.loss, objective.point, leaf, index)
+        return self.search(f, x, test, h, widest, 0.0, one_sided=one_sided)
 
     def direction(
         self,
@@ -103,31 +115,79 @@ class Scales:
         for leaf in leaves:
             d = np.zeros(self.gradient[leaf].size)
             d[part] = self.rng.standard_normal(d[part].size)
-            direction[leaf] = d.reshape(self.gradient[leaf].shape) * self.units[leaf]
+            direction[leaf] = self.free[leaf] * d.reshape(self.free[leaf].shape) * self.units[leaf]
         moved = [d for d in direction if d is not None]
         count, unit = sum(np.count_nonzero(d) for d in moved), norm(moved)
         length = norm([self.leaves[leaf] for leaf in leaves]) / unit
         reach = max(1.0 / unit, length)
         least = LOST * objective.roundoff * length
-        h = max(min(step * reach, self.random_step(reach)), 2**6 * least)
+        h = max(self.random_step(reach) if step == inf else step * reach, 2**6 * least)
         direction, h, one_sided = objective.bounds.inwards(direction, h)
         products = [self.gradient[leaf].astype(np.float64) * direction[leaf] for leaf in leaves]
         norms = [self.norms[leaf] for leaf in leaves if not self.is_negligible(leaf)]
         smallest = min(norms, default=0.0)
+        wavering = (objective.claim_noise[leaf] * norm([direction[leaf]]) for leaf in leaves)
+        claim_error = self.claim_error(float(sum(np.abs(p).sum() for p in products))) + sum(wavering)
         test = SlopeTest(
             claim=float(sum(product.sum() for product in products)),
-            terms=float(sum(np.abs(product).sum() for product in products)),
+            claim_error=claim_error,
             size=min(hypot(*norms), ALIKE * smallest),
-            fine=SHARP * smallest,
+            fine=self.fine(smallest, claim_error),
             value=objective.value,
-            roundoff=objective.roundoff,
+            noise=objective.noise,
+            roundoff=objective.claim_roundoff,
             length=length / sqrt(count),
             length_of_all=self.length / unit,
             reach=reach,
         )
-        f = Line(objective.loss, objective.theta, direction)
+        f = Line(objective.loss, objective.point, direction)
         widest = reach if objective.bounds.is_unbounded and most == HALVINGS else h
-        return Search(f, 0.0, test, h, widest, least, objective.noise, most, one_sided)
+        return self.search(f, np.float64(0), test, h, widest, least, most, one_sided)
+
+    def search(
+        self,
+        f: Callable[[Any], float],
+        x: Any,
+        test: SlopeTest,
+        step: float,
+        widest: float,
+        least: float,
+        most: int = HALVINGS,
+        one_sided: bool = False,
+    ) -> Search:
+        """A search with what holds for all lines: the errors of the loss."""
+        objective = self.objective
+        near = first_step(1.0, objective.value, objective.roundoff, objective.noise)
+        return Search(
+            f=f,
+            x=x,
+            test=test,
+            step=step,
+            widest=widest,
+            least=least,
+            near=near if test.length > FAR and near < abs(step) else 0.0,
+            roundoff=objective.roundoff,
+            noise=objective.noise,
+            most=most,
+            one_sided=one_sided,
+        )
+
+    def fine(self, size: float, claim_error: float) -> float:
+        """Up to which tolerance no smaller steps are tried."""
+        in_float32 = size > 0 and self.objective.claim_roundoff > self.objective.roundoff
+        return max(SHARP * size, 2 * SAFETY * claim_error if in_float32 else 0.0)
+
+    def claim_error(self, terms: float) -> float:
+        """How far rounding may have carried a claim that is a sum of terms with this sum of sizes."""
+        objective = self.objective
+        # A loss in float64 shows all roundings of a gradient in float32, those on its way included.
+        own = ON_THE_WAY if objective.claim_roundoff > objective.roundoff else 1
+        return own * objective.claim_roundoff * terms
+
+    def value_error(self) -> float:
+        """How far off the values of the loss may be."""
+        objective = self.objective
+        return max(objective.claim_roundoff * abs(objective.value), objective.noise)
 
     def random_step(self, reach: float) -> float:
         """A first step. Its random part keeps a function with the period of all steps from hiding."""
@@ -138,8 +198,7 @@ class Scales:
     def is_negligible(self, leaf: int) -> bool:
         """Whether what a leaf's gradient claims is lost in the roundings of the loss."""
         reach = max(1.0, norm([self.leaves[leaf]]))
-        roundings = self.objective.roundoff * abs(self.objective.value)
-        return self.norms[leaf] * reach <= NEGLIGIBLE * roundings
+        return self.norms[leaf] * reach <= NEGLIGIBLE * self.value_error()
 
 
 def units(leaf: np.ndarray) -> np.ndarray | float:

@@ -1,24 +1,32 @@
 """Which steps: the search for the difference quotient that knows a slope best.
 
 A *ladder* is a row of estimates, each with half the step of the one before. A search climbs down a
-ladder until it knows which rung is best, and before it lets a claim be called wrong, it looks at the
-loss from much nearer.
+ladder until it knows which rung is best. Before it lets a claim be called wrong, it looks at the loss
+from much nearer, and measures the errors of its values on the spot (`optimlib.gradcheck.noise`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice, takewhile
 from math import copysign, isfinite
 from typing import Any
 
+import numpy as np
+
 from optimlib.differences import Estimate, estimates, one_sided_estimates
+from optimlib.gradcheck.noise import noise_beside, roughness
 from optimlib.gradcheck.slope import SAFETY, SlopeTest
 
 START = 4  # first step, in units of Richardson's best: it leaves room for two halvings
 APART = 2**12  # so many times smaller steps are tried before a claim is called wrong
 HALVINGS = 60  # of the first step, at most
+INWARDS = 16  # where the loss is undefined, steps shrink by so much
+COARSER = 4  # so often at most the loss is found to be coarser than it was thought to be
+UNLIKE = 0.01 / 0.8123  # of a step: roundings that repeat with the steps show with others
+NOTICEABLE = 2**20  # so many roundings of the loss are a jump, and no noise
+CONSTANT = 2.0**-20  # over steps of this ratio, only a jump at theta keeps its height
 
 
 def first_step(reach: float, value: float, roundoff: float, noise: float) -> float:
@@ -45,8 +53,11 @@ class Search:
         The first step, negative for the left side if `one_sided`.
     widest, least
         The largest step that may be taken, and one that is lost in the rounding of theta.
-    noise
-        The absolute error of the values of `f`, where it is known to be larger than their rounding.
+    near
+        A step for numbers of order 1, if `step` is one for numbers far from zero; else 0.
+    roundoff, noise
+        The unit roundoff of the values of `f`, and their absolute error where it is known to be
+        larger than that.
     most
         How many estimates are made at most; two more while they do not decide.
     one_sided
@@ -55,9 +66,10 @@ class Search:
     Examples
     --------
     >>> import numpy as np
-    >>> test = SlopeTest(claim=1.001, terms=1.0, size=1.0, fine=1e-7, value=1.0, roundoff=2.0**-53,
-    ...     length=0.0, length_of_all=0.0, reach=1.0)
-    >>> search = Search(np.exp, np.float64(0.0), test, step=2.0**-9, widest=1.0, least=0.0, noise=0.0)
+    >>> test = SlopeTest(claim=1.001, claim_error=1e-16, size=1.0, fine=1e-7, value=1.0,
+    ...     noise=0.0, roundoff=2.0**-53, length=0.0, length_of_all=0.0, reach=1.0)
+    >>> search = Search(np.exp, np.float64(0.0), test, step=2.0**-9, widest=1.0, least=0.0, near=0.0,
+    ...     roundoff=2.0**-53, noise=0.0)
     >>> test.verdict(search.best_estimate())
     'fail'
     """
@@ -68,9 +80,31 @@ class Search:
     step: float
     widest: float
     least: float
+    near: float
+    roundoff: float
     noise: float
     most: int = HALVINGS
     one_sided: bool = False
+
+    def settle(self) -> tuple[Search, Estimate | None]:
+        """The best estimate, and the search that found it: this one, or one that knows more noise.
+
+        No claim is called wrong before the errors of the loss have been measured where it was judged.
+        """
+        search, best = self, self.best_estimate()
+        for _ in range(COARSER):
+            if best is None or search.test.verdict(best) not in ("fail", "kink"):
+                break
+            noise = search.noise_at(best)
+            if noise <= best.rounding * best.step:  # four times what it was thought to be
+                break
+            search = search.coarser(noise)
+            best = search.best_estimate()
+        if best is None or best.error > self.test.blunt * self.test.size:
+            jump = self.jump_at_theta()
+            if jump is not None:
+                return self, jump
+        return search, best
 
     def best_estimate(self) -> Estimate | None:
         """The estimate of the true slope with the smallest error, or None if `f` has no values.
@@ -85,8 +119,12 @@ class Search:
             step *= 8
             further = [e for e in islice(self.ladder(step), 1, 2) if isfinite(e.error)]
             best = min([best, *further], key=lambda e: e.error)
+        if best is not None and self.near and self.test.verdict(best) == "pass":
+            other = self.contradiction(best, [self.near])
+            best = best if other is None else self.narrowing(copysign(other.step, self.step))
         while best is not None and self.test.verdict(best) in ("fail", "kink"):
-            other = self.contradiction(best)
+            nearer = [best.step / APART, best.step / APART**2, best.step / APART**3]
+            other = self.contradiction(best, nearer)
             if other is None:
                 break
             best = self.narrowing(copysign(other.step, self.step))
@@ -94,14 +132,22 @@ class Search:
 
     def narrowing(self, step: float) -> Estimate | None:
         """The best estimate with this step and smaller ones."""
-        test = self.test
-        inside = (e for e in islice(self.ladder(step), HALVINGS) if isfinite(e.error))
-        best = None
-        for number, e in enumerate(inside):
+        test, best = self.test, self.glance(step)
+        if best is not None:
+            return best
+        rungs = islice(self.ladder(step), HALVINGS)
+        first = next(rungs, None)
+        if first is not None and not isfinite(first.error):
+            rungs = islice(self.ladder(self.into_domain(step)), HALVINGS)
+            first = next(rungs, None)
+        if first is None:
+            return None
+        if test.verdict(first) == "pass" and test.tolerance(first) <= test.fine:
+            return first
+        # The error of the first rests on two extrapolations, which may agree by chance.
+        for number, e in enumerate((e for e in rungs if isfinite(e.error)), start=2):
             if test.verdict(e) == "pass" and test.tolerance(e) <= test.fine:
                 return e
-            if number == 0:  # its error rests on two extrapolations, which may agree by chance
-                continue
             if best is None or e.error < best.error:
                 best = e
             if test.verdict(best) == "inconclusive" and test.verdict(e) == "fail":
@@ -110,35 +156,82 @@ class Search:
             if e.rounding > (8 if nearly else 1) * best.error:  # which doubles with every halving
                 break
             patience = 2 if test.verdict(best) == "inconclusive" else 0
-            if number + 1 >= self.most + patience:
+            if number >= self.most + patience:
                 break
         return best
 
-    def contradiction(self, best: Estimate) -> Estimate | None:
-        """An estimate with much smaller steps that says something else, if there is one.
+    def glance(self, step: float) -> Estimate | None:
+        """Two central differences, if their extrapolation agrees with the claim in seven digits.
+
+        A wrong claim would have to hit upon the same wrong number by chance.
+        """
+        x, test = self.x, self.test
+        h, half = type(x)(step), type(x)(step / 2)
+        if self.one_sided or abs(step) <= 4 * self.least or x + half == x:
+            return None
+        f_x, (left, right), (near_left, near_right) = (
+            test.value,
+            (self.f(x - h), self.f(x + h)),
+            (self.f(x - half), self.f(x + half)),
+        )
+        wide = (right - left) / float((x + h) - (x - h))
+        narrow = (near_right - near_left) / float((x + half) - (x - half))
+        value = (4 * narrow - wide) / 3
+        rounding = max(2 * self.roundoff * (abs(right) + abs(left)), self.noise) / abs(float(half) / 2)
+        bend = near_right - 2 * f_x + near_left  # of a kink, half of what it is over twice the step
+        jump = (2 * bend - (right - 2 * f_x + left) / 2) / float(half)
+        if not abs(jump) <= 1e-3 * abs(test.claim) + 2 * rounding:
+            return None
+        error = abs(test.claim - value) + rounding
+        e = Estimate(value, error, rounding, float(h), bend / float(half) ** 2, 0.0, 0.0)
+        return e if test.tolerance(e) <= test.fine and test.verdict(e) == "pass" else None
+
+    def into_domain(self, step: float) -> float:
+        """A step with which the loss is defined, or one that is lost in the rounding of theta."""
+        while abs(step) > self.least and self.x + type(self.x)(step) != self.x:
+            sides = (step,) if self.one_sided else (step, -step)
+            if all(isfinite(self.f(self.x + type(self.x)(side))) for side in sides):
+                return step
+            step /= INWARDS
+        return step
+
+    def contradiction(self, best: Estimate, steps: list[float]) -> Estimate | None:
+        """An estimate with one of these smaller steps that says something else, if there is one.
 
         With wide steps, a kink beside theta looks like one at theta, and a fast oscillation like a
         slope of its own.
         """
-        at_stake = max(abs(self.test.claim - best.value), abs(best.jump)) / SAFETY
-        step = copysign(best.step, self.step)
-        for _ in range(2):
-            step /= APART
-            e = next(self.ladder(step), None)
-            if e is None or SAFETY * e.rounding > at_stake:
+        for step in steps:
+            slope, rounding = self.quotient(copysign(step, self.step))
+            if not isfinite(rounding):
                 break
-            if abs(e.value - best.value) > SAFETY * (e.error + best.error):
+            if abs(slope - best.value) <= SAFETY * (rounding + best.error):
+                continue
+            e = next(self.ladder(copysign(step, self.step)), None)
+            if e is not None and abs(e.value - best.value) > SAFETY * (e.error + best.error):
                 return e
         return None
 
+    def quotient(self, step: float) -> tuple[float, float]:
+        """One difference quotient and its error by rounding; NaN and infinity where there is none."""
+        x, h = self.x, type(self.x)(step)
+        right, left = x + h, x if self.one_sided else x - h
+        if right == left or abs(step) <= self.least:
+            return float("nan"), float("inf")
+        f_right, f_left = self.f(right), self.test.value if self.one_sided else self.f(left)
+        error = max(2 * self.roundoff * (abs(f_right) + abs(f_left)), self.noise)
+        return (f_right - f_left) / float(right - left), error / abs(step)
+
     def ladder(self, step: float) -> Iterator[Estimate]:
         """Estimates with this step and its halves, as long as they move theta at all."""
+        if self.x + type(self.x)(step) == self.x:
+            return iter(())
         rungs = (one_sided_estimates if self.one_sided else estimates)(
             self.f,
             self.x,
             type(self.x)(step),
             f_x=self.test.value,
-            roundoff=self.test.roundoff,
+            roundoff=self.roundoff,
             noise=self.noise,
         )
         return takewhile(lambda e: e.step > self.least, rungs)
@@ -148,10 +241,67 @@ class Search:
         of_wide_steps = e.step > abs(step) / 3
         return of_wide_steps and e.error <= 4 * e.rounding and self.test.verdict(e) == "inconclusive"
 
+    def noise_at(self, best: Estimate) -> float:
+        """The error of the values of `f`, as they were used for this estimate."""
+
+        def along(distance: float) -> float:
+            return self.f(self.x + type(self.x)(distance))
+
+        sides = (copysign(1, self.step),) if self.one_sided else (1.0, -1.0)
+        # Points at equal distances, each of them a number: else their rounding is seen, too.
+        exact = 2 * float(np.spacing(abs(self.x) + best.step))
+        spacing = exact * round(UNLIKE * best.step / exact)
+        return 4 * noise_beside(along, spacing, self.test.value, sides) if spacing else 0.0
+
+    def roughness(self) -> float:
+        """How much the loss jumps up and down along this line, if it does; else 0."""
+
+        def along(distance: float) -> float:
+            return self.f(self.x + type(self.x)(distance))
+
+        far = copysign(self.widest, self.step)
+        low, high = sorted((0.0, far)) if self.one_sided else (-abs(far), abs(far))
+        while high - low > self.least and not (isfinite(along(low)) and isfinite(along(high))):
+            low, high = low / INWARDS, high / INWARDS
+        rounding = 2 * self.roundoff * max(abs(self.test.value), abs(along(low)), abs(along(high)))
+        rounding += abs(self.test.claim) * float(np.spacing(abs(self.x)))
+        return 4 * roughness(along, low, high, max(rounding, self.noise))
+
+    def coarser(self, noise: float) -> Search:
+        """The search for a loss whose values have so large an error."""
+        value = self.test.value
+        grown = first_step(1.0, value, self.roundoff, noise) / first_step(
+            1.0, value, self.roundoff, self.noise
+        )
+        step = copysign(min(abs(self.step) * grown, max(self.widest, abs(self.step))), self.step)
+        return replace(self, step=step, noise=noise, test=replace(self.test, noise=noise))
+
+    def jump_at_theta(self) -> Estimate | None:
+        """A jump of the loss itself: no slope there is right."""
+        wide = self.widest
+        far, _ = self.quotient(copysign(wide, self.step))
+        near, _ = self.quotient(copysign(wide * CONSTANT, self.step))
+        height = abs(near) * CONSTANT  # in units of far, if it does not change with the step
+        least = NOTICEABLE * self.roundoff * abs(self.test.value) / wide
+        if not (isfinite(near) and isfinite(far) and least < height > 0.5 * abs(far)):
+            return None
+        beside = copysign(wide * CONSTANT, self.step)  # on this side the loss has to be smooth
+        noise = noise_beside(
+            lambda t: self.f(self.x + type(self.x)(beside + t)),
+            beside / 10,
+            self.f(self.x + type(self.x)(beside)),
+            sides=(1.0,),
+        )
+        if NOTICEABLE * noise > height * wide:
+            return None
+        return Estimate(near, 0.0, 0.0, wide * CONSTANT, 0.0, 0.0, 0.0)
+
     def next_step(self, best: Estimate) -> float:
         """The first step for the next direction, from what was best for this one."""
         if best.step == self.step:
             return best.step
+        if best.step > self.step:  # roundings matter: from wide steps on
+            return 2 * best.step
         if best.error < 2 * best.rounding and best.step > self.step / 8:
             return 2 * best.step  # where the loss is smooth; a first estimate hardly ever counts
         # Kinks lie elsewhere along the next direction, and perhaps nearer.

@@ -25,18 +25,16 @@ class SlopeTest:
 
     Attributes
     ----------
-    claim
-        The slope that the gradient promises.
-    terms
-        The sum of the absolute values of what `claim` is the sum of.
+    claim, claim_error
+        The slope that the gradient promises, and how far rounding may have carried it.
     size
         The smallest slope that has to be told from zero: what the gradient around it makes likely.
     fine
         With a tolerance up to this, no smaller steps are tried.
-    value
-        The loss at theta.
+    value, noise
+        The loss at theta, and the error of its values where it is larger than their rounding.
     roundoff
-        The unit roundoff of the numbers that the loss computes with.
+        The unit roundoff of the numbers that the gradient was computed with.
     length, length_of_all
         How far what the line moves is from zero, and the same for all of theta, in units of the line.
     reach
@@ -46,17 +44,18 @@ class SlopeTest:
     --------
     >>> from optimlib.differences import estimates
     >>> import numpy as np
-    >>> test = SlopeTest(claim=1.001, terms=1.0, size=1.0, fine=1e-7, value=1.0, roundoff=2.0**-53,
-    ...     length=0.0, length_of_all=0.0, reach=1.0)
+    >>> test = SlopeTest(claim=1.001, claim_error=1e-16, size=1.0, fine=1e-7, value=1.0,
+    ...     noise=0.0, roundoff=2.0**-53, length=0.0, length_of_all=0.0, reach=1.0)
     >>> test.verdict(next(estimates(np.exp, 0.0, 2.0**-9)))
     'fail'
     """
 
     claim: float
-    terms: float
+    claim_error: float
     size: float
     fine: float
     value: float
+    noise: float
     roundoff: float
     length: float
     length_of_all: float
@@ -75,7 +74,7 @@ class SlopeTest:
 
     def tolerance(self, e: Estimate) -> float:
         """How far the claim may be from an estimate."""
-        return SAFETY * (e.error + self.roundoff * self.terms) + 2 * self.of_theta(e)
+        return SAFETY * (e.error + self.claim_error) + 2 * self.of_theta(e)
 
     def agrees_with(self, e: Estimate) -> bool:
         """Whether the claim lies within the tolerance."""
@@ -90,10 +89,11 @@ class SlopeTest:
         if self.tolerance(e) <= self.blunt * self.size:
             return True
         # A slope of zero has no size to compare with. A claim of zero is right if the estimate's
-        # error is all rounding, and the claim is no more than roundings of loss or theta make.
-        of_loss = self.roundoff * abs(self.value) / self.reach
+        # error is all rounding, and the claim is no more than errors of loss or theta make.
         of_all_theta = self.roundoff * abs(e.curvature) * self.length_of_all
-        is_zero = abs(self.claim) <= NEGLIGIBLE * (of_all_theta + of_loss)
+        of_loss = self.roundoff * abs(self.value) / self.reach
+        of_noise = self.noise / self.reach
+        is_zero = abs(self.claim) <= max(NEGLIGIBLE * (of_all_theta + of_loss), of_noise)
         return is_zero and self.is_all_rounding(e)
 
     def is_saturated(self, e: Estimate) -> bool:

@@ -5,31 +5,56 @@ slope between two one-sided slopes is for a single number: it is what Clarke cal
 gradient. So max(a, b) at a = b allows (t, 1 - t) with t from 0 to 1, and not (0, 0), although each of
 these zeros lies between the slopes of its own coordinate.
 
+A claim g is such a mean if along no direction d its slope g @ d is steeper than all slopes beside theta
+along d. Of a convex loss, and of a concave one, the steepest are the two one-sided slopes at theta. So
+these are looked at first, and others only where a claim lies outside of them.
+
 Source: Clarke, *Optimization and Nonsmooth Analysis*, 1983, section 2.5.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from itertools import product
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 
-from optimlib.differences import estimates
+POSITIVE, SIGNED = 8, 8  # random directions: uniform shifts show most of a tie, the others the rest
+BESIDE = 24  # points beside theta where slopes are measured before a claim is called too steep
+RELATIVE = 1e-6  # what is known of a slope is no more exact, whatever its values
+SAFETY = 4  # a claim may be steeper by so many errors
 
-DIRECTIONS = 500  # along which a claim is compared with the gradients beside it
+
+class Slopes(NamedTuple):
+    """A claimed slope along a direction, and the slopes that the loss has along it beside theta."""
+
+    claim: float  #: what the gradient claims
+    low: float  #: the least slope
+    high: float  #: the largest slope
+    error: float  #: a bound on the errors of both
+
+    @property
+    def is_outside(self) -> bool:
+        """Whether the claim lies outside of the slopes."""
+        beyond = max(self.low - self.claim, self.claim - self.high)
+        return beyond > SAFETY * self.error
+
+    @property
+    def nearest(self) -> float:
+        """The slope that is nearest to the claim."""
+        return self.high if self.claim > self.high else self.low
 
 
-def gradients_beside(
+def steeper_than_all(
     f: Callable[[np.ndarray], float],
     x: np.ndarray,
+    claim: np.ndarray,
     distances: np.ndarray,
     rng: np.random.Generator,
     *,
-    roundoff: float,
-    noise: float = 0.0,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Gradients at one point in each of the 2**k corners around x, from values of f alone.
+    value_error: float,
+) -> Slopes | None:
+    """A direction along which a claim is steeper than the loss is anywhere beside x, if one is found.
 
     Parameters
     ----------
@@ -37,83 +62,99 @@ def gradients_beside(
         The loss as a function of the k numbers that have a kink.
     x
         Those numbers, shape (k,).
-    distances
-        How far to go from each, shape (k,); all but one of them go less far, since a tie holds along
-        the diagonals too.
-    rng
-        Chooses who goes how far.
-    roundoff, noise
-        As for `optimlib.differences.estimates`.
-
-    Returns
-    -------
-    tuple
-        The gradients, shape (2**k, k), and bounds on their errors, of the same shape: of the
-        differences, and of how much the gradient changes on half the way to x.
-
-    Examples
-    --------
-    >>> rng = np.random.default_rng(0)
-    >>> found, error = gradients_beside(np.max, np.ones(2), np.full(2, 1e-4), rng, roundoff=2.0**-53)
-    >>> sorted(set(map(tuple, found.round(6).tolist())))
-    [(0.0, 1.0), (1.0, 0.0)]
-    """
-    found, errors = [], []
-    for signs in product((-1, 1), repeat=len(x)):
-        offset = np.array(signs) * distances * rng.permutation(np.linspace(0.5, 1, len(x)))
-        (near, near_error), (far, far_error) = (
-            _gradient(f, x + part * offset, part * distances / 64, roundoff, noise) for part in (0.5, 1)
-        )
-        found.append(near)
-        errors.append(np.abs(far - near) + near_error + far_error)
-    return np.array(found), np.array(errors)
-
-
-def _gradient(
-    f: Callable[[np.ndarray], float], x: np.ndarray, steps: np.ndarray, roundoff: float, noise: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """The gradient of f at x, and bounds on its errors."""
-    value = f(x)
-    found = []
-    for i, step in enumerate(steps):
-
-        def along(number: float, i: int = i) -> float:
-            return f(np.where(np.arange(len(x)) == i, number, x))
-
-        e = next(estimates(along, x[i], x.dtype.type(step), f_x=value, roundoff=roundoff, noise=noise))
-        found.append((e.value, e.error))
-    values, errors = np.array(found).T
-    return values, errors
-
-
-def excess(
-    claim: np.ndarray, gradients: np.ndarray, errors: np.ndarray, rng: np.random.Generator
-) -> tuple[np.ndarray, float]:
-    """Along which direction a claim exceeds all gradients by most, and by how many of their errors.
-
-    A claim is a mean of the gradients if along no direction d its slope ``claim @ d`` is above all of
-    theirs. Up to 1 may be chance.
-
-    Parameters
-    ----------
     claim
         The claimed gradient, shape (k,).
-    gradients, errors
-        As `gradients_beside` returns them.
+    distances
+        How far to go from each, shape (k,).
     rng
-        Chooses the directions to try.
+        Chooses directions and points.
+    value_error
+        The absolute error of the values of `f`.
 
     Examples
     --------
-    >>> corners, rng = np.array([[0.0, 1.0], [1.0, 0.0]]), np.random.default_rng(0)
-    >>> excess(np.array([0.3, 0.7]), corners, np.full((2, 2), 0.01), rng)[1] <= 1
+    >>> ties, rng = np.ones(4), np.random.default_rng(0)
+    >>> options = {"distances": np.full(4, 1e-4), "rng": rng, "value_error": 1e-16}
+    >>> steeper_than_all(np.max, ties, np.array([0.0, 0.4, 0.6, 0.0]), **options) is None
     True
-    >>> excess(np.array([0.0, 0.0]), corners, np.full((2, 2), 0.01), rng)[1] > 10
+    >>> steeper_than_all(np.max, ties, np.zeros(4), **options).is_outside
     True
     """
-    d = rng.standard_normal((DIRECTIONS, len(claim)))
-    above = d @ claim - (d @ gradients.T).max(axis=1)
-    error = (np.abs(d) @ errors.T).max(axis=1)
-    ratio = np.where(above > 0, above / np.where(error > 0, error, 1e-300), 0.0)
-    worst = int(ratio.argmax())
-    return d[worst], float(ratio[worst])
+
+    def scaled(z: np.ndarray) -> float:
+        return f(x + distances * z)
+
+    middle = scaled(np.zeros(len(x)))
+    for d in _directions(claim * distances, rng):
+        slopes = _at_theta(scaled, middle, d, claim * distances, value_error)
+        if slopes.is_outside and (beside := _beside(scaled, d, slopes, rng, value_error)).is_outside:
+            length = float(np.linalg.norm(distances * d))
+            return Slopes(*(number / length for number in beside))
+    return None
+
+
+def _directions(claim: np.ndarray, rng: np.random.Generator) -> Iterator[np.ndarray]:
+    """Directions whose largest element is 1: all together, along the claim, and at random."""
+    k = len(claim)
+    yield np.ones(k)
+    if claim.any():
+        yield claim / np.abs(claim).max()
+    for number in range(POSITIVE + SIGNED):
+        d = rng.standard_normal(k)
+        if number < POSITIVE:
+            d = np.abs(d) * (rng.random(k) < 0.5 if number % 2 and k > 2 else 1)
+        if not d.any():
+            continue
+        yield d / np.abs(d).max()
+
+
+def _at_theta(
+    f: Callable[[np.ndarray], float],
+    middle: float,
+    d: np.ndarray,
+    claim: np.ndarray,
+    value_error: float,
+) -> Slopes:
+    """The two one-sided slopes along d, extrapolated from a step and from half of it."""
+    slopes, error = [], 16 * value_error
+    for side in (1, -1):
+        whole, half = side * (f(side * d) - middle), side * 2 * (f(side * d / 2) - middle)
+        slopes.append(2 * half - whole)
+        error += abs(half - whole) + RELATIVE * abs(whole)
+    return Slopes(float(claim @ d), min(slopes), max(slopes), error)
+
+
+def _beside(
+    f: Callable[[np.ndarray], float],
+    d: np.ndarray,
+    slopes: Slopes,
+    rng: np.random.Generator,
+    value_error: float,
+) -> Slopes:
+    """The claim against slopes along d at points beside theta, too, until it lies between them.
+
+    First at random points; then one number after the other of the best point moves to where the slope
+    comes nearer to the claim.
+    """
+    h = 1 / 64
+    slopes = slopes._replace(error=slopes.error + 2 * value_error / h)
+    nearest, best = np.inf, np.zeros(len(d))
+
+    def look(y: np.ndarray) -> bool:
+        nonlocal slopes, nearest, best
+        slope = (f(y + h * d) - f(y - h * d)) / (2 * h)
+        slopes = slopes._replace(low=min(slopes.low, slope), high=max(slopes.high, slope))
+        if abs(slope - slopes.claim) < nearest:
+            nearest, best = abs(slope - slopes.claim), y
+        return slopes.is_outside
+
+    for _ in range(BESIDE):
+        if not look(rng.choice([-1, 1], len(d)) * rng.uniform(0.5, 1, len(d))):
+            return slopes
+    for number in range(len(d)):
+        for size in (2.0, -2.0):
+            y = best.copy()
+            y[number] = size * rng.uniform(0.75, 1)
+            if not look(y):
+                return slopes
+    return slopes

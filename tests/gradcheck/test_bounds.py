@@ -68,13 +68,50 @@ def test_the_step_shrinks_where_a_parameter_has_little_room():
         ((0.2, 3.0), ValueError, "theta['a'][0] is 0.0 with bounds 0.2 and 3.0; expected a"),
         ((0.0, 1.5), ValueError, "theta['b'] is 2.0 with bounds 0.0 and 1.5"),
         ((np.nan, 3.0), ValueError, "theta['a'][0] is 0.0 with bounds nan and 3.0"),
-        (
-            ({"a": np.zeros(3), "b": np.array(2.0)}, {"a": np.ones(3), "b": np.array(2.0)}),
-            ValueError,
-            "low below high",
-        ),
     ],
 )
 def test_bounds_that_make_no_sense_are_refused(bounds, error, message):
     with pytest.raises(error, match=re.escape(message)):
         Bounds(THETA, bounds)
+
+
+def free(theta, *options):
+    return [mask.tolist() for mask in Bounds(theta, *options).free]
+
+
+def test_equal_bounds_hold_a_number_fixed():
+    low = {"a": np.array([0.0, 0.0, 1.0]), "b": np.array(2.0)}
+    high = {"a": np.array([1.0, 1.0, 1.0]), "b": np.array(2.0)}
+    assert free(THETA, (low, high)) == [[True, True, False], False]
+
+
+@pytest.mark.parametrize(
+    ("frozen", "expected"),
+    [
+        (None, [[True] * 3, True]),
+        (lambda path: path == "['b']", [[True] * 3, False]),
+        (lambda path: True, [[False] * 3, False]),
+        ({"a": True, "b": False}, [[False] * 3, True]),
+        ({"a": np.array([True, False, True]), "b": np.bool_(True)}, [[False, True, False], False]),
+    ],
+)
+def test_parameters_are_held_fixed_by_path_or_by_tree(frozen, expected):
+    assert free(THETA, (-np.inf, np.inf), frozen) == expected
+
+
+@pytest.mark.parametrize(
+    ("frozen", "error", "message"),
+    [
+        (lambda path: 1, TypeError, "frozen(\"['a']\") is 1; expected True or False"),
+        ({"a": "no", "b": False}, TypeError, "frozen['a'] is 'no'; expected True or False"),
+        ({"a": True}, ValueError, "frozen is not built like theta; expected a bool for every leaf"),
+        (
+            {"a": np.ones(2, bool), "b": False},
+            ValueError,
+            "frozen['a'] has shape (2,); expected (3,), the shape of theta['a']",
+        ),
+    ],
+)
+def test_what_does_not_say_which_parameters_are_fixed_is_refused(frozen, error, message):
+    with pytest.raises(error, match=re.escape(message)):
+        Bounds(THETA, (-np.inf, np.inf), frozen)

@@ -189,11 +189,26 @@ NETWORKS = {
 }
 
 
-@pytest.mark.parametrize("name", [*STEEP, *FLAT])
+LEVEL = set(FLAT) - {"unused parameter"}  # the loss has no slope at all there
+
+
+@pytest.mark.parametrize("name", [name for name in [*STEEP, *FLAT] if name not in LEVEL])
 def test_a_right_gradient_passes(name):
     case = (STEEP | FLAT)[name]
     assert str(check_gradient(*case, coordinates=EVERY)).startswith("gradient check: PASS")
     assert check_gradient(*case).passed
+
+
+@pytest.mark.parametrize("name", sorted(LEVEL))
+def test_where_the_loss_has_no_slope_a_gradient_of_zero_is_not_blamed_and_nothing_is_tested(name):
+    report = check_gradient(*FLAT[name], coordinates=EVERY)
+    assert {probe.verdict for probe in report.probes} == {"pass"}
+    if report.untested:  # or it is zero but for rounding, as computed
+        assert report.untested == ("",)
+        assert report.verdict == "inconclusive"
+        assert "could not be tested" in str(report)
+    else:
+        assert report.passed
 
 
 def test_a_gradient_that_is_zero_but_for_roundings_passes():
@@ -294,7 +309,7 @@ def test_a_wrong_network_in_float32_does_not_pass(activation, error):
 @pytest.mark.parametrize("name", [*STEEP, *FLAT])
 def test_the_unit_of_the_loss_does_not_matter(name, factor):
     case = (STEEP | FLAT)[name]
-    assert verdict(case.times(factor)) == "pass"
+    assert verdict(case.times(factor)) in (("pass", "inconclusive") if name in LEVEL else ("pass",))
     if name in STEEP:
         assert verdict(case.with_grad(ERRORS["a millionth too large"]).times(factor)) == "fail"
 
@@ -416,8 +431,8 @@ def test_a_tiny_bias_gradient_of_the_other_sign_beside_large_weights_fails():
 
     report = check_gradient(loss, grad, theta)
     assert report.verdict == "fail"
-    assert report.worst(1)[0].place == "theta['b'][0]"
-    assert [p.verdict for p in report.probes].count("fail") == 1
+    assert [p.place for p in report.probes if p.index and p.verdict == "fail"] == ["theta['b'][0]"]
+    assert all(p.leaves == ("['b']",) for p in report.probes if not p.index and p.verdict == "fail")
     right = np.append(2 * theta["W"], 1e-3)
     wrong = np.append(2 * theta["W"], -1e-3)
     one_norm = np.linalg.norm(right - wrong) / (np.linalg.norm(right) + np.linalg.norm(wrong))
@@ -521,7 +536,7 @@ def beside_a_million(size: float) -> Case:
 def test_a_tiny_gradient_beside_a_large_constant_is_inconclusive_but_not_so_a_wrong_one():
     report = check_gradient(*beside_a_million(1e-6))
     assert report.verdict == "inconclusive"
-    assert "too coarse to tell. Check in float64, and without large constants" in str(report)
+    assert "too coarse to tell. Compute all of it in float64, without large constants" in str(report)
     for change in (ERRORS["of the other sign"], ERRORS["doubled"]):
         assert verdict(beside_a_million(1e-6).with_grad(change)) == "fail"
 
@@ -765,7 +780,6 @@ def test_parameters_that_share_memory_are_refused(second):
             ValueError,
             "grad(theta)['w'] has shape (3,); expected (2,), the shape of theta",
         ),
-        ({"w": np.ones(2, int)}, TypeError, "grad(theta)['w'] has dtype int64; expected float64"),
         (
             {"w": np.ones(2, np.float32)},
             TypeError,
@@ -782,9 +796,9 @@ def test_parameters_that_share_memory_are_refused(second):
             "grad(theta) is not built like theta: missing keys ['w'], unexp",
         ),
         (np.ones(2), ValueError, "grad(theta) is a ndarray; expected a dict like theta"),
-        (None, ValueError, "grad(theta) is a NoneType; expected a dict like theta"),
+        (None, TypeError, "grad(theta) is None; expected a gradient like theta"),
     ],
-    ids=["shape", "integers", "float32", "nan", "keys", "array", "None"],
+    ids=["shape", "float32", "nan", "keys", "array", "None"],
 )
 def test_a_gradient_that_does_not_fit_is_refused(gradient, error, message):
     theta = {"w": np.ones(2)}
@@ -853,9 +867,10 @@ def wide(sizes: dict[str, int]) -> Case:
 @pytest.mark.parametrize(
     ("sizes", "options", "expected"),
     [
-        ((60, 40), {}, (60, 40, 0)),  # up to 100 parameters: all of them
-        ((60, 41), {}, (0, 0, 6)),
-        ((60, 1), {"directions": 3}, (60, 1, 3)),
+        ((15, 5), {}, (15, 5, 0)),  # up to 20 parameters: all of them
+        ((60, 41), {}, (8, 8, 6)),  # of more, what fits into a hundred evaluations
+        ((60, 1), {}, (15, 1, 6)),
+        ((60, 1), {"directions": 3}, (18, 1, 3)),
         ((60, 1), {"coordinates": 5}, (5, 1, 6)),
         ((60, 41), {"coordinates": 50, "directions": 0}, (50, 41, 0)),
         ((60, 41), {"coordinates": 0}, (0, 0, 6)),

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from optimlib import check_gradient
+from optimlib.gradcheck import scales
 from optimlib.gradcheck.check import FEW
 from optimlib.gradcheck.sampling import groups
 from optimlib.lab import datasets
@@ -82,13 +83,12 @@ def test_a_million_parameters_take_at_most_sixty_evaluations():
 @pytest.mark.parametrize("seed", [0, 1])
 def test_networks_cost_about_as_much_and_are_not_blamed(activation, dtype, sizes, seed):
     report = check(Network(sizes, activation, dtype, seed=seed))
-    assert report.evaluations <= 68
-    assert report.verdict == "pass" or (dtype, activation) == (np.float32, "relu")
-    assert report.verdict != "fail"
+    assert report.evaluations <= 100
+    assert report.verdict == "pass"
 
 
 def test_as_many_directions_as_asked_for():
-    report = check(Network((64, 32, 10)), directions=9)
+    report = check(Network((64, 32, 10)), directions=9, coordinates=0)
     assert Counter(p.index is None for p in report.probes) == {True: 9}
 
 
@@ -150,7 +150,7 @@ def test_numbers_in_different_units_are_moved_in_their_own():
             return grad(x) * np.where(np.arange(200) == place, 1.01, 1)
 
         assert check_gradient(loss, wrong, theta).verdict == "fail"
-    assert units(np.random.default_rng(0).standard_normal(10**5)) == 1.0
+    assert scales.units(np.random.default_rng(0).standard_normal(10**5)) == 1.0
 
 
 # Where it failed
@@ -186,7 +186,7 @@ def test_of_many_leaves_the_wrong_one_is_found():
 
 def test_a_right_gradient_is_not_searched():
     report = check(Network((64, 32, 10)))
-    assert all(p.index is None for p in report.probes)
+    assert sum(p.index is not None for p in report.probes) < 20
 
 
 # Hints, as the check gives them

@@ -7,7 +7,7 @@ import pytest
 
 from optimlib import check_gradient
 from optimlib.differences import central, common_divisor, noise_level, one_sided_estimates
-from optimlib.gradcheck.subgradients import excess, gradients_beside
+from optimlib.gradcheck.subgradients import steeper_than_all
 
 
 def verdict(loss, grad, theta, **options):
@@ -124,15 +124,28 @@ def test_a_kink_upwards_and_one_downwards(claim, expected):
     assert verdict(loss, lambda x: np.array(claim), np.zeros(2)) == expected
 
 
-def test_the_gradients_beside_a_tie_are_those_of_the_pieces():
-    rng = np.random.default_rng(0)
-    x = np.array([0.5, 0.5, 0.5])
-    found, errors = gradients_beside(np.max, x, np.full(3, 1e-4), rng, roundoff=2.0**-53)
-    assert set(map(tuple, found.round(6).tolist())) == {(1, 0, 0), (0, 1, 0), (0, 0, 1)}
-    assert np.median(errors) < 1e-6
-    claims = {(0.2, 0.3, 0.5): True, (1, 0, 0): True, (0, 0, 0): False, (0.9, 0, 0): False}
-    for claim, right in claims.items():
-        assert (excess(np.array(claim), found, errors, rng)[1] <= 1) == right
+def steeper(f, x, claim, seed=0):
+    return steeper_than_all(
+        f,
+        np.array(x, float),
+        np.array(claim, float),
+        np.full(len(x), 1e-4),
+        np.random.default_rng(seed),
+        value_error=1e-16,
+    )
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_means_of_the_gradients_beside_a_tie_are_no_steeper(seed):
+    rng = np.random.default_rng(seed)
+    k = int(rng.integers(2, 9))
+    claim = rng.dirichlet(np.ones(k))
+    assert steeper(np.max, np.full(k, 0.5), claim, seed) is None
+    assert steeper(lambda x: -np.max(x), np.full(k, 0.5), -claim, seed) is None
+    for wrong in (0 * claim, 1.1 * claim, -claim, np.ones(k)):
+        found = steeper(np.max, np.full(k, 0.5), wrong, seed)
+        assert found.is_outside
+        assert not found.low <= found.claim <= found.high
 
 
 def relu_network(seed: int):

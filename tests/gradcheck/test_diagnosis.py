@@ -9,8 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from optimlib import check_gradient
-from optimlib.gradcheck import diagnosis
-from optimlib.gradcheck.diagnosis import explain, shape_hint, stale
+from optimlib.gradcheck.diagnosis.explain import HINTS, explain
 from optimlib.gradcheck.report import Probe
 from optimlib.nn.layers import dense, dense_backward, tanh, tanh_backward
 from optimlib.nn.losses import softmax_cross_entropy
@@ -18,6 +17,7 @@ from optimlib.trees import flatten
 
 PROPERTY = settings(max_examples=40, deadline=None)
 EXAMPLES = 7
+EVERY = {"coordinates": 100, "directions": 0}
 
 
 class Network:
@@ -45,8 +45,8 @@ class Network:
 
 
 def found(loss, grad, theta, **options) -> tuple[str, ...]:
-    """The hints for a gradient, from a check of it."""
-    probes = check_gradient(loss, grad, theta, **options).probes
+    """The hints for a gradient, from a check of every coordinate unless options say otherwise."""
+    probes = check_gradient(loss, grad, theta, **(EVERY | options)).probes
     return explain(flatten(theta), flatten(grad(theta)), probes)
 
 
@@ -109,21 +109,21 @@ BUGS = {
         "the 2 of a square is missing",
     ),
     "sign": (everywhere(-1), "everywhere: analytic is -1 times numeric", "usually a sign."),
-    "-3": (everywhere(-3), "everywhere: analytic is -3 times numeric", "a sign, and a constant factor"),
+    "-3": (everywhere(-3), "everywhere: analytic is -3 times numeric", "a sign, and a constant factor?"),
     "no mean": (
         everywhere(7),
         "everywhere: analytic is 7 times numeric",
-        "a sum where the loss has a mean",
+        "a sum where the loss has a mean?",
     ),
     "mean": (
         in_leaf("b1", lambda g: g / 7),
         "theta['b1']: analytic is 1/7 times numeric (5 failing probes)",
-        "a mean where the loss has a sum (over 7 examples?)",
+        "a mean where the loss has a sum?",
     ),
     "mean over units": (
         in_leaf("W2", lambda g: g / 5),
         "theta['W2']: analytic is 1/5 times numeric (25 failing probes)",
-        "(5 is the length of axis 0 of theta['W1'])",
+        "a mean where the loss has a sum?",
     ),
     "ratio": (everywhere(0.3), "everywhere: analytic is 0.3 times numeric", "usually a constant"),
     "ratio of a leaf": (
@@ -185,7 +185,7 @@ def test_a_planted_bug_is_named_and_nothing_else_is(name, dtype):
     else:
         assert hint.startswith(beginning)
         assert meaning in hint
-    assert hint.endswith(".")
+    assert hint.endswith((".", "?"))
 
 
 @pytest.mark.parametrize("name", sorted(BUGS.keys() - {"one masked", "row masked", "reversed"}))
@@ -198,18 +198,30 @@ def test_a_few_coordinates_of_every_leaf_are_enough(name):
 
 
 @pytest.mark.parametrize(
-    ("penalty", "keys", "words"),
+    ("penalty", "keys", "words", "half"),
     [
-        (lambda t: 0.05 * (t["W2"] ** 2).sum(), "theta['W2']", "0.1 theta (25 failing probes)"),
-        (lambda t: 0.5 * sum((w**2).sum() for w in t.values()), "everywhere", "1 theta (60 "),
-        (lambda t: 0.25 * np.abs(t["W1"]).sum(), "theta['W1']", "0.25 sign(theta) (25 failing probes)"),
+        (lambda t: 0.05 * (t["W2"] ** 2).sum(), "theta['W2']", "0.1 theta (25 failing", "0.05 theta"),
+        (
+            lambda t: 0.5 * sum((w**2).sum() for w in t.values()),
+            "everywhere",
+            "1 theta (60 ",
+            "0.5 theta",
+        ),
+        (
+            lambda t: 0.25 * np.abs(t["W1"]).sum(),
+            "theta['W1']",
+            "0.25 sign(theta) (25 failing probes)",
+            "0.125 sign(theta)",
+        ),
     ],
 )
-def test_a_regulariser_that_only_the_loss_knows(penalty, keys, words):
+def test_a_regulariser_that_only_the_loss_knows(penalty, keys, words, half):
     network = Network(penalty=penalty)
     (hint,) = found(network.loss, network.grad, network.theta)
     assert hint.startswith(f"{keys}: numeric - analytic is {words}")
-    assert hint.endswith("usually a regulariser that the gradient lacks.")
+    assert hint.endswith(
+        f"usually a regulariser that the gradient lacks, or {half} with the wrong sign."
+    )
 
 
 def test_a_regulariser_of_two_strengths_makes_two_hints():
@@ -332,7 +344,7 @@ def test_a_bug_of_another_kind_gets_no_hint(dtype):
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_noise_gets_no_hint(dtype):
     network = Network(dtype)
-    right = check_gradient(network.loss, network.grad, network.theta).probes
+    right = check_gradient(network.loss, network.grad, network.theta, **EVERY).probes
     for seed in range(50):
         noise = np.random.default_rng(seed)
         g = {key: noise.standard_normal(w.shape).astype(dtype) for key, w in network.theta.items()}
@@ -400,7 +412,7 @@ def test_several_bugs_are_named_together_the_most_specific_first():
 
     places = [hint.split(":")[0] for hint in of_bug(bug, Network())]
     assert places == ["theta['W2']", "theta['b2']", "theta['W1']"]
-    assert len(places) == diagnosis.HINTS
+    assert len(places) == HINTS
 
 
 def test_many_leaves_with_long_names_make_a_short_hint():
@@ -522,74 +534,3 @@ def test_other_verdicts_and_directions_are_passed_over():
     theta = np.ones(4)
     (hint,) = explain([("", theta)], [("", 2 * numeric)], [odd, vague, direction, *probes[2:]])
     assert hint.startswith("theta: analytic is 2 times numeric (2 failing probes)")
-
-
-# Shapes
-
-
-@pytest.mark.parametrize(
-    ("received", "expected", "words"),
-    [
-        ((32, 10), (10,), "the sum over the first axis"),
-        ((32, 4, 10), (4, 10), "the sum over the first axis"),
-        ((32,), (), "the sum over the first axis"),
-        ((3, 5), (5, 3), "transposed"),
-        ((2, 3, 4), (4, 3, 2), "transposed"),
-        ((1, 10), (10,), "keepdims"),
-        ((10, 1), (10,), "keepdims"),
-        ((1, 4, 1, 10), (4, 10), "keepdims"),
-        ((1, 1), (), "keepdims"),
-        ((10,), (10,), ""),
-        ((), (), ""),
-        ((10,), (5,), ""),
-        ((5, 4), (5, 3), ""),
-        ((10, 32), (10,), ""),
-        ((10,), (1, 10), ""),
-        ((), (3,), ""),
-        ((6,), (2, 3), ""),
-    ],
-)
-def test_shape_hints(received, expected, words):
-    hint = shape_hint(received, expected)
-    assert (words in hint) if words else hint == ""
-
-
-# Gradients with a memory
-
-
-def three_calls(grad, theta):
-    moved = theta + 0.25
-    return [flatten(np.copy(grad(at))) for at in (theta, moved, theta)]
-
-
-def test_a_gradient_that_answers_one_call_late_is_recognised():
-    class Late:
-        def __init__(self):
-            self.previous = np.zeros(3)
-
-        def __call__(self, theta):
-            g = np.cos(self.previous)
-            self.previous = theta.copy()
-            return g
-
-    grad, theta = Late(), np.array([0.1, 0.2, 0.3])
-    grad(theta)  # the first call belongs to nothing
-    assert "previous parameters" in stale(*three_calls(grad, theta))
-
-
-def test_a_gradient_that_looks_at_other_parameters_is_recognised():
-    others = np.array([0.4, 0.5, 0.6])
-    assert "does not depend on its argument" in stale(*three_calls(lambda theta: np.cos(others), others))
-
-
-def test_gradients_without_memory_and_random_ones_are_not_called_stale():
-    rng = np.random.default_rng(0)
-    theta = np.array([0.1, 0.2, 0.3])
-    assert stale(*three_calls(np.cos, theta)) == ""
-    assert stale(*three_calls(lambda t: t * rng.standard_normal(3), theta)) == ""
-
-
-def test_one_leaf_that_moves_is_enough_not_to_be_stale():
-    first = [("['a']", np.ones(2)), ("['b']", np.ones(2))]
-    moved = [("['a']", np.ones(2)), ("['b']", 2 * np.ones(2))]
-    assert stale(first, moved, first) == ""

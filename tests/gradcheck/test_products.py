@@ -107,12 +107,17 @@ RIGHT = {
 }
 
 
-@pytest.mark.parametrize("name", RIGHT)
+@pytest.mark.parametrize("name", sorted(RIGHT.keys() - {"constant"}))
 def test_right_products_pass(name):
     case = RIGHT[name]
     with unchanged(case.x):
         for seed in SEEDS:
             assert case.verdicts(rng=np.random.default_rng(seed)) == ("pass", "pass", "pass")
+
+
+def test_the_products_of_a_constant_do_not_fail():
+    """Where there is no slope at all, nothing is tested: that may be said."""
+    assert "fail" not in RIGHT["constant"].verdicts()
 
 
 WRONG_VJP = {
@@ -293,7 +298,7 @@ def test_reports_name_what_was_probed():
         product = tree_vjp({"x": t["x"], "W": t["theta"]}, d)
         return {"x": product["x"], "theta": 2 * product["W"]}
 
-    places = {probe.place for probe in check_vjp(f, vjp, x).probes}
+    places = {probe.place for probe in check_vjp(f, vjp, x, coordinates=100).probes}
     assert {"x['x'][0, 0]", "x['theta'][3, 3]"} <= places
     assert any(hint.startswith("x['theta']: analytic is 2 times") for hint in check_vjp(f, vjp, x).hints)
     assert [p.place for p in check_jvp(case.f, case.jvp, case.x, directions=3).probes] == [
@@ -301,7 +306,8 @@ def test_reports_name_what_was_probed():
         "s[1]",
         "s[2]",
     ]
-    assert check_adjoint(case.jvp, case.vjp, case.x).probes[0].place == "dx['x'][0, 0]"
+    probes = check_adjoint(case.jvp, case.vjp, case.x, coordinates=100).probes
+    assert "dx['x'][0, 0]" in {probe.place for probe in probes}
 
 
 def test_a_report_of_a_hessian_holds_both_checks():
@@ -312,6 +318,156 @@ def test_a_report_of_a_hessian_holds_both_checks():
     assert report.evaluations > 2 * len(places)
     with pytest.raises(ValueError, match="no loss to evaluate"):
         report.curve("", (0,))
+
+
+def test_functions_may_fill_the_same_array_in_every_call():
+    buffers = {}
+
+    def reusing(name, function):
+        def filled(*arguments):
+            result = function(*arguments)
+            buffer = buffers.setdefault(name, np.empty_like(result))
+            buffer[...] = result
+            return buffer
+
+        return filled
+
+    for name in ("dense", "softmax", "sine layer"):
+        case = RIGHT[name]
+        buffers.clear()
+        reused = Case(reusing("f", case.f), reusing("jvp", case.jvp), reusing("vjp", case.vjp), case.x)
+        assert reused.verdicts() == ("pass", "pass", "pass")
+    A = W + W.T
+    buffers.clear()
+    grad, hvp = (reusing(name, f) for name, f in zip(("grad", "hvp"), quadratic(A), strict=True))
+    assert check_hvp(grad, hvp, B).verdict == "pass"
+    shared = np.empty(4)
+    assert check_hvp(
+        lambda t: np.matmul(A, t, out=shared), lambda t, v: np.matmul(A, v, out=shared), B
+    ).passed
+
+
+def test_two_leaves_of_an_output_in_one_buffer_are_read_as_they_come():
+    buffer = np.empty((2, 4))
+
+    def f(x):
+        np.sin(x, out=buffer[0])
+        np.cos(x, out=buffer[1])
+        return {"sin": buffer[0], "cos": buffer[1]}
+
+    def jvp(x, dx):
+        np.multiply(np.cos(x), dx, out=buffer[0])
+        np.multiply(-np.sin(x), dx, out=buffer[1])
+        return {"sin": buffer[0], "cos": buffer[1]}
+
+    assert check_jvp(f, jvp, B).verdict == "pass"
+
+
+# What the dtype of f(x) tells
+
+
+COARSE = {
+    "a cast": (
+        lambda x: np.float32(x),
+        lambda x, dy: dy.astype(float),
+        lambda x, dy: 1.01 * dy.astype(float),
+    ),
+    "a cast of a sine": (
+        lambda x: np.float32(np.sin(x)),
+        lambda x, dy: dy * np.cos(x),
+        lambda x, dy: dy * np.cos(x) ** 2,
+    ),
+    "weights in float32": (
+        lambda x: np.tanh(x.astype(np.float32) * np.float32(0.7)),
+        lambda x, dy: dy * (0.7 * (1 - np.tanh(0.7 * x) ** 2)),
+        lambda x, dy: dy * (1 - np.tanh(0.7 * x) ** 2),
+    ),
+    "a tree, in part": (
+        lambda x: {"half": np.float32(x / 2), "square": x**2},
+        lambda x, dy: dy["half"] / 2 + 2 * x * dy["square"],
+        lambda x, dy: dy["half"] / 2 - 2 * x * dy["square"],
+    ),
+    "a gradient in float32, too": (
+        lambda x: np.float32(x) ** 2,
+        lambda x, dy: np.float32(2 * x) * dy,
+        lambda x, dy: np.float32(x) * dy,
+    ),
+}
+
+
+@pytest.mark.parametrize("shape", [(3,), (3, 2), (12, 12)])
+@pytest.mark.parametrize("name", COARSE)
+def test_outputs_of_float32_for_float64_inputs(name, shape):
+    f, right, wrong = COARSE[name]
+    for seed in range(6):
+        r = np.random.default_rng(seed)
+        x = r.standard_normal(shape)
+        report = check_vjp(f, right, x, rng=r)
+        assert report.verdict == "pass"
+        assert not any(note.startswith("right at ") for note in report.notes)
+        assert check_vjp(f, wrong, x, rng=r).verdict == "fail"
+
+
+# A function that returns its output and a cache
+
+
+def test_a_cache_that_became_an_output_is_explained():
+    def forward(x):
+        return np.sin(x @ W), x @ W
+
+    def backward(dy, z):
+        return (dy * np.cos(z)) @ W.T
+
+    report = check_vjp(forward, lambda x, dy: backward(dy[0], forward(x)[1]), X)
+    assert report.verdict == "fail"
+    assert any("for an output and a cache there is check_layer" in note for note in report.notes)
+    with pytest.raises(TypeError, match=r"f\(x\)\[1\] has dtype <U4; .*\(a cache\? check_layer"):
+        check_vjp(lambda x: (x, "tanh"), lambda x, dy: dy[0], X)
+    with pytest.raises(TypeError) as caught:
+        check_vjp(forward, lambda x, dy: backward(dy, forward(x)[1]) @ "x", X)
+    assert "check_layer" in caught.value.__notes__[0]
+    report = check_vjp(lambda x: (np.sin(x), np.cos(x)), lambda x, dy: np.cos(x) * dy[0], X)
+    assert any("check_layer" in note for note in report.notes)
+    report = check_vjp(
+        lambda x: (np.sin(x), np.cos(x)), lambda x, dy: np.cos(x) * dy[0] - np.sin(x) * dy[1], X
+    )
+    assert report.passed
+    assert not any("check_layer" in note for note in report.notes)
+
+
+# Memory, in the words of a product
+
+
+def test_a_layer_that_keeps_what_backward_reads():
+    class Layer:
+        def forward(self, x):
+            self.x = x
+            return np.sin(x @ W)
+
+        def backward(self, dy):
+            return (dy * np.cos(self.x @ W)) @ W.T
+
+    layer = Layer()
+    report = check_vjp(layer.forward, lambda x, dy: layer.backward(dy), X)
+    assert report.verdict == "inconclusive"
+    assert (
+        "vjp reads what the last loss left: run the forward pass inside vjp, for the x" in report.problem
+    )
+    assert "theta" not in report.problem
+
+    def inside(x, dy):
+        layer.forward(x)
+        return layer.backward(dy)
+
+    assert check_vjp(layer.forward, inside, X).passed
+
+
+def test_a_product_that_reads_other_arrays_passes_with_a_remark():
+    report = check_vjp(np.sin, lambda x, dy: dy * np.cos(X), X)
+    assert report.verdict == "pass"
+    (note,) = (note for note in report.notes if note.startswith("right at x only"))
+    assert "at a point beside it vjp disagrees" in note
+    assert "does not move with x in x" in note
 
 
 def test_options_reach_the_gradient_check():

@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from optimlib.differences import central
-from optimlib.gradcheck.report import MISS, VERDICTS, GradientReport, Probe, shorten
+from optimlib.gradcheck.rendering import shorten
+from optimlib.gradcheck.report import MISS, VERDICTS, GradientReport, Probe
 
 
 def probe(place="theta[0]", *, analytic=1.0, numeric=1.0, error=0.25, verdict="pass", index=(0,)):
@@ -34,6 +35,11 @@ def probe(place="theta[0]", *, analytic=1.0, numeric=1.0, error=0.25, verdict="p
 
 def report(*probes, problem=""):
     return GradientReport(probes, parameters=12, norm=3.0, evaluations=345, problem=problem)
+
+
+def words(r):
+    """A report as text in one line."""
+    return " ".join(str(r).split())
 
 
 @pytest.mark.parametrize(
@@ -98,9 +104,9 @@ def test_a_failing_report_shows_the_five_worst_in_columns():
     assert head == (
         "gradient check: FAIL (10 probes: 9 fail, 1 kink; 12 parameters, 345 loss evaluations)"
     )
-    assert columns.split() == ["worst", "analytic", "numeric", "+-", "ratio", "verdict"]
+    assert columns.split() == ["worst", "analytic", "numeric", "difference", "+-", "ratio", "verdict"]
     assert [row.split()[0] for row in rows] == [f"theta['W'][{i}]" for i in (8, 7, 6, 5, 4)]
-    assert rows[0].split()[1:] == ["1.000000e+01", "1.000000e+00", "2e-01", "10", "fail"]
+    assert rows[0].split()[1:] == ["1.000000e+01", "1.000000e+00", "9.0e+00", "2e-01", "10", "fail"]
     assert len({row.index("fail") for row in rows} | {columns.index("verdict")}) == 1
 
 
@@ -133,10 +139,111 @@ def test_a_problem_is_reported_without_probes():
 
 def test_only_an_inconclusive_probe_brings_the_advice():
     advice = (
-        "inconclusive: too coarse to tell. Check in float64, and without large constants in the loss."
+        "inconclusive: the loss is too coarse to tell. Check in float64, and without large constants in"
+        " the loss."
     )
-    assert advice in str(report(probe(verdict="inconclusive"), probe(verdict="fail")))
-    assert advice not in str(report(probe(verdict="fail"), probe(verdict="kink")))
+    assert advice in words(report(probe(verdict="inconclusive"), probe(verdict="fail")))
+    assert advice not in words(report(probe(verdict="fail"), probe(verdict="kink")))
+
+
+def test_the_advice_for_an_inconclusive_probe_fits_the_dtype():
+    vague = (probe(verdict="inconclusive"),)
+    double = GradientReport(vague, 2, 3.0, 9, gradient=(("", np.ones(2)),))
+    single = GradientReport(vague, 2, 3.0, 9, gradient=(("", np.ones(2, np.float32)),))
+    assert "Check in float64" not in words(double)
+    assert "Compute all of it in float64" in words(double)
+    assert "Check in float64" in words(single)
+
+
+# What was noticed, and what could not be tested
+
+
+def with_leaves(*names, untested=(), notes=(), verdict="pass"):
+    gradient = tuple((f"['{name}']", np.ones(2)) for name in names)
+    return GradientReport(
+        (probe(verdict=verdict),), 2, 3.0, 9, notes=notes, untested=untested, gradient=gradient
+    )
+
+
+def test_leaves_that_could_not_be_tested_are_named_with_what_to_do():
+    r = with_leaves("W1", "b1", "W2", untested=("theta['W1']", "theta['b1']"))
+    assert r.verdict == "pass"
+    assert "not tested: theta['W1'], theta['b1']. The slopes there are zero or lost" in words(r)
+    assert "check at another point, such as random parameters" in words(r)
+    many = with_leaves(*"abcdefgh", untested=tuple(f"theta['{name}']" for name in "abcdefg"))
+    assert "not tested: theta['a'], theta['b'], theta['c'] and 4 more." in words(many)
+    assert "not tested" not in words(with_leaves("W1", "b1"))
+
+
+def test_where_nothing_could_be_tested_nothing_has_passed():
+    r = with_leaves("W", untested=("theta['W']",))
+    assert r.verdict == "inconclusive"
+    assert not r.passed
+    assert with_leaves("W", untested=("theta['W']",), verdict="fail").verdict == "fail"
+    assert with_leaves("W", "b", untested=("theta['W']", "theta['b']")).verdict == "inconclusive"
+    with pytest.raises(AssertionError, match="not tested: theta"):
+        r.raise_unless_accepted()
+
+
+def test_notes_stand_in_text_and_html():
+    notes = ("the loss was evaluated in float64", "two calls differ by 1e-15")
+    r = with_leaves("W", "b", notes=notes, untested=("theta['b']",))
+    for text in (words(r), page(r).get_text()):
+        for sentence in (*notes, "not tested: theta['b']"):
+            assert sentence in text
+
+
+def test_a_long_note_fits_a_terminal():
+    r = with_leaves("W", notes=("a word " * 500,))
+    assert max(map(len, str(r).splitlines())) <= 100
+    assert len(str(r).splitlines()) < 10
+    assert len(page(r).get_text()) < 1000
+
+
+def test_pass_and_kink_are_accepted():
+    for verdict in VERDICTS:
+        r = report(probe(verdict=verdict))
+        if verdict in ("pass", "kink"):
+            r.raise_unless_accepted()
+        else:
+            with pytest.raises(AssertionError, match=f"gradient check: {verdict.upper()}"):
+                r.raise_unless_accepted()
+
+
+# Differences and ratios
+
+
+@pytest.mark.parametrize(
+    ("analytic", "numeric", "error", "ratio"),
+    [
+        (1 + 3e-8, 1.0, 1e-12, "1 + 3e-08"),
+        (2.5 * (1 - 4.2e-6), 2.5, 1e-12, "1 - 4.2e-06"),
+        (-1 + 2e-7, 1.0, 1e-12, "-1 + 2e-07"),
+        (1 + 3e-8, 1.0, 1e-7, "1"),
+        (1.0, 1.0, 1e-12, "1"),
+        (1.001, 1.0, 1e-12, "1.001"),
+        (7.0, 2.0, 1e-12, "3.5"),
+        (7.0, 0.0, 1e-12, "nan"),
+    ],
+)
+def test_a_ratio_near_one_shows_its_distance_from_one_if_that_is_certain(
+    analytic, numeric, error, ratio
+):
+    row = str(
+        report(probe(analytic=analytic, numeric=numeric, error=error, verdict="fail"))
+    ).splitlines()[2]
+    assert re.split(r" {2,}", row)[-2] == ratio
+
+
+@pytest.mark.parametrize(
+    ("analytic", "numeric", "shown"),
+    [(2.753836e-1 + 8e-9, 2.753836e-1, "8.0e-09"), (-3.0, 1.0, "-4.0e+00"), (0.5, 0.5, "0.0e+00")],
+)
+def test_the_difference_has_a_column(analytic, numeric, shown):
+    r = report(probe(analytic=analytic, numeric=numeric, verdict="fail"))
+    assert str(r).splitlines()[2].split()[3] == shown
+    assert page(r).find_all("td")[2].get_text() == shown
+    assert r.probes[0].difference == analytic - numeric
 
 
 def test_a_report_cannot_be_changed():
@@ -172,6 +279,17 @@ def test_the_coarsest_direction_is_the_one_that_counts():
     one = report(*directions(0.5, 0.5, 0.5)).detectable()
     assert report(*directions(0.1, 0.5, 0.2)).detectable() == pytest.approx(one)
     assert report(*directions(0.5, 1.0, 0.2)).detectable() == pytest.approx(2 * one)
+
+
+@pytest.mark.parametrize("verdict", ["kink", "fail", "inconclusive"])
+def test_directions_that_did_not_pass_promise_nothing(verdict):
+    r = report(*directions(0.5, 0.5), probe("direction 3", verdict=verdict, index=None))
+    assert r.detectable() == math.inf
+    assert "missed" not in str(r)
+
+
+def test_coordinates_at_kinks_leave_what_directions_promise():
+    assert "missed" in str(report(*directions(0.5, 0.5), probe(verdict="kink")))
 
 
 def test_coordinates_alone_promise_nothing():
@@ -289,13 +407,13 @@ def test_the_table_is_accessible_and_has_the_numbers_of_the_report():
     assert table["class"] == ["dataframe"]  # which themes colour for dark mode
     assert table.caption.get_text() == str(r).splitlines()[0]
     head = [cell.get_text() for cell in table.thead.find_all("th", scope="col")]
-    assert head == ["worst", "analytic", "numeric", "+-", "ratio", "verdict"]
+    assert head == ["worst", "analytic", "numeric", "difference", "+-", "ratio", "verdict"]
     rows = table.tbody.find_all("tr")
     assert [row.find("th", scope="row").get_text() for row in rows] == [
         f"theta['W'][{i}]" for i in (8, 7, 6, 5, 4)
     ]
     cells = [cell.get_text() for cell in rows[0].find_all("td")]
-    assert cells == ["1.000000e+01", "1.000000e+00", "2e-01", "10", "fail"]
+    assert cells == ["1.000000e+01", "1.000000e+00", "9.0e+00", "2e-01", "10", "fail"]
     assert len(head) == 1 + len(cells)
 
 
@@ -308,7 +426,7 @@ def test_html_lists_hints_and_says_the_same_as_the_text():
         hints=("theta: one.", "theta: two."),
     )
     assert [item.get_text() for item in page(r).find_all("li")] == ["theta: one.", "theta: two."]
-    for sentence in ("would be missed with probability", "too coarse to tell. Check in float64"):
+    for sentence in ("would be missed with probability", "too coarse to tell. Check"):
         assert sentence in str(r)
         assert sentence in page(r).get_text()
 
@@ -438,7 +556,7 @@ def test_pytest_shows_the_report_of_a_failed_assertion(tmp_path):
     shown = [line.removeprefix("E").strip() for line in run.stdout.splitlines() if line[:1] == "E"]
     assert shown[0].startswith("AssertionError:")
     assert shown[1].startswith("gradient check: FAIL (2 probes: 2 fail; 2 parameters, ")
-    assert shown[2].split() == ["worst", "analytic", "numeric", "+-", "ratio", "verdict"]
+    assert shown[2].split() == ["worst", "analytic", "numeric", "difference", "+-", "ratio", "verdict"]
     rows = {line.split()[0]: line.split() for line in shown[3:5]}
     assert float(rows["theta['w'][0]"][1]) == 0.25
     assert float(rows["theta['w'][0]"][2]) == pytest.approx(0.75)
