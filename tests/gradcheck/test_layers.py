@@ -4,11 +4,11 @@ import re
 
 import numpy as np
 import pytest
-from optimlib.nn.recurrent import rnn, rnn_backward
 from support import unchanged
 
 import optimlib
 from optimlib import check_layer, check_layer_object
+from optimlib.nn import rnn, rnn_backward
 
 rng = np.random.default_rng(23)
 X = rng.standard_normal((5, 3))
