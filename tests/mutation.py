@@ -52,19 +52,22 @@ PLANTED = (
     "optimizers/*.py",
     "optimizers/engine/tracing.py",
     "schedules/*.py",
-    "schedules.py",
     "averaging.py",
     "clipping.py",
     "arguments.py",
 )
 """Where mistakes are planted: in all that these patterns find."""
 
-PASSED_OVER = {"__init__", "base", "checkpoint", "conventions", "settings"}
+PASSED_OVER = {
+    *("__init__", "base", "settings", "per_array"),
+    *("checkpoint", "extras", "files"),
+    *("conventions", "like", "which"),
+}
 """Modules that handle arguments, files and tables: their tests take longer than those of a rule."""
 
 RULES = ("optimizers/test_rules_by_hand", "optimizers/test_every_optimizer")
 BESIDE = {  # more tests than what `tests_of` finds by the names that a module defines
-    "arguments": ("optimizers/test_adam", "test_schedules", "schedules/*", "test_clipping"),
+    "arguments": ("optimizers/test_adam", "schedules/*", "test_clipping"),
     "optimizers/weight_decay": (
         "optimizers/test_sgd",
         "optimizers/test_adam",

@@ -41,6 +41,9 @@ BY_THEMSELVES = {"gradcheck", "nn"}
 
 
 ARGUED: dict[tuple[str, str], str] = {
+    ("optimlib.gradcheck.rendering", "optimlib.gradcheck.report"): (
+        "for type checkers only: a report prints itself by functions that take a report"
+    ),
     ("optimlib.optimizers.base", "optimlib.optimizers.like"): (
         "like is called on the class that one knows, and its table has to name all classes"
     ),
