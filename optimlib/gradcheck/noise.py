@@ -117,8 +117,8 @@ def roughness(along: Along, low: float, high: float, rounding: float) -> float:
     0.0
     """
     for _ in range(RANGES):
-        level = _closest_look(along, low, high, rounding)
-        if level:
+        level, is_smooth = _closest_look(along, low, high, rounding)
+        if level or is_smooth:
             return level
         low, high = low / CLOSER, high / CLOSER  # beside the kink, there may be small jumps as well
     return 0.0
@@ -135,14 +135,14 @@ def _closest_look(along: Along, low: float, high: float, rounding: float) -> tup
             sixth = np.abs(np.diff(values, 6))
         sizes.append(float(sixth.max()))
         if not sizes[-1] > 64 * rounding or _shrinks(sizes) or _grows(sizes):  # or it is NaN
-            return 0.0
+            return 0.0, all(16 * nearer < size for size, nearer in pairwise(sizes))
         middle = start + (3 + int(sixth.argmax())) * spacing  # of the six steps that it spans
         spacing /= NEARER
         start = min(max(middle - POINTS / 2 * spacing, low), high - POINTS * spacing)
     rough = max((size for size, nearer in pairwise(sizes) if size < NEARER**2 * nearer), default=0.0)
     rises = np.sort(np.abs(np.diff(values)))
     is_jump = rises[-1] > 8 * rises[len(rises) // 2] and sizes[-1] > REMAINING * rough
-    return rough / ALTERNATING if is_jump else 0.0
+    return (rough / ALTERNATING if is_jump else 0.0), False
 
 
 def _shrinks(sizes: list[float]) -> bool:

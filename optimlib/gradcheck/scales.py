@@ -143,7 +143,8 @@ class Scales:
             reach=reach,
         )
         f = Line(objective.loss, objective.point, direction)
-        widest = reach if objective.bounds.is_unbounded and most == HALVINGS else h
+        is_wide = h > 2 * self.random_step(reach)  # as an earlier direction had to be
+        widest = reach if objective.bounds.is_unbounded and (most == HALVINGS or is_wide) else h
         return self.search(f, np.float64(0), test, h, widest, least, most, one_sided)
 
     def search(

@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -30,7 +31,7 @@ def relu_network(seed, hidden=7, depth=2, dtype=np.float32):
             "W": (rng.standard_normal((m, n)) * math.sqrt(2 / m)).astype(dtype),
             "b": (0.1 * rng.standard_normal(n)).astype(dtype),
         }
-        for m, n in zip(sizes, sizes[1:], strict=False)
+        for m, n in pairwise(sizes)
     ]
 
     def forward(t):
@@ -396,10 +397,12 @@ def fixed_point(seed, stop):
     A *= 0.5 / np.linalg.norm(A, 2)
 
     def solve(theta, stop):
-        z, moved = np.zeros(4), 1.0
-        while moved > stop:
+        z = np.zeros(4)
+        for _ in range(200):
             new = np.tanh(A @ z + theta)
-            z, moved = new, np.abs(new - z).max()
+            moved, z = np.abs(new - z).max(), new
+            if moved <= stop:
+                break
         return z
 
     def grad(theta):
