@@ -1,10 +1,10 @@
 """Derivatives from values alone: differences, their steps and their errors.
 
 Every scheme takes a function `f`, a point `x` and a step `h` and returns an approximation of the
-derivative at `x`. A function that works element by element may be given an array of points; one that
-returns another number of values than it was given points is refused. To
-differentiate along a line in many dimensions, pass the function of the distance along it:
-``central(lambda s: loss(theta + s * d), 0.0)``.
+derivative at `x`. A function of one number may return an array, and has an array as its derivative. A
+function that works element by element may be given an array of points; one that returns another number
+of values than it was given points is refused. To differentiate along a line in many dimensions, pass the
+function of the distance along it: ``central(lambda s: loss(theta + s * d), 0.0)``.
 """
 
 from __future__ import annotations
@@ -484,9 +484,9 @@ def _point(x: Any) -> np.ndarray:
 
 
 def _values(f: Function, x: Any) -> Any:
-    """The values of `f`, once there is one for every point."""
+    """The values of `f`: one for every point of an array, or any number at a single point."""
     values = f(x)
-    if np.shape(values) != np.shape(x):
+    if np.shape(x) and np.shape(values) != np.shape(x):
         raise ValueError(
             f"f returned values of shape {np.shape(values)} for points of shape {np.shape(x)}; expected"
             " one value for each point. Differentiate a function of many numbers along a line, such as"

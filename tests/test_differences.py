@@ -145,6 +145,27 @@ def test_a_difference_along_a_line_is_a_directional_derivative():
     assert along == pytest.approx(2.0 * 3.0 + 1.0 * -1.0, rel=1e-9)
 
 
+@pytest.mark.parametrize("scheme", [forward, central, richardson, complex_step])
+def test_a_function_of_one_number_may_return_many(scheme):
+    """A column of a Jacobian, or a matrix that depends on time: every number is differentiated."""
+
+    def curve(s):
+        return np.array([[3 * s, s * s], [1 + 0 * s, -s]])
+
+    np.testing.assert_allclose(scheme(curve, 0.5), [[3, 1], [0, -1]], rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("scheme", [forward, central, richardson, complex_step])
+@pytest.mark.parametrize(
+    "f",
+    [lambda x: (x**2).sum(), lambda x: x[:1], lambda x: np.outer(x, x)],
+    ids=["sum", "part", "outer"],
+)
+def test_another_number_of_values_than_points_is_refused(scheme, f):
+    with pytest.raises(ValueError, match="one value for each point"):
+        scheme(f, np.array([1.0, 2.0]))
+
+
 @pytest.mark.parametrize("scheme", [*SCHEMES, complex_step])
 @pytest.mark.parametrize("x", [3, np.array([2, 4, 6]), True, np.float16(1), 1j, "1", None], ids=repr)
 def test_points_that_are_not_float32_or_float64_are_refused(scheme, x):
