@@ -70,6 +70,7 @@ def error_curve(scheme: Scheme, f: Function, x: Any, exact: Any, steps: np.ndarr
 
     Examples
     --------
+    >>> from optimlib.differences import central
     >>> error_curve(central, np.sin, 0.0, exact=1.0, steps=np.array([0.1, 0.01])).round(6)
     array([1.666e-03, 1.700e-05])
     """

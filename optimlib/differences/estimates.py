@@ -75,6 +75,7 @@ def estimates(
 
     Examples
     --------
+    >>> import numpy as np
     >>> first = next(estimates(np.exp, 0.0, 2.0**-9))
     >>> bool(abs(first.value - 1) < first.error < 1e-10)
     True
