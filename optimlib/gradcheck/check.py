@@ -7,10 +7,9 @@ estimated, for every probe, from the values that the quotient is made of.
 
 from __future__ import annotations
 
-from concurrent.futures import Executor
 from math import inf
 from numbers import Integral
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,6 +26,9 @@ from optimlib.gradcheck.report import GradientReport
 from optimlib.gradcheck.sampling import budget, some_of_each, spread
 from optimlib.gradcheck.scales import norm
 from optimlib.trees import Tree
+
+if TYPE_CHECKING:  # importing it takes long
+    from concurrent.futures import Executor
 
 FEW = 20  # up to so many parameters are all probed one by one
 COARSE = 2**8  # so many roundings of the loss are a word in the report

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Executor
 from dataclasses import replace
 from math import inf, nan
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,6 +20,9 @@ from optimlib.gradcheck.search import HALVINGS, Search
 from optimlib.gradcheck.slope import SAFETY
 from optimlib.gradcheck.subgradients import steeper_than_all
 from optimlib.trees import copy_tree, flatten, format_index
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 DIRECTIONS = 6  # random directions over all parameters, if
 AFFORDABLE = 40  # so many evaluations are enough for them
