@@ -3,13 +3,14 @@
 Measures `optimlib.Adam`, its rule called on blocks and compiled by Numba, the same equations on whole
 arrays, a plain copy as the measure of what the memory can do, `torch.optim.Adam` (default and fused) and
 Optax under jit: for four numbers of parameters, for many small arrays, and for matrices in Fortran
-order, or with a gradient in the other order. What is not installed is left out. The import of optimlib is measured beside NumPy's.
+order, also with a gradient in C order. What is not installed is left out. The import of optimlib is
+measured beside NumPy's.
 
 Prints microseconds, ratios and the goals beside them, and writes all of it, with a description of the
 machine, to benchmarks/adam_step.json.
 
     python benchmarks/adam_step.py               everything (make bench), in about five minutes
-    python benchmarks/adam_step.py float64 1e3   the cases with one of these in their names; writes nothing
+    python benchmarks/adam_step.py float64 1e3   the cases named so, and without writing
 """
 
 import os
@@ -139,13 +140,11 @@ def temporary_memory(size: int) -> float:
 
 def show(case: str, rows: Rows) -> None:
     """Print the times, and the ratio of the contender of a row to that of a column."""
-    short = {name: name.replace("Fortran order", "F").replace("compiled", "comp.") for name in rows}
+    short = {name: name.replace("Fortran order", "F").replace("both orders", "FC") for name in rows}
     print(f"\n{case:26}{'us':>12}" + "".join(f"{short[name]:>17}" for name in rows))
     for name, row in rows.items():
-        print(
-            f"  {name:24}{row['us']:12,.1f}" + "".join(f"{row[other]:17.3f}" for other in rows),
-            flush=True,
-        )
+        ratios = "".join(f"{row[other]:17.3f}" for other in rows)
+        print(f"  {name:24}{row['us']:12,.1f}{ratios}", flush=True)
 
 
 def judged(goal: Goal, results: dict[str, Rows]) -> dict[str, Any] | None:
