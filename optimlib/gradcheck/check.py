@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from math import inf
 from numbers import Integral
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -20,15 +20,12 @@ from optimlib.gradcheck.bounds import Bounds, Frozen, Limits
 from optimlib.gradcheck.lines import Loss
 from optimlib.gradcheck.localisation import find_failures
 from optimlib.gradcheck.objective import Gradient, Objective
-from optimlib.gradcheck.probes import Prober
+from optimlib.gradcheck.probes import Executor, Prober
 from optimlib.gradcheck.progress import Progress
 from optimlib.gradcheck.report import GradientReport
 from optimlib.gradcheck.sampling import budget, some_of_each, spread
 from optimlib.gradcheck.scales import norm
 from optimlib.trees import Tree
-
-if TYPE_CHECKING:  # importing it takes long
-    from concurrent.futures import Executor
 
 FEW = 20  # up to so many parameters are all probed one by one
 COARSE = 2**8  # so many roundings of the loss are a word in the report
