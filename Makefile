@@ -30,7 +30,7 @@ help:
 	@echo "                      (one of them: make notebooks CHAPTER=09-adam)"
 	@echo "make lab              open JupyterLab on the notebooks"
 	@echo "make serve            show the built book on http://localhost:$(PORT)"
-	@echo "make bench            measure an Adam step beside those of PyTorch and Optax"
+	@echo "make bench            measure an Adam step and a gradient check beside those of other libraries"
 	@echo "make pins             renew requirements.txt from requirements.in"
 	@echo "                      (without moving what is pinned: make pins UPGRADE=)"
 	@echo "make clean            remove the built book and the caches (not .venv)"
@@ -80,6 +80,7 @@ serve: book
 
 bench: $(READY_FRAMEWORKS)
 	$(BIN_FRAMEWORKS)/python benchmarks/adam_step.py
+	$(BIN_FRAMEWORKS)/python benchmarks/gradient_check.py
 
 # uv is fetched into a throw-away environment: nothing else here needs it.
 pins:

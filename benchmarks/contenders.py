@@ -37,6 +37,11 @@ def in_fortran_order(params: Arrays, grads: Arrays, compiled: bool = False) -> S
     return ours(params, grads, compiled)
 
 
+def in_both_orders(params: Arrays, grads: Arrays, compiled: bool = False) -> Step:
+    """A step over arrays in Fortran order, whose gradient comes in C order."""
+    return ours([np.asfortranarray(array) for array in params], grads, compiled)
+
+
 def equations(
     g: np.ndarray, m: np.ndarray, v: np.ndarray, t: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -125,6 +130,8 @@ CONTENDERS: dict[str, Contender] = {
 ORDERS: dict[str, Contender] = {
     "called": ours,
     "called, Fortran order": in_fortran_order,
+    "called, both orders": in_both_orders,
     "compiled": partial(ours, compiled=True),
     "compiled, Fortran order": partial(in_fortran_order, compiled=True),
+    "compiled, both orders": partial(in_both_orders, compiled=True),
 }

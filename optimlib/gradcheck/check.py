@@ -7,7 +7,6 @@ estimated, for every probe, from the values that the quotient is made of.
 
 from __future__ import annotations
 
-from concurrent.futures import Executor
 from math import inf
 from numbers import Integral
 from typing import Any
@@ -21,7 +20,7 @@ from optimlib.gradcheck.bounds import Bounds, Frozen, Limits
 from optimlib.gradcheck.lines import Loss
 from optimlib.gradcheck.localisation import find_failures
 from optimlib.gradcheck.objective import Gradient, Objective
-from optimlib.gradcheck.probes import Prober
+from optimlib.gradcheck.probes import Executor, Prober
 from optimlib.gradcheck.progress import Progress
 from optimlib.gradcheck.report import GradientReport
 from optimlib.gradcheck.sampling import budget, some_of_each, spread

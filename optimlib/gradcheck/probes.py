@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import Executor
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from math import inf, nan
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -29,6 +29,13 @@ DEAR = 18  # evaluations are what a coordinate may well take; four are enough wh
 FIRST = 2  # coordinates that show what one costs, and how exact the loss is
 ATTEMPTS = 4  # so often the loss may turn out to be coarser still
 TIED = 32  # up to so many numbers with a kink are looked at together
+
+
+class Executor(Protocol):
+    """What can map a function over a list, such as a `concurrent.futures.Executor`."""
+
+    def map(self, function: Callable[..., Any], *lists: Iterable[Any]) -> Iterable[Any]:
+        """What the function returns for the elements of the lists, in their order."""
 
 
 class Prober:

@@ -6,7 +6,6 @@ Both say the same: a headline, why nothing could be compared, the probes in a ta
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
@@ -39,6 +38,8 @@ def as_html(report: GradientReport) -> str:
 
     Themes know the class "dataframe" of pandas, and give such tables colours for light and dark.
     """
+    from html import escape  # which only notebooks need
+
     parts = []
     if report.probes:
         head, *rows = _rows(report.shown(), place_width=COLUMNS // 3)

@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from math import inf, isfinite, nan
-from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
@@ -169,6 +168,8 @@ class GradientReport:
         standard deviation e. The leaf is the one where least can be seen. Infinite if some leaf was
         moved along no direction, or a direction did not pass: a kink along it leaves the error open.
         """
+        from statistics import NormalDist  # which takes long to import
+
         directions = [probe for probe in self.probes if probe.index is None]
         if any(probe.verdict != "pass" for probe in directions):
             return inf

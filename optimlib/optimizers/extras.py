@@ -6,7 +6,6 @@ a generator's state among them.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,6 +20,8 @@ def packed_extra(extra: Mapping[str, Any]) -> dict[str, np.ndarray]:
     extra ["dict", {"epoch": 3, "best": ["array", 0]}]
     extra[0] [1.]
     """
+    import json  # which not every program that imports optimlib needs
+
     arrays: list[np.ndarray] = []
 
     def packed(value: Any, place: str) -> Any:
@@ -58,6 +59,7 @@ def unpacked_extra(saved: Mapping[str, np.ndarray]) -> dict[str, Any]:
     >>> unpacked_extra(packed_extra({"epoch": 3, "best": (0.5, None)}))
     {'epoch': 3, 'best': (0.5, None)}
     """
+    import json
 
     def unpacked(value: Any) -> Any:
         if not isinstance(value, list):

@@ -213,7 +213,8 @@ class Arrays:
         rows = apart if self.whole else {k: row(g, self.axes[k]) for k, g in apart.items()}
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
             huge = [k for k, g in rows.items() if not is_moderate(g)]
-        check_all_finite([(f"grads{self.paths[k]}", given[k]) for k in huge])
+        if huge:
+            check_all_finite([(f"grads{self.paths[k]}", given[k]) for k in huge])
         return rows, bool(huge)
 
 

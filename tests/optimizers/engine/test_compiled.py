@@ -227,7 +227,7 @@ def test_small_gradients_are_no_underflow(size):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("size", [1, 2, 7, 100])
+@pytest.mark.parametrize("size", [1, 2, 15, 16, 100])
 def test_a_gradient_that_is_huge_or_not_finite_is_seen_wherever_it_is(dtype, size):
     pytest.importorskip("numba")
     root = np.sqrt(np.finfo(dtype).max)
