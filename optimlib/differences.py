@@ -313,11 +313,11 @@ def estimates(
         gaps.append((f_right - f_middle) / to_right - (f_middle - f_left) / to_left)
         rounding = max(2 * roundoff * (abs(f_right) + abs(f_left)), noise) / float(h)
         if len(slopes) >= 3:
-            value, apart = _extrapolate(*slopes[-3:], weight=4)  # D(h) = f' + c h^2 + ...
-            jump, jump_apart = _extrapolate(*gaps[-3:], weight=2)  # gap(h) = jump + f'' h + ...
+            value, apart = _extrapolate(slopes[-3:], weight=4)  # D(h) = f' + c h^2 + ...
+            jump, jump_apart = _extrapolate(gaps[-3:], weight=2)  # gap(h) = jump + f'' h + ...
             if len(slopes) >= 4:  # two may agree by chance where three do not
-                apart = max(apart, _extrapolate(*slopes[-4:-1], weight=4)[1] / 4)
-                jump_apart = max(jump_apart, _extrapolate(*gaps[-4:-1], weight=2)[1] / 4)
+                apart = max(apart, _extrapolate(slopes[-4:-1], weight=4)[1] / 4)
+                jump_apart = max(jump_apart, _extrapolate(gaps[-4:-1], weight=2)[1] / 4)
             curvature = gaps[-1] / float(h)
             lopsided = abs(curvature) * abs(to_right - to_left)  # where the step is rounded
             yield Estimate(
@@ -389,9 +389,9 @@ def one_sided_estimates(
         rounding = 4 * max(2 * roundoff * (abs(f_beyond) + abs(f_edge)), noise) / abs(float(h))
         if len(slopes) >= 4:
             better = [2 * narrow - wide for wide, narrow in pairwise(slopes[-5:])]
-            value, apart = _extrapolate(*better[-3:], weight=4)
+            value, apart = _extrapolate(better[-3:], weight=4)
             if len(better) == 4:  # two may agree by chance where three do not
-                apart = max(apart, _extrapolate(*better[:3], weight=4)[1] / 4)
+                apart = max(apart, _extrapolate(better[:3], weight=4)[1] / 4)
             yield Estimate(
                 value=value,
                 error=apart + rounding,
@@ -404,8 +404,9 @@ def one_sided_estimates(
         h = h / 2
 
 
-def _extrapolate(wide: float, middle: float, narrow: float, weight: int) -> tuple[float, float]:
-    """Richardson's extrapolation of the last two, and its distance from that of the first two."""
+def _extrapolate(slopes: list[float], weight: int) -> tuple[float, float]:
+    """Richardson's extrapolation of the last two of three, and how far it is from that of the others."""
+    wide, middle, narrow = slopes
     first = (weight * middle - wide) / (weight - 1)
     second = (weight * narrow - middle) / (weight - 1)
     return second, abs(second - first)

@@ -167,7 +167,7 @@ def _probed(
     if accuracy is not None and not 0 <= accuracy < inf:
         raise ValueError(f"accuracy is {accuracy!r}; expected a finite number from 0 on")
     room = Bounds(theta, bounds, frozen)
-    size = sum(np.count_nonzero(free) for free in room.free)
+    size = sum(int(free.sum()) for free in room.free)
     if size == 0:
         raise ValueError("all of theta is held fixed; expected at least one number that may be moved")
     objective = Objective(loss, grad, theta, room, rng, accuracy or 0.0)

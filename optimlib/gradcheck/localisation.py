@@ -18,7 +18,7 @@ def find_failures(prober: Prober) -> None:
 
     Of few parameters each is probed: what is wrong shows best in the pattern of all.
     """
-    if prober.has("fail") and sum(np.count_nonzero(free) for free in prober.scales.free) <= THOROUGH:
+    if prober.has("fail") and sum(int(free.sum()) for free in prober.scales.free) <= THOROUGH:
         known = {(p.path, p.index) for p in prober.probes}
         everywhere = some_of_each(prober.scales.free, THOROUGH, prober.rng)
         paths = prober.scales.paths
@@ -41,6 +41,8 @@ def guilty(prober: Prober, leaves: list[int]) -> list[int]:
 
 def fails(prober: Prober, leaves: list[int], part: slice = slice(None)) -> bool:
     """Whether a random direction over these leaves, or over part of one, fails."""
+    if not any(prober.scales.free[leaf].reshape(-1)[part].any() for leaf in leaves):
+        return False
     ((search, best),) = prober.measure([prober.scales.direction(leaves, part=part)])
     return best is not None and search.test.verdict(best) == "fail"
 

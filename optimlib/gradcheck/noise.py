@@ -11,7 +11,7 @@ import numpy as np
 from optimlib.differences import SMALL, noise_level, unit_roundoff
 
 POINTS, NEARER, LEVELS = 12, 2, 32  # steps in a row, how much smaller they become, and how often
-RANGES, CLOSER = 3, 2**12  # looks at a kink, and how much nearer to theta the next one is
+RANGES, CLOSER = 3, 2**12  # looks, and how much nearer to theta the next one is
 REMAINING = 1e-3  # of the roughness is seen at the nearest, if it is made of jumps
 ALTERNATING = 30  # about the square root of 924: a sixth difference of errors, in units of one
 
@@ -117,8 +117,8 @@ def roughness(along: Along, low: float, high: float, rounding: float) -> float:
     0.0
     """
     for _ in range(RANGES):
-        level, sizes = _closest_look(along, low, high, rounding)
-        if level or not _shrinks(sizes):
+        level, is_smooth = _closest_look(along, low, high, rounding)
+        if level or is_smooth:
             return level
         low, high = low / CLOSER, high / CLOSER  # beside the kink, there may be small jumps as well
     return 0.0
@@ -135,14 +135,14 @@ def _closest_look(along: Along, low: float, high: float, rounding: float) -> tup
             sixth = np.abs(np.diff(values, 6))
         sizes.append(float(sixth.max()))
         if not sizes[-1] > 64 * rounding or _shrinks(sizes) or _grows(sizes):  # or it is NaN
-            return 0.0, sizes
+            return 0.0, all(16 * nearer < size for size, nearer in pairwise(sizes))
         middle = start + (3 + int(sixth.argmax())) * spacing  # of the six steps that it spans
         spacing /= NEARER
         start = min(max(middle - POINTS / 2 * spacing, low), high - POINTS * spacing)
     rough = max((size for size, nearer in pairwise(sizes) if size < NEARER**2 * nearer), default=0.0)
     rises = np.sort(np.abs(np.diff(values)))
     is_jump = rises[-1] > 8 * rises[len(rises) // 2] and sizes[-1] > REMAINING * rough
-    return (rough / ALTERNATING if is_jump else 0.0), sizes
+    return (rough / ALTERNATING if is_jump else 0.0), False
 
 
 def _shrinks(sizes: list[float]) -> bool:
@@ -152,4 +152,4 @@ def _shrinks(sizes: list[float]) -> bool:
 
 def _grows(sizes: list[float]) -> bool:
     """Whether sixth differences become larger, as they do at a pole."""
-    return len(sizes) > 8 and sizes[-1] > 16 * sizes[-9]
+    return len(sizes) > 8 and sizes[-1] > 4 * max(sizes[-9:-4])

@@ -126,11 +126,13 @@ class Objective:
             value = evaluate(self.loss, copy_tree(doubled))
         except Exception:  # whatever a loss says to parameters of another dtype
             return
-        in_double = not isinstance(value, np.float32) and float(np.float32(value)) != value
-        if not in_double or not abs(value - self.value) <= CLOSE * abs(self.value):
+        in_double, value = not isinstance(value, np.float32), float(value)
+        if not in_double or float(np.float32(value)) == value:
+            return
+        if not abs(value - self.value) <= CLOSE * abs(self.value):
             return
         self.point, self.leaves = doubled, flatten(doubled)
-        self.value, self.roundoff = float(value), unit_roundoff(1.0)
+        self.value, self.roundoff = value, unit_roundoff(1.0)
         self.notes.append("the loss was evaluated in float64, and the gradient as it is, in float32")
 
     def claimed(self, theta: Tree) -> Leaves:
@@ -227,18 +229,20 @@ class Objective:
             factor = self.rng.choice([-1, 1], leaf.shape) * self.rng.integers(16, 65, leaf.shape) / 32
             direction.append(free * factor * power)
         inwards, farthest, _ = self.bounds.inwards(direction, FAR)
-        return Line(self.loss, self.point, [farthest / FAR * d for d in inwards])
+        return Line(self.loss, self.point, [d if d is None else farthest / FAR * d for d in inwards])
 
     def beside(self) -> Objective:
         """The same functions at a random point close to theta, where its kinks are not."""
         size = self.roundoff**0.25  # far enough for steps that stay on one side of a kink
-        direction = [
+        direction: list[np.ndarray | None] = [
             free * self.rng.standard_normal(leaf.shape)
             for (_, leaf), free in zip(self.leaves, self.bounds.free, strict=True)
         ]
         inwards, distance, _ = self.bounds.inwards(direction, size)
         shifts = iter(inwards)
-        moved = map_tree(lambda leaf: np.asarray(leaf + distance * next(shifts), leaf.dtype), self.theta)
+        moved = map_tree(
+            lambda leaf: np.asarray(leaf + distance * np.asarray(next(shifts)), leaf.dtype), self.theta
+        )
         bounds = self.bounds.at(moved)
         return Objective(self.loss, self.grad, moved, bounds, self.rng, self.accuracy)
 

@@ -15,7 +15,7 @@ from optimlib.gradcheck.objective import Objective
 from optimlib.gradcheck.progress import Progress
 from optimlib.gradcheck.report import Probe
 from optimlib.gradcheck.sampling import Place, parted
-from optimlib.gradcheck.scales import Scales
+from optimlib.gradcheck.scales import FAR, Scales
 from optimlib.gradcheck.search import HALVINGS, Search
 from optimlib.gradcheck.slope import SAFETY
 from optimlib.gradcheck.subgradients import steeper_than_all
@@ -25,7 +25,7 @@ DIRECTIONS = 6  # random directions over all parameters, if
 AFFORDABLE = 40  # so many evaluations are enough for them
 FURTHER = 3  # each but the first makes do with so many estimates: 10 evaluations, 12 if undecided
 GROUPS = 3  # leaves whose gradients differ much in size are moved apart, in so many groups at most
-DEAR = 12  # evaluations are what a coordinate may well take; four are enough where the loss is smooth
+DEAR = 18  # evaluations are what a coordinate may well take; four are enough where the loss is smooth
 FIRST = 2  # coordinates that show what one costs, and how exact the loss is
 ATTEMPTS = 4  # so often the loss may turn out to be coarser still
 TIED = 32  # up to so many numbers with a kink are looked at together
@@ -84,12 +84,10 @@ class Prober:
 
     def probe_affordable(self, places: list[Place], most: int) -> None:
         """Probe as many coordinates as fit into what is left of `most` evaluations."""
-        before = self.objective.evaluations
-        count = min(FIRST, len(places), max(0, (most - before) // DEAR))
-        first = self.add_coordinates(places[:count])
-        cost = max(4, -(-(self.objective.evaluations - before) // max(1, count)))
-        count += max(0, (most - self.objective.evaluations) // cost)
-        found = first + self.add_coordinates(places[len(first) : count])
+        found: list[Probe] = []
+        while len(found) < len(places) and most - self.objective.evaluations >= DEAR:
+            count = (most - self.objective.evaluations) // DEAR
+            found += self.add_coordinates(places[len(found) : len(found) + count])
         kinks = [place for place, p in zip(places, found, strict=False) if p.jump]
         if len(kinks) >= 2:
             kinks = kinks[:TIED]
@@ -107,9 +105,9 @@ class Prober:
             objective.counted(self.at_places(places)),
             x,
             claim,
-            objective.roundoff**0.25 * np.maximum(1, np.abs(x)),
+            objective.roundoff**0.25 * np.where(np.abs(x) > FAR, 1, np.maximum(1, np.abs(x))),
             self.rng,
-            value_error=scales.value_error(),
+            value_error=scales.value_error() + float(np.abs(claim) @ np.spacing(np.abs(x))),
         )
         if slopes is None:
             return

@@ -111,23 +111,25 @@ class Scales:
             How many estimates are made at most.
         """
         objective = self.objective
-        direction: list[np.ndarray | None] = [None] * len(self.leaves)
+        moved = {}
         for leaf in leaves:
             d = np.zeros(self.gradient[leaf].size)
             d[part] = self.rng.standard_normal(d[part].size)
-            direction[leaf] = self.free[leaf] * d.reshape(self.free[leaf].shape) * self.units[leaf]
-        moved = [d for d in direction if d is not None]
-        count, unit = sum(np.count_nonzero(d) for d in moved), norm(moved)
+            moved[leaf] = self.free[leaf] * d.reshape(self.free[leaf].shape) * self.units[leaf]
+        unit = norm(list(moved.values()))
+        count = sum(np.count_nonzero(d) for d in moved.values())
         length = norm([self.leaves[leaf] for leaf in leaves]) / unit
         reach = max(1.0 / unit, length)
         least = LOST * objective.roundoff * length
         h = max(self.random_step(reach) if step == inf else step * reach, 2**6 * least)
-        direction, h, one_sided = objective.bounds.inwards(direction, h)
-        products = [self.gradient[leaf].astype(np.float64) * direction[leaf] for leaf in leaves]
+        every = [moved.get(leaf) for leaf in range(len(self.leaves))]
+        direction, h, one_sided = objective.bounds.inwards(every, h)
+        pairs = [(leaf, d) for leaf, d in enumerate(direction) if d is not None]
+        products = [self.gradient[leaf].astype(np.float64) * d for leaf, d in pairs]
         norms = [self.norms[leaf] for leaf in leaves if not self.is_negligible(leaf)]
         smallest = min(norms, default=0.0)
-        wavering = (objective.claim_noise[leaf] * norm([direction[leaf]]) for leaf in leaves)
-        claim_error = self.claim_error(float(sum(np.abs(p).sum() for p in products))) + sum(wavering)
+        wavering = sum(objective.claim_noise[leaf] * norm([d]) for leaf, d in pairs)
+        claim_error = self.claim_error(float(sum(np.abs(p).sum() for p in products))) + wavering
         test = SlopeTest(
             claim=float(sum(product.sum() for product in products)),
             claim_error=claim_error,
@@ -141,7 +143,8 @@ class Scales:
             reach=reach,
         )
         f = Line(objective.loss, objective.point, direction)
-        widest = reach if objective.bounds.is_unbounded and most == HALVINGS else h
+        is_wide = h > 2 * self.random_step(reach)  # as an earlier direction had to be
+        widest = reach if objective.bounds.is_unbounded and (most == HALVINGS or is_wide) else h
         return self.search(f, np.float64(0), test, h, widest, least, most, one_sided)
 
     def search(

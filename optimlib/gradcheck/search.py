@@ -21,6 +21,7 @@ from optimlib.gradcheck.slope import SAFETY, SlopeTest
 
 START = 4  # first step, in units of Richardson's best: it leaves room for two halvings
 APART = 2**12  # so many times smaller steps are tried before a claim is called wrong
+TINY = 2**9  # steps of fewer roundings of the reach see roundings that no longer show in the values
 HALVINGS = 60  # of the first step, at most
 INWARDS = 16  # where the loss is undefined, steps shrink by so much
 COARSER = 4  # so often at most the loss is found to be coarser than it was thought to be
@@ -203,7 +204,7 @@ class Search:
         """
         for step in steps:
             slope, rounding = self.quotient(copysign(step, self.step))
-            if not isfinite(rounding):
+            if not isfinite(rounding) or step < TINY * self.roundoff * self.test.reach:
                 break
             if abs(slope - best.value) <= SAFETY * (rounding + best.error):
                 continue

@@ -37,7 +37,7 @@ class Slopes(NamedTuple):
     def is_outside(self) -> bool:
         """Whether the claim lies outside of the slopes."""
         beyond = max(self.low - self.claim, self.claim - self.high)
-        return beyond > SAFETY * self.error
+        return bool(beyond > SAFETY * self.error)
 
     @property
     def nearest(self) -> float:
@@ -142,7 +142,7 @@ def _beside(
 
     def look(y: np.ndarray) -> bool:
         nonlocal slopes, nearest, best
-        slope = (f(y + h * d) - f(y - h * d)) / (2 * h)
+        slope = float((f(y + h * d) - f(y - h * d)) / (2 * h))
         slopes = slopes._replace(low=min(slopes.low, slope), high=max(slopes.high, slope))
         if abs(slope - slopes.claim) < nearest:
             nearest, best = abs(slope - slopes.claim), y

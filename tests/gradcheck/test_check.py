@@ -868,9 +868,9 @@ def wide(sizes: dict[str, int]) -> Case:
     ("sizes", "options", "expected"),
     [
         ((15, 5), {}, (15, 5, 0)),  # up to 20 parameters: all of them
-        ((60, 41), {}, (8, 8, 6)),  # of more, what fits into a hundred evaluations
-        ((60, 1), {}, (15, 1, 6)),
-        ((60, 1), {"directions": 3}, (18, 1, 3)),
+        ((60, 41), {}, (6, 6, 6)),  # of more, what fits into a hundred evaluations
+        ((60, 1), {}, (11, 1, 6)),
+        ((60, 1), {"directions": 3}, (14, 1, 3)),
         ((60, 1), {"coordinates": 5}, (5, 1, 6)),
         ((60, 41), {"coordinates": 50, "directions": 0}, (50, 41, 0)),
         ((60, 41), {"coordinates": 0}, (0, 0, 6)),
