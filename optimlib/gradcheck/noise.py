@@ -8,7 +8,8 @@ from math import hypot, isfinite, sqrt
 
 import numpy as np
 
-from optimlib.differences import SMALL, noise_level, unit_roundoff
+from optimlib.differences import noise_level, unit_roundoff
+from optimlib.differences.noise import SMALL
 
 POINTS, NEARER, LEVELS = 12, 2, 32  # steps in a row, how much smaller they become, and how often
 RANGES, CLOSER = 3, 2**12  # looks, and how much nearer to theta the next one is
