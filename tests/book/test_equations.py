@@ -8,7 +8,19 @@ import numpy as np
 import pytest
 from latex import Matrix, Series, evaluate, labelled_equations
 
-from optimlib import SGD, AdaBelief, Adam, Adamax, AdamW, Lion, Nadam, RAdam, check_gradient, differences
+from optimlib import (
+    SGD,
+    AdaBelief,
+    Adam,
+    Adamax,
+    AdamW,
+    Decoupled,
+    Lion,
+    Nadam,
+    RAdam,
+    check_gradient,
+    differences,
+)
 from optimlib.gradcheck.report import MISS
 from optimlib.nn import (
     batch_norm,
@@ -459,7 +471,7 @@ def test_a_penalty_is_adam_with_another_gradient():
 def test_adamw(alpha):
     latex = ADAMS_MEANS + r"\\" + EQUATIONS["eq-11-adamw"]
     run_optimizer(
-        lambda p: AdamW(p, 0.25, eps=0.125, weight_decay=0.5, base_rate=alpha),
+        lambda p: AdamW(p, 0.25, eps=0.125, weight_decay=Decoupled(0.5, base_rate=alpha)),
         lambda values: evaluate(latex, RATES | {r"\alpha": alpha} | values),
         MOMENTS,
     )
