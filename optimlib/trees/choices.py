@@ -64,7 +64,7 @@ def per_leaf(
         values = {f"{name}({path!r})": choice(path) for path in paths}
     else:
         if children(choice) is None and children(tree) is not None:
-            raise TypeError(
+            raise ValueError(
                 f"{name} is {shown(choice)}; expected a tree like {tree_name}, or a function of the path"
                 f" such as lambda path: {paths[0]!r} in path"
             )
