@@ -73,7 +73,10 @@ class Average:
         self.t += 1
         weight = self.weight()
         for (_, average), (_, leaf) in zip(flatten(self._average), self._leaves, strict=True):
-            average += weight * (leaf - average)
+            if self.t == 1:  # of the first values nothing is left, not even their rounding
+                average[...] = leaf
+            else:
+                average += weight * (leaf - average)
 
     @contextmanager
     def swapped(self) -> Iterator[None]:
@@ -85,9 +88,13 @@ class Average:
         Raises
         ------
         ValueError
-            If an array of `params` was replaced by another, or the averages are swapped in already.
+            If an array of `params` was replaced by another or made read-only, or the averages are
+            swapped in already. Nothing has been changed then.
         """
         self._check_that_params_are_in_place()
+        for path, leaf in self._leaves:
+            if not leaf.flags.writeable:
+                raise ValueError(f"params{path} is read-only; expected an array that can be updated")
         before = [leaf.copy() for _, leaf in self._leaves]
         self._swapped = True
         try:
@@ -202,7 +209,16 @@ class EMA(Average):
 
     def __init__(self, params: Tree, decay: float) -> None:
         super().__init__(params)
-        self.decay = hyperparameter("decay", decay, below=1.0)
+        self.decay = decay
+
+    @property
+    def decay(self) -> float:
+        """The rate; another that is assigned holds from the next update on."""
+        return self._decay
+
+    @decay.setter
+    def decay(self, value: float) -> None:
+        self._decay = hyperparameter("decay", value, below=1.0)
 
     def weight(self) -> float:
         """The weight of the present parameters: from 1 down to nearly ``1 - decay``."""

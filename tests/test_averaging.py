@@ -245,3 +245,50 @@ def test_the_average_of_noisy_descent_is_nearer_to_the_minimum_than_its_last_poi
     last = copy_tree(theta)
     with average.swapped():
         assert np.linalg.norm(theta - 1) < np.linalg.norm(last - 1) / 3
+
+
+@pytest.mark.parametrize(("first", "value"), [(1e20, 1.0), (-1.0, 1e-17), (3e7, 0.1), (1e300, -2.5)])
+@pytest.mark.parametrize("make", [lambda theta: EMA(theta, 0.9), PolyakAverage])
+def test_of_the_values_before_the_first_update_nothing_is_left(make, first, value):
+    theta = np.array([first])
+    average = make(theta)
+    theta[:] = value
+    average.update()
+    assert average.average[0] == value
+
+
+@pytest.mark.parametrize("locked", ["W", "b"])
+@pytest.mark.parametrize("make", [lambda theta: EMA(theta, 0.9), PolyakAverage])
+def test_read_only_parameters_are_not_swapped_by_half(make, locked):
+    theta = {"W": np.ones(2), "b": np.ones(1), "c": np.ones(1)}
+    average = make(theta)
+    average.update()
+    for leaf in theta.values():
+        leaf += 1
+    theta[locked].flags.writeable = False
+    with pytest.raises(ValueError, match=rf"params\['{locked}'\] is read-only"), average.swapped():
+        pass
+    assert all((leaf == 2).all() for leaf in theta.values())
+    theta[locked].flags.writeable = True
+    with average.swapped():
+        assert all((leaf == 1).all() for leaf in theta.values())
+    average.update()
+
+
+@pytest.mark.parametrize("decay", [1.0, 2, -0.1, np.nan, "0.9", None])
+def test_a_decay_that_is_assigned_is_checked(decay):
+    average = EMA(np.ones(2), 0.5)
+    with pytest.raises((TypeError, ValueError), match=r"^decay is "):
+        average.decay = decay
+    assert average.decay == 0.5
+
+
+def test_a_decay_that_is_assigned_holds_from_the_next_update_on():
+    theta = np.array([4.0])
+    average = EMA(theta, 0.9)
+    average.update()
+    average.decay = np.float64(0.0)  # only the latest counts
+    theta[:] = 7.0
+    average.update()
+    assert average.average[0] == 7.0
+    assert type(average.decay) is float

@@ -125,9 +125,9 @@ class Checkpoint:
         RuntimeError
             If a step was interrupted.
         TypeError
-            If something in `extra` is of another type.
+            If `extra` is not a dict, or something in it is of another type.
         ValueError
-            If a parameter is NaN or infinite: the older file is worth more. It is left as it was.
+            If a parameter is NaN or infinite, or `extra` holds itself. The older file is left as it was.
 
         Examples
         --------
@@ -146,7 +146,8 @@ class Checkpoint:
         state = self.state_dict()
         for place, leaf in self._parameter_arrays().items():
             check_finite(leaf, place)
-        write_arrays(file, self._parameter_arrays() | state | packed_extra(extra or {}))
+        beside = packed_extra({} if extra is None else extra)
+        write_arrays(file, self._parameter_arrays() | state | beside)
 
     def load(self, file: str | os.PathLike) -> dict[str, Any]:
         """Read what `save` wrote, into the parameters (in place) and the state.
@@ -193,6 +194,11 @@ class Checkpoint:
         }
         schedule, stateful = self._schedule_arrays(), self._stateful_schedule()
         expected = parameters | schedule | self._state_arrays()
+        if (theirs := {place for place in arrays if place.startswith("schedule[")}) != set(schedule):
+            raise ValueError(
+                f"the saved schedule has state {sorted(theirs)}; expected that of {self._schedule!r},"
+                f" {sorted(schedule)} (assign learning_rate first)"
+            )
         # What a state has that is infinite goes on being so; parameters were never saved like that.
         found = match(arrays, expected, "saved", "state", finite=False)
         matched = dict(zip(expected, found, strict=True))
@@ -244,11 +250,7 @@ class Checkpoint:
 
     def _saved_settings(self) -> dict[str, np.ndarray]:
         """What decides about a step beside the state, by name; None is left out."""
-        not_saved = {
-            "t",
-            "compiled",
-            "skip_nonfinite",
-        }  # the first is elsewhere, no step depends on others
+        not_saved = {"t", "compiled", "skip_nonfinite"}  # one is elsewhere, no step depends on others
         values = {name: value for name, value in self.settings().items() if name not in not_saved}
         values |= {"weight_decay": self._strengths, "rates": self._factors}
         return {f"settings[{k!r}]": np.array(value) for k, value in values.items() if value is not None}

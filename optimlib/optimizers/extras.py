@@ -6,6 +6,7 @@ a generator's state among them.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,6 +23,8 @@ def packed_extra(extra: Mapping[str, Any]) -> dict[str, np.ndarray]:
     """
     import json  # which not every program that imports optimlib needs
 
+    if not isinstance(extra, Mapping):
+        raise TypeError(f"extra is of type {type(extra).__name__}; expected a dict")
     arrays: list[np.ndarray] = []
 
     def packed(value: Any, place: str) -> Any:
@@ -33,17 +36,34 @@ def packed_extra(extra: Mapping[str, Any]) -> dict[str, np.ndarray]:
         if isinstance(value, list | tuple):
             kind = "list" if isinstance(value, list) else "tuple"
             return [kind, [packed(below, f"{place}[{k}]") for k, below in enumerate(value)]]
-        if isinstance(value, np.ndarray | np.generic) and value.dtype != object:
+        if isinstance(value, np.ma.MaskedArray):
+            raise TypeError(f"{place} is a masked array; expected plain ones (its .data and its .mask)")
+        if isinstance(value, np.ndarray | np.generic) and not value.dtype.hasobject:
             arrays.append(np.asarray(value))
             return ["array" if isinstance(value, np.ndarray) else "scalar", len(arrays) - 1]
         if value is None or isinstance(value, bool | int | float | str):
             return value
         raise TypeError(
             f"{place} is of type {type(value).__name__}; expected arrays, numbers and strings in dicts"
+            f"{_remedy(value)}"
         )
 
-    text = json.dumps(packed(extra, "extra"))
+    try:
+        text = json.dumps(packed(extra, "extra"))
+    except RecursionError:
+        raise ValueError("extra is nested too deeply, or holds itself; expected a few levels") from None
     return {"extra": np.array(text)} | {f"extra[{k}]": array for k, array in enumerate(arrays)}
+
+
+def _remedy(value: Any) -> str:
+    """How to save something that is no number, string or array, where there is a way."""
+    if isinstance(value, np.random.Generator):
+        return " (save its .bit_generator.state)"
+    if isinstance(value, os.PathLike):
+        return " (use str)"
+    if isinstance(value, bytes | bytearray):
+        return " (use np.frombuffer(..., np.uint8))"
+    return " (use list)" if isinstance(value, set | frozenset) else ""
 
 
 def unpacked_extra(saved: Mapping[str, np.ndarray]) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from optimlib.optimizers.settings import OUR_NAMES
 from optimlib.optimizers.weight_decay import L2, Decoupled, WeightDecay
 from optimlib.schedules import Schedule, constant, inverse_time_decay, warmup
 from optimlib.trees import Tree
+from optimlib.trees.containers import shown
 
 DECAY_WORDS = ("weight_decay", "mask", "decoupled", "rounding", "base_rate")
 """The words of a row that `decay` turns into one object."""
@@ -46,8 +47,8 @@ def find(library: str, optimizer: str) -> Convention:
         ...
     ValueError: torch has no Lion; expected one of paper, optax, keras
     """
-    if library not in CONVENTIONS:
-        raise ValueError(f"library is {library!r}; expected one of {', '.join(CONVENTIONS)}")
+    if not isinstance(library, str) or library not in CONVENTIONS:
+        raise ValueError(f"library is {shown(library)}; expected one of {', '.join(CONVENTIONS)}")
     if optimizer in CONVENTIONS[library]:
         return CONVENTIONS[library][optimizer]
     if reason := LEFT_OUT.get(library, {}).get(optimizer):

@@ -50,6 +50,9 @@ class PerArray(Settings):
 
     @learning_rate.setter
     def learning_rate(self, value: float | Schedule) -> None:
+        if isinstance(value, type):
+            name = value.__name__
+            raise TypeError(f"learning_rate is the class {name}; expected one made, as by {name}(...)")
         rate = None if callable(value) else hyperparameter("learning_rate", value)
         self._rate, self._schedule = rate, value if callable(value) else None
 

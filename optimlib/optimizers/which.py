@@ -43,6 +43,11 @@ def which_convention(
         Up to five pairs: a name, and the largest difference between the two paths, as a fraction of the
         longest path. Two that agree differ by rounding alone, less than 1e-9.
 
+    Raises
+    ------
+    TypeError
+        If `step` cannot be called, or `learning_rate` is missing.
+
     Examples
     --------
     >>> m = v = t = 0
@@ -54,6 +59,10 @@ def which_convention(
     >>> which_convention(step, learning_rate=0.01, beta1=0.9, beta2=0.999, eps=1e-8)[0][0]
     'Adam with epsilon inside the root'
     """
+    if not callable(step):
+        raise TypeError(f"step is {step!r}; expected a function of parameters and their gradient")
+    if "learning_rate" not in hyperparameters:
+        raise TypeError("learning_rate is missing; expected the one that step was written with")
     theirs = np.zeros(12) if params is None else copy_tree(params)
     leaves = [leaf for _, leaf in flatten(theirs)]
     gradients = [gradient(leaf.shape, np.random.default_rng(k)) for k, leaf in enumerate(leaves)]

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from numbers import Real
+from typing import Any
 
 import numpy as np
 
@@ -83,13 +84,17 @@ class ReduceOnPlateau(BaseSchedule):
     _cooling: int = field(default=0, init=False)  # losses that will not be counted
 
     def __post_init__(self) -> None:
-        self._check(learning_rate=hyperparameter, factor=_below_one, patience=whole_number)
-        self._check(rtol=hyperparameter, atol=hyperparameter, cooldown=whole_number)
-        self._check(lowest=hyperparameter)
         if self.lowest > self.learning_rate:
             raise ValueError(
                 f"lowest is {self.lowest}; expected at most learning_rate, {self.learning_rate}"
             )
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Check what is given or assigned; refuse a name that the schedule does not have."""
+        if name not in SETTINGS:
+            public = [known for known in SETTINGS if not known.startswith("_")]
+            raise AttributeError(f"ReduceOnPlateau has no {name}; it has {', '.join(public)}")
+        object.__setattr__(self, name, SETTINGS[name](name.removeprefix("_"), value))
 
     def rate(self, n: int) -> float:
         """The present learning rate, however many steps are finished."""
@@ -144,9 +149,7 @@ class ReduceOnPlateau(BaseSchedule):
             )
         values = {key: np.asarray(value).tolist() for key, value in saved.items()}
         learning_rate = hyperparameter("learning_rate", values["learning_rate"])
-        best = values["best"]
-        if not isinstance(best, float) or not best > -math.inf:
-            raise ValueError(f"best is {best!r}; expected a loss, or infinity while there is none")
+        best = _loss_or_none("best", values["best"])
         bad = whole_number("bad", values["bad"])
         cooling = whole_number("cooling", values["cooling"])
         self.learning_rate, self.best, self._bad, self._cooling = learning_rate, best, bad, cooling
@@ -155,3 +158,19 @@ class ReduceOnPlateau(BaseSchedule):
 def _below_one(name: str, value: float) -> float:
     """A factor that makes smaller."""
     return hyperparameter(name, value, below=1.0)
+
+
+def _loss_or_none(name: str, value: float) -> float:
+    """A loss, or infinity while there is none."""
+    if not isinstance(value, float) or not value > -math.inf:
+        raise ValueError(f"{name} is {value!r}; expected a loss, or infinity while there is none")
+    return value
+
+
+SETTINGS = {
+    **dict.fromkeys(("learning_rate", "rtol", "atol", "lowest"), hyperparameter),
+    **dict.fromkeys(("patience", "cooldown", "_bad", "_cooling"), whole_number),
+    "factor": _below_one,
+    "best": _loss_or_none,
+}
+"""What a plateau knows, and what checks each of it."""

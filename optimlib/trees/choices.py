@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from optimlib.trees.containers import Tree, flatten, listed
+from optimlib.trees.containers import Tree, children, flatten, listed, shown
 
 T = TypeVar("T")
 
@@ -44,7 +44,7 @@ def per_leaf(
     TypeError
         If a value is an array of several numbers; what `kind` raises.
     ValueError
-        If the choice is a tree of another structure; what `kind` raises.
+        If the choice is one value, or a tree of another structure; what `kind` raises.
 
     Examples
     --------
@@ -63,6 +63,11 @@ def per_leaf(
     if callable(choice):
         values = {f"{name}({path!r})": choice(path) for path in paths}
     else:
+        if children(choice) is None and children(tree) is not None:
+            raise ValueError(
+                f"{name} is {shown(choice)}; expected a tree like {tree_name}, or a function of the path"
+                f" such as lambda path: {paths[0]!r} in path"
+            )
         chosen, known = dict(flatten(choice)), set(paths)
         missing = [path for path in paths if path not in chosen]
         unexpected = [path for path in chosen if path not in known]

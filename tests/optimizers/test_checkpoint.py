@@ -12,7 +12,7 @@ import pytest
 
 from optimlib import SGD, Adam
 from optimlib.optimizers.files import write_arrays
-from optimlib.schedules import ReduceOnPlateau
+from optimlib.schedules import ReduceOnPlateau, constant, cosine, joined
 from optimlib.trees import copy_tree, flatten
 
 
@@ -262,3 +262,18 @@ def test_a_parameter_that_was_rebound_is_noticed(tmp_path):
         optimizer.save(tmp_path / "run.npz")
     with pytest.raises(ValueError, match=r"params\['W'\] was replaced"):
         optimizer.load(tmp_path / "run.npz")
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        (ReduceOnPlateau(0.1), cosine(0.1, 9)),
+        (cosine(0.1, 9), ReduceOnPlateau(0.1)),
+        (joined([constant(0.1), ReduceOnPlateau(0.1)], at=[2]), ReduceOnPlateau(0.1)),
+        (ReduceOnPlateau(0.1), joined([ReduceOnPlateau(0.1), constant(0.1)], at=[2])),
+    ],
+)
+def test_a_schedule_with_another_state_is_named(ours, theirs):
+    saved = SGD(np.ones(2), theirs).state_dict()
+    with pytest.raises(ValueError, match=r"the saved schedule has state .*; expected that of"):
+        SGD(np.ones(2), ours).load_state_dict(saved)

@@ -11,7 +11,7 @@ import pytest
 from support import GOLDEN
 
 import optimlib
-from optimlib import optimizers
+from optimlib import Adam, optimizers
 from optimlib.optimizers import RMSPropCentered
 from optimlib.optimizers.base import Optimizer
 from optimlib.optimizers.conventions import CONVENTIONS, LEFT_OUT, OPTIONS, REQUIRED
@@ -518,3 +518,9 @@ def test_the_book_says_what_is_recorded():
     text = (GOLDEN.parents[1] / "book" / "text" / "11-the-adam-family.md").read_text(encoding="utf8")
     assert f"own class for {recorder.STEPS} steps" in text
     assert {17: "after seventeen of the steps"}[len(recorder.KEPT)] in text
+
+
+@pytest.mark.parametrize("library", [["torch"], {"W": np.ones(2)}, np.ones(2), None, "PyTorch"])
+def test_what_is_no_library_is_named(library):
+    with pytest.raises(ValueError, match=r"^library is .*; expected one of paper, torch"):
+        Adam.like(library, np.ones(2))

@@ -138,3 +138,42 @@ def test_a_file_without_parameters_is_refused(tmp_path):
         load_parameters(tmp_path / "other.npz", {"W": np.zeros(2)})
     with pytest.raises(FileNotFoundError):
         load_parameters(tmp_path / "none.npz", {"W": np.zeros(2)})
+
+
+@pytest.mark.parametrize("extra", [[1, 2], [], "", "epoch 3", 0, 3, np.zeros(2), ("epoch", 3)])
+def test_what_load_could_not_return_is_not_saved(tmp_path, extra):
+    optimizer = SGD(np.ones(2), 0.1)
+    with pytest.raises(TypeError, match=r"^extra is of type .*; expected a dict$"):
+        optimizer.save(tmp_path / "run.npz", extra=extra)
+    assert not list(tmp_path.iterdir())
+
+
+REFUSED = {
+    "a generator": (
+        np.random.default_rng(0),
+        r"extra\['x'\] is of type Gen.*bit_generator\.state",
+    ),
+    "bytes": (b"abc", r"extra\['x'\] is of type bytes.*frombuffer"),
+    "a path": (Path("run.npz"), r"extra\['x'\] is of type \w*Path.*use str"),
+    "a set": ({1, 2}, r"extra\['x'\] is of type set.*use list"),
+    "a mask": (np.ma.array([1.0, 2.0], mask=[0, 1]), r"extra\['x'\] is a masked array"),
+    "objects in fields": (np.zeros(2, dtype=[("a", object)]), r"extra\['x'\] is of type ndarray"),
+    "one record with objects": (np.zeros(1, dtype=[("a", "O")])[0], r"extra\['x'\] is of type void"),
+}
+
+
+@pytest.mark.parametrize(("value", "message"), REFUSED.values(), ids=REFUSED)
+def test_what_a_file_cannot_hold_is_named_with_its_remedy(tmp_path, value, message):
+    with pytest.raises(TypeError, match=message):
+        SGD(np.ones(2), 0.1).save(tmp_path / "run.npz", extra={"x": value})
+    assert not list(tmp_path.iterdir())
+
+
+def test_extras_that_hold_themselves_are_refused():
+    itself, both, deep = {}, [], [1]
+    itself["again"], both[:] = itself, [{"back": both}]
+    for _ in range(5000):
+        deep = [deep]
+    for extra in (itself, {"both": both}, {"deep": deep}):
+        with pytest.raises(ValueError, match="extra is nested too deeply, or holds itself"):
+            packed_extra(extra)

@@ -8,6 +8,7 @@ import pytest
 from optimlib import SGD, Adam
 from optimlib.optimizers.base import Optimizer
 from optimlib.optimizers.weight_decay import L2, Decoupled
+from optimlib.schedules import ReduceOnPlateau, constant, cosine
 
 
 def ones():
@@ -251,3 +252,13 @@ def test_decay_of_every_kind_is_refused_by_name():
         SGD(ones(), 0.1, weight_decay={"W": -1.0, "b": 0.0, "c": [0.0]})
     with pytest.raises(TypeError, match=r"mask\(\"\['W'\]\"\) is 1; expected True or False"):
         SGD(ones(), 0.1, weight_decay=0.1, mask=lambda path: 1)
+
+
+@pytest.mark.parametrize("schedule", [cosine, ReduceOnPlateau, constant, float])
+def test_a_class_is_no_schedule(schedule):
+    with pytest.raises(TypeError, match=rf"^learning_rate is the class {schedule.__name__}; expected"):
+        SGD(np.ones(2), schedule)
+    optimizer = SGD(np.ones(2), 0.1)
+    with pytest.raises(TypeError, match=r"^learning_rate is the class"):
+        optimizer.learning_rate = schedule
+    assert optimizer.learning_rate == 0.1

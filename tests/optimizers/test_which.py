@@ -100,3 +100,15 @@ def test_what_differs_in_nan_differs():
     nan = np.array([np.nan, 1.0])
     assert difference(nan, nan) == 0
     assert difference(nan, np.ones(2)) == np.inf
+
+
+@pytest.mark.parametrize("step", [lambda theta, g: None, lambda: None, own_adam()])
+def test_a_learning_rate_is_asked_for(step):
+    with pytest.raises(TypeError, match=r"^learning_rate is missing"):
+        which_convention(step)
+
+
+@pytest.mark.parametrize("step", [3, None, {"W": np.ones(2)}, "adam"])
+def test_a_step_is_a_function(step):
+    with pytest.raises(TypeError, match=r"^step is .*; expected a function"):
+        which_convention(step, learning_rate=0.1)

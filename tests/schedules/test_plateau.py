@@ -129,3 +129,36 @@ def test_a_broken_state_is_refused_and_nothing_has_changed(change, less, error, 
     with pytest.raises(error, match=message):
         schedule.load_state_dict(broken)
     assert schedule.state_dict() == before
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("factor", 5.0, "factor is 5.0; expected"),
+        ("patience", -1, "patience is -1; expected a whole number"),
+        ("learning_rate", -1.0, "learning_rate is -1.0; expected"),
+        ("best", None, "best is None; expected a loss"),
+        ("rtol", math.nan, "rtol is nan; expected"),
+        ("cooldown", 0.5, "cooldown is 0.5; expected a whole number"),
+    ],
+)
+def test_what_is_assigned_is_checked(name, value, message):
+    schedule = ReduceOnPlateau(1.0)
+    before = getattr(schedule, name)
+    with pytest.raises(ValueError, match=message):
+        setattr(schedule, name, value)
+    assert getattr(schedule, name) == before
+
+
+def test_a_name_that_it_does_not_have_is_refused():
+    with pytest.raises(AttributeError, match="ReduceOnPlateau has no patients; it has learning_rate"):
+        ReduceOnPlateau(1.0).patients = 3
+
+
+def test_a_patience_assigned_in_a_run_holds_from_the_next_loss():
+    schedule = ReduceOnPlateau(1.0, factor=0.5, patience=10)
+    for loss in (1.0, 2.0):
+        schedule.observe(loss)
+    schedule.patience = 1
+    schedule.observe(2.0)
+    assert schedule.learning_rate == 0.5

@@ -42,7 +42,7 @@ def test_a_function_is_asked_for_every_path_in_order(tree):
             ValueError,
             "mask is not built like params: missing [\"['layers'][0]['b']\",",
         ),
-        (True, flag, ValueError, "mask is not built like params: missing [\"['W']\","),
+        (True, flag, ValueError, "mask is True; expected a tree like params, or a function of the path"),
         (
             {"W": 1, "layers": [{"b": False}, [True]]},
             flag,
@@ -74,3 +74,9 @@ def test_a_choice_for_hundreds_of_other_leaves_makes_a_short_message():
     with pytest.raises(ValueError, match=r"frozen is not built like theta: .* and 596 more") as caught:
         per_leaf(other, theta, "frozen", flag, "theta")
     assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize("choice", ["W", True, 0.5, {"W"}, np.bool_(True), np.array(True)])
+def test_one_value_for_many_arrays_is_told_what_a_choice_is(choice):
+    with pytest.raises(ValueError, match=r"^frozen is .*; expected a tree like params, or a function"):
+        per_leaf(choice, THETA, "frozen", flag)
