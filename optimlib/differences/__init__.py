@@ -8,7 +8,7 @@ function of the distance along it: ``central(lambda s: loss(theta + s * d), 0.0)
 """
 
 from optimlib.differences.errors import Optimum, central_optimum, error_curve, forward_optimum
-from optimlib.differences.estimates import Estimate, estimates, one_sided_estimates
+from optimlib.differences.extrapolation import Estimate, estimates, one_sided_estimates
 from optimlib.differences.noise import common_divisor, noise_level
 from optimlib.differences.schemes import (
     ORDERS,
