@@ -19,14 +19,9 @@ from optimlib.clipping import clipper
 from optimlib.optimizers.checkpoint import Checkpoint, check_slots
 from optimlib.optimizers.engine.arrays import Arrays, fill_tree, is_moderate
 from optimlib.optimizers.engine.blocks import keep_freed_memory
-from optimlib.optimizers.engine.called import (
-    NotFiniteResultError,
-    Update,
-    call,
-    check_returned,
-    rehearse,
-)
+from optimlib.optimizers.engine.called import called_update, check_returned, rehearse
 from optimlib.optimizers.engine.compiled import compile_update, is_moderate_compiled, switch
+from optimlib.optimizers.engine.contract import NotFiniteResultError, Update
 from optimlib.optimizers.engine.run import run
 from optimlib.optimizers.engine.tracing import Traced, check_traced
 from optimlib.optimizers.per_array import Group, PerArray
@@ -290,7 +285,7 @@ class Optimizer(PerArray, Checkpoint):
         advance, begin = partial(self._advance, group.strength), self._arrays.begin
         if self.compiled:
             return compile_update(advance, self.slots, group.dtype, begin)
-        return call(advance, begin)
+        return called_update(advance, begin)
 
     def _rehearse(self, group: Group) -> Update:
         """What finds out whether the rule makes something infinite, and changes nothing."""

@@ -14,7 +14,7 @@ import numpy as np
 from optimlib.arguments import flag, hyperparameter
 from optimlib.optimizers.engine.arrays import Arrays
 from optimlib.optimizers.engine.blocks import LARGE_BYTES, Block, pack
-from optimlib.optimizers.engine.called import Update
+from optimlib.optimizers.engine.contract import Update
 from optimlib.optimizers.settings import Settings
 from optimlib.optimizers.weight_decay import WeightDecay
 from optimlib.schedules import Schedule

@@ -1,8 +1,7 @@
 """The rule, called: once for every block, with arrays.
 
-This is what runs unless one asks for more. An *advance* is a function of some parameters, their gradient
-and their state: a rule with its weight decay. An *update* is a function of the same arrays, which
-changes the parameters and the state.
+This is what runs unless one asks for more. Nouns: *advance* and *update* are those of
+`optimlib.optimizers.engine.contract`.
 """
 
 from __future__ import annotations
@@ -14,26 +13,10 @@ from typing import Any
 import numpy as np
 
 from optimlib.optimizers.engine.arrays import squares
-from optimlib.optimizers.engine.blocks import Block
-
-Advance = Callable[..., tuple[Any, Any, tuple[Any, ...]]]
-"""A function of `p`, `g` and the state arrays: where `p` starts from, the step to subtract there, and
-the new state."""
-
-Update = Callable[..., object]
-"""A function of `p`, `g` and the state arrays, which changes `p` and the state."""
+from optimlib.optimizers.engine.contract import Advance, NotFiniteResultError, Update
 
 
-class NotFiniteResultError(ArithmeticError):
-    """A number became NaN or infinite: in which of an update's results, and where in the block."""
-
-    def __init__(self, result: int, position: int, value: float) -> None:
-        super().__init__(result, position, value)
-        self.result, self.position, self.value = result, position, value
-        self.block: Block = []  # which the update does not know
-
-
-def call(advance: Advance, begin: Callable[[], object]) -> Update:
+def called_update(advance: Advance, begin: Callable[[], object]) -> Update:
     """The update that calls a rule, with arrays that it cannot write to.
 
     Parameters
@@ -46,7 +29,7 @@ def call(advance: Advance, begin: Callable[[], object]) -> Update:
     Examples
     --------
     >>> p, b = np.array([1.0]), np.array([4.0])
-    >>> update = call(lambda p, g, b: (p, b, (0.5 * b + g,)), begin=lambda: print("now"))
+    >>> update = called_update(lambda p, g, b: (p, b, (0.5 * b + g,)), begin=lambda: print("now"))
     >>> update(p, np.array([2.0]), b)
     now
     >>> p, b
@@ -130,7 +113,7 @@ def check_finite_results(old: Sequence[np.ndarray], new: Sequence[np.ndarray]) -
     >>> check_finite_results([np.array([1.0, np.inf])], [np.array([np.nan, np.inf])])
     Traceback (most recent call last):
         ...
-    optimlib.optimizers.engine.called.NotFiniteResultError: (0, 0, nan)
+    optimlib.optimizers.engine.contract.NotFiniteResultError: (0, 0, nan)
     """
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
         doubtful = [number for number, array in enumerate(new) if not isfinite(squares(array))]

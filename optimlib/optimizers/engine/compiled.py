@@ -18,7 +18,7 @@ import numpy as np
 
 from optimlib.arguments import flag
 from optimlib.optimizers.engine.arrays import HUGE
-from optimlib.optimizers.engine.called import Advance, NotFiniteResultError, Update
+from optimlib.optimizers.engine.contract import Advance, NotFiniteResultError, Update
 from optimlib.optimizers.engine.tracing import Program, trace
 
 

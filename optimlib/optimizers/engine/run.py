@@ -9,7 +9,7 @@ import numpy as np
 from optimlib.clipping import Clip
 from optimlib.optimizers.engine.arrays import Arrays
 from optimlib.optimizers.engine.blocks import Block, gather, spread
-from optimlib.optimizers.engine.called import NotFiniteResultError, Update
+from optimlib.optimizers.engine.contract import NotFiniteResultError, Update
 
 
 def run(

@@ -18,9 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
-Advance = Callable[..., tuple[Any, Any, tuple[Any, ...]]]
-"""A function of `p`, `g` and the state arrays: where `p` starts from, the step to subtract there, and
-the new state."""
+from optimlib.optimizers.engine.contract import Advance
 
 OF_BITS = {np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.invert}
 COMPARISONS = OF_BITS | {
