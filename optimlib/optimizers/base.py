@@ -23,7 +23,7 @@ from optimlib.optimizers.engine.called import called_update, check_returned, reh
 from optimlib.optimizers.engine.compiled import compile_update, is_moderate_compiled, switch
 from optimlib.optimizers.engine.contract import NotFiniteResultError, Update
 from optimlib.optimizers.engine.run import run
-from optimlib.optimizers.engine.tracing import Traced, check_traced
+from optimlib.optimizers.engine.tracing import check_traced
 from optimlib.optimizers.per_array import Group, PerArray
 from optimlib.optimizers.settings import optional, setting
 from optimlib.optimizers.weight_decay import L2, WeightDecay
@@ -282,24 +282,27 @@ class Optimizer(PerArray, Checkpoint):
 
     def _update(self, group: Group) -> Update:
         """What updates arrays of a group: one interface, two makers."""
-        advance, begin = partial(self._advance, group.strength), self._arrays.begin
+        begin = self._arrays.begin
         if self.compiled:
+            advance = partial(self._advance, check_traced, group.strength)
             return compile_update(advance, self.slots, group.dtype, begin)
-        return called_update(advance, begin)
+        return called_update(partial(self._advance, check_returned, group.strength), begin)
 
     def _rehearse(self, group: Group) -> Update:
         """What finds out whether the rule makes something infinite, and changes nothing."""
-        return partial(rehearse, partial(self._advance, group.strength))
+        return partial(rehearse, partial(self._advance, check_returned, group.strength))
 
-    def _advance(self, strength: float, p: Any, g: Any, *state: Any) -> tuple[Any, Any, tuple[Any, ...]]:
-        """Where `p` starts, the step to subtract there, and the new state: the rule and the decay."""
+    def _advance(
+        self, check: Callable[..., None], strength: float, p: Any, g: Any, *state: Any
+    ) -> tuple[Any, Any, tuple[Any, ...]]:
+        """Where `p` starts, the step to subtract there, and the new state: the rule and the decay.
+
+        What the rule returns is given to `check`, which knows whether it should be arrays.
+        """
 
         def rule(g: Any) -> tuple[Any, tuple[Any, ...]]:
             returned = self.rule(g, p, *state) if self.needs_parameters else self.rule(g, *state)
-            if isinstance(g, Traced):
-                check_traced(self.slots, returned, g.record)
-            else:
-                check_returned(type(self).__name__, self.slots, returned, (g, *state))
+            check(type(self).__name__, self.slots, returned, (g, *state))
             return returned
 
         if strength:

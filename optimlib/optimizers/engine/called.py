@@ -13,7 +13,12 @@ from typing import Any
 import numpy as np
 
 from optimlib.optimizers.engine.arrays import squares
-from optimlib.optimizers.engine.contract import Advance, NotFiniteResultError, Update
+from optimlib.optimizers.engine.contract import (
+    Advance,
+    NotFiniteResultError,
+    Update,
+    step_and_state,
+)
 
 
 def called_update(advance: Advance, begin: Callable[[], object]) -> Update:
@@ -38,11 +43,12 @@ def called_update(advance: Advance, begin: Callable[[], object]) -> Update:
 
     def update(p: np.ndarray, g: np.ndarray, *state: np.ndarray) -> None:
         start, step, new_state = advance(*map(read_only, (p, g, *state)))
-        check_finite_results([p], [step])
+        moved = np.subtract(start, step)
+        check_finite_results([p], [moved])
         # What is a view of another state would change with it.
         fresh = [new if new.base is None else new.copy() for new in map(np.asarray, new_state)]
         begin()
-        np.subtract(start, step, out=p)
+        np.copyto(p, moved)
         for old, new in zip(state, fresh, strict=True):
             np.copyto(old, new)
 
@@ -55,11 +61,11 @@ def rehearse(advance: Advance, p: np.ndarray, g: np.ndarray, *state: np.ndarray)
     Raises
     ------
     NotFiniteResultError
-        If a number of the step or of the new state is NaN or infinite that was not before.
+        If a parameter or a number of the new state is NaN or infinite that was not before.
     """
     with np.errstate(all="ignore"):
-        _, step, new_state = advance(*map(read_only, (p, g, *state)))
-        check_finite_results([p, *state], [step, *new_state])
+        start, step, new_state = advance(*map(read_only, (p, g, *state)))
+        check_finite_results([p, *state], [np.subtract(start, step), *new_state])
 
 
 def read_only(array: np.ndarray) -> np.ndarray:
@@ -79,15 +85,7 @@ def check_returned(name: str, slots: Sequence[str], returned: Any, like: Sequenc
     ValueError
         If an array has another shape, or there are more or fewer of them than slots.
     """
-    if not isinstance(returned, tuple | list) or len(returned) != 2:
-        raise TypeError(
-            f"{name}.rule returned {repr(returned)[:200]}; expected the step and the new state"
-        )
-    step, state = returned
-    if not isinstance(state, tuple | list) or len(state) != len(slots):
-        raise ValueError(
-            f"{name}.rule returned {repr(state)[:200]} as the new state; expected {len(slots)} arrays"
-        )
+    step, state = step_and_state(name, slots, returned)
     for result, new, old in zip(("the step", *slots), (step, *state), like, strict=True):
         is_array = isinstance(new, np.ndarray | np.generic)  # which NumPy makes of arrays without axes
         if is_array and new.dtype == old.dtype and new.shape == old.shape:
