@@ -69,7 +69,7 @@ class Checkpoint:
         RuntimeError
             If a step was interrupted.
         """
-        self._arrays.check_whole()
+        self._arrays.check_not_torn()
         saved = {
             "format": np.array(STATE_FORMAT),
             "optimizer": np.array(type(self).__name__),

@@ -263,6 +263,49 @@ def test_a_sum_that_is_infinite_of_two_that_are_not_is_noticed(dtype, theta, lea
         assert optimizer.t == 1
 
 
+def test_a_rehearsal_writes_nothing_to_the_parameters():
+    """What the caller writes meanwhile, here from inside the rule, is still there afterwards."""
+    params = {"a": np.ones(2), "b": np.ones(3), "c": np.ones((4, 4))[::2, ::2]}
+
+    class Writing(Optimizer):
+        def rule(self, g):
+            params["a"][1], params["c"][0, 1] = 7.0, 8.0
+            return 1e200 * g, ()
+
+    optimizer = Writing(params, 1.0)
+    with pytest.raises(NonFiniteError, match="grads is too large"):
+        optimizer.step({"a": np.ones(2), "b": np.full(3, 1e200), "c": np.ones((2, 2))})
+    assert params["a"].tolist() == [1.0, 7.0]
+    assert params["b"].tolist() == [1.0, 1.0, 1.0]
+    assert params["c"].tolist() == [[1.0, 8.0], [1.0, 1.0]]
+
+
+@pytest.mark.parametrize("call", [1, 2])
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), MemoryError()])
+def test_after_an_interruption_the_learning_rate_is_that_of_the_step(call, error):
+    optimizer = fails_at(call, error)(
+        {"a": np.ones(2), "b": np.ones(2)}, lambda n: 0.5 / (n + 1), rates={"a": 0.1, "b": 3.0}
+    )
+    with pytest.raises(type(error)) as caught:  # whose traceback holds on to what was under way
+        optimizer.step({"a": np.ones(2), "b": np.ones(2)})
+    assert optimizer.learning_rate == 0.5
+    del caught
+    assert optimizer.learning_rate == 0.5
+
+
+def test_a_rule_that_fails_while_it_is_traced_leaves_the_learning_rate(monkeypatch):
+    pytest.importorskip("numba")
+
+    class Exponential(Optimizer):
+        def rule(self, g):
+            return self.learning_rate * np.exp(g), ()
+
+    optimizer = Exponential([np.ones(2), np.ones(2)], 0.5, rates=[0.1, 1.0], compiled=True)
+    with pytest.raises(TypeError, match="calls exp"):
+        optimizer.step([np.ones(2), np.ones(2)])
+    assert optimizer.learning_rate == 0.5
+
+
 def test_decay_that_makes_a_parameter_infinite_is_noticed():
     params = np.array([1.0, 1e308])
     optimizer = SGD(params, 1.0, weight_decay=Decoupled(5.0))
