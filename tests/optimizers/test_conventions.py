@@ -15,7 +15,7 @@ from optimlib import optimizers
 from optimlib.optimizers import RMSPropCentered
 from optimlib.optimizers.conventions import CONVENTIONS, LEFT_OUT, OPTIONS, REQUIRED
 from optimlib.optimizers.like import DECAY_WORDS, RATE_WORDS, settings
-from optimlib.optimizers.weight_decay import L2, Decoupled, WeightDecay
+from optimlib.optimizers.weight_decay import L2, ROUNDINGS, Decoupled, WeightDecay
 
 DTYPES = ("float64", "float32")
 
