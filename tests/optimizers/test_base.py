@@ -497,7 +497,7 @@ BAD_STATES = {
         ValueError,
         "optimizer 'SGD'; expected 'Adam'",
     ),
-    "of an older format": ({"format": np.array(2)}, ValueError, "format 2; expected 3"),
+    "of an older format": ({"format": np.array(3)}, ValueError, "format 3; expected 4"),
     "with another setting": (
         {"settings['beta1']": np.array(0.5)},
         ValueError,
