@@ -39,8 +39,17 @@ def hyperparameter(name: str, value: float, lowest: float = 0.0, below: float = 
 
 
 def positive(name: str, value: float) -> float:
-    """The same for a finite number above 0.
+    """A hyperparameter as a Python float, once it is a finite number above 0.
 
+    Raises
+    ------
+    TypeError
+        If it is not a real number.
+    ValueError
+        If it is 0 or less, infinite, or NaN.
+
+    Examples
+    --------
     >>> positive("clip_norm", 0)
     Traceback (most recent call last):
         ...

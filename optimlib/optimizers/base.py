@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
 
@@ -19,16 +19,11 @@ from optimlib.clipping import clipper
 from optimlib.optimizers.checkpoint import Checkpoint, check_slots
 from optimlib.optimizers.engine.arrays import Arrays, fill_tree, is_moderate
 from optimlib.optimizers.engine.blocks import keep_freed_memory
-from optimlib.optimizers.engine.called import (
-    NotFiniteResultError,
-    Update,
-    call,
-    check_returned,
-    rehearse,
-)
-from optimlib.optimizers.engine.compiled import compile_update, is_moderate_compiled, switch
-from optimlib.optimizers.engine.run import run
-from optimlib.optimizers.engine.tracing import Traced, check_traced
+from optimlib.optimizers.engine.called import called_update, check_returned, rehearse
+from optimlib.optimizers.engine.compiled import CompiledSetting, compile_update, is_moderate_compiled
+from optimlib.optimizers.engine.contract import NotFiniteResultError, Update
+from optimlib.optimizers.engine.run import rehearse_all, run
+from optimlib.optimizers.engine.tracing import check_traced
 from optimlib.optimizers.per_array import Group, PerArray
 from optimlib.optimizers.settings import optional, setting
 from optimlib.optimizers.weight_decay import L2, WeightDecay
@@ -75,8 +70,8 @@ class Optimizer(PerArray, Checkpoint):
         that the rule makes it so. Otherwise it is refused.
     compiled
         Whether Numba compiles the rule (`optimlib.optimizers.engine.compiled`): the result is the same,
-        bit for bit, and a rule for which it might not be is refused. The first step waits for the
-        compiler, and a division by zero in a rule brings no warning.
+        bit for bit, and a rule for which it might not be is refused, such as one that needs whole
+        arrays. The first step waits for the compiler, and a division by zero brings no warning.
 
     Attributes
     ----------
@@ -100,7 +95,8 @@ class Optimizer(PerArray, Checkpoint):
     ImportError
         If `compiled` is asked for and Numba is not installed.
     TypeError, ValueError
-        If the parameters cannot be updated in place, a setting is none, or a keyword is unknown.
+        If the parameters cannot be updated in place, a setting has not the type or lies outside the
+        interval that it is documented with, or a keyword is unknown.
 
     Notes
     -----
@@ -128,7 +124,7 @@ class Optimizer(PerArray, Checkpoint):
     clip_norm: float | None = setting(optional(positive))
     clip_eps: float = setting()
     skip_nonfinite: bool = setting(flag)
-    compiled: bool = setting(switch)
+    compiled: bool = cast(bool, CompiledSetting())
 
     def __init__(
         self,
@@ -226,10 +222,11 @@ class Optimizer(PerArray, Checkpoint):
     def step(self, grads: Tree) -> None:
         """Update the parameters in place with one gradient.
 
-        Everything is checked before anything is changed: after an error the parameters, the state
-        and `t` are what they were. Only what comes up in the middle, such as a KeyboardInterrupt, or a
-        FloatingPointError that ``np.errstate`` asks for, may come when some blocks are updated and
-        others are not. Then the optimizer refuses to go on, or to be saved, until a state is loaded.
+        The gradient is checked before anything is changed: if it is refused, the parameters, the state
+        and `t` are what they were. The rule then goes from block to block. An error that comes up there
+        (a parameter that it makes NaN or infinite, a wrong result, a KeyboardInterrupt) changes nothing
+        if it comes before the first block has changed, and a compiled rule's is seen after it. Later
+        some blocks are updated and others are not: the optimizer then has to load a state to go on.
 
         Parameters
         ----------
@@ -241,7 +238,7 @@ class Optimizer(PerArray, Checkpoint):
         Raises
         ------
         FloatingPointError
-            If the rule makes a parameter NaN or infinite, which is named.
+            If the rule makes a parameter NaN or infinite. It is named, and whether anything has changed.
         NonFiniteError
             If a gradient is NaN or infinite, or so large that the rule makes it so (unless
             `skip_nonfinite`). It is a ValueError.
@@ -274,7 +271,7 @@ class Optimizer(PerArray, Checkpoint):
             self.t, self._gradient_norm = self.t + 1, norm
             with np.errstate(under="ignore"):  # a running mean that fades away is no error
                 if huge:
-                    run(self._arrays, self._updates(gradients, self._rehearse), gradients, clip)
+                    rehearse_all(self._arrays, self._updates(gradients, self._rehearse), gradients, clip)
                 run(self._arrays, self._updates(gradients, self._update), gradients, clip)
                 self._arrays.torn = False
         except BaseException as error:
@@ -284,27 +281,29 @@ class Optimizer(PerArray, Checkpoint):
             if lost:
                 raise lost from None
             raise
+        finally:
+            self._group_rate = 1.0
 
     def _update(self, group: Group) -> Update:
         """What updates arrays of a group: one interface, two makers."""
-        advance, begin = partial(self._advance, group.strength), self._arrays.begin
+        begin = self._arrays.begin
         if self.compiled:
+            advance = partial(self._advance, check_traced, group.strength)
             return compile_update(advance, self.slots, group.dtype, begin)
-        return call(advance, begin)
+        return called_update(partial(self._advance, check_returned, group.strength), begin)
 
     def _rehearse(self, group: Group) -> Update:
-        """What finds out whether the rule makes something infinite, and changes nothing."""
-        return partial(rehearse, partial(self._advance, group.strength))
+        """The rule called on arrays of a group only to see whether it makes something infinite."""
+        return partial(rehearse, partial(self._advance, check_returned, group.strength))
 
-    def _advance(self, strength: float, p: Any, g: Any, *state: Any) -> tuple[Any, Any, tuple[Any, ...]]:
-        """Where `p` starts, the step to subtract there, and the new state: the rule and the decay."""
+    def _advance(
+        self, check: Callable[..., None], strength: float, p: Any, g: Any, *state: Any
+    ) -> tuple[Any, Any, tuple[Any, ...]]:
+        """Where `p` starts, the step to subtract there, and the new state: the rule, and decay."""
 
         def rule(g: Any) -> tuple[Any, tuple[Any, ...]]:
             returned = self.rule(g, p, *state) if self.needs_parameters else self.rule(g, *state)
-            if isinstance(g, Traced):
-                check_traced(self.slots, returned, g.record)
-            else:
-                check_returned(type(self).__name__, self.slots, returned, (g, *state))
+            check(type(self).__name__, self.slots, returned, (g, *state))
             return returned
 
         if strength:

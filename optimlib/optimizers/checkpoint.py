@@ -18,25 +18,18 @@ from optimlib.arguments import hyperparameter
 from optimlib.optimizers.extras import packed_extra, unpacked_extra
 from optimlib.optimizers.files import read_arrays, write_arrays
 from optimlib.schedules import Schedule, has_state
+from optimlib.schedules.composition import as_written
 from optimlib.trees import Tree, check_finite, check_parameters, flatten, match
 
 if TYPE_CHECKING:
     from optimlib.optimizers.engine.arrays import Arrays
 
-STATE_FORMAT = 3  # to be raised whenever state_dict() changes what it writes
-SAVED_BESIDE = {
-    *(
-        "format",
-        "optimizer",
-        "t",
-        "learning_rate",
-        "scheduled",
-        "params",
-        "schedule",
-        "settings",
-        "extra",
-    )
-}
+STATE_FORMAT = 4  # to be raised whenever state_dict() changes what it writes
+
+HEADER = {"format", "optimizer", "t", "learning_rate", "scheduled"}
+"""The names of what is saved without an array or a setting that it belongs to."""
+
+SAVED_BESIDE = HEADER | {"params", "schedule", "settings", "extra"}
 """Names that no state array may have."""
 
 
@@ -50,6 +43,7 @@ class Checkpoint:
     _schedule: Schedule | None
     _strengths: list[float]
     _factors: list[float]
+    _ignored: list[str]
 
     def state_dict(self) -> dict[str, np.ndarray]:
         """A copy of all that a later run needs to go on from here, beside the parameters.
@@ -60,16 +54,15 @@ class Checkpoint:
             Flat, with arrays only, so that ``np.savez(file, **optimizer.state_dict())`` saves it:
             ``"format"``, ``"optimizer"`` (the class), ``"t"``, ``"learning_rate"`` (of the latest step;
             NaN while a schedule has not been asked), ``"scheduled"`` (whether there is a schedule),
-            every setting, such as ``"settings['beta1']"``, every state array under its slot and path,
-            such as ``"m['W']"``, and the state of a schedule that has one, such as
-            ``"schedule['best']"``.
+            every setting (``"settings['beta1']"``; of a schedule how it is written), every state array
+            (``"m['W']"``), and the state of a schedule that has one (``"schedule['best']"``).
 
         Raises
         ------
         RuntimeError
             If a step was interrupted.
         """
-        self._arrays.check_whole()
+        self._arrays.check_not_torn()
         saved = {
             "format": np.array(STATE_FORMAT),
             "optimizer": np.array(type(self).__name__),
@@ -84,8 +77,10 @@ class Checkpoint:
         """Go on from a saved state: the next step is bit for bit what it would have been.
 
         A learning rate that is a number is taken from the saved state, so that one that was lowered by
-        hand stays low. Every other setting has to be what it was: create the optimizer with it, or
-        assign it first.
+        hand stays low. Every other setting has to be what it was, and so do the frozen arrays and the
+        schedule: create the optimizer with them, or assign them first. (Of schedules that are functions
+        of one's own nothing is known, and of functions inside a schedule their names.) To go on with
+        others, assign those after loading; to begin another run, see `load_parameters`.
 
         Parameters
         ----------
@@ -153,7 +148,7 @@ class Checkpoint:
         """Read what `save` wrote, into the parameters (in place) and the state.
 
         Create the optimizer as it was: parameters of the same shapes with any values, and the same
-        settings. The next step is then bit for bit what it would have been.
+        settings, frozen arrays and schedule. The next step is then bit for bit what it would have been.
 
         Parameters
         ----------
@@ -186,28 +181,26 @@ class Checkpoint:
     def _load(self, saved: Mapping[str, np.ndarray], parameters: dict[str, np.ndarray]) -> None:
         """Load a state, and with it the `parameters` of these names, once everything fits."""
         rate, t = self._checked_header(saved)
-        header = {"format", "optimizer", "t", "learning_rate", "scheduled"}
         arrays = {
             place: saved[place]
             for place in saved
-            if place not in header and not place.startswith("settings[")
+            if place not in HEADER and not place.startswith("settings[")
         }
         schedule, stateful = self._schedule_arrays(), self._stateful_schedule()
         expected = parameters | schedule | self._state_arrays()
         if (theirs := {place for place in arrays if place.startswith("schedule[")}) != set(schedule):
-            raise ValueError(
-                f"the saved schedule has state {sorted(theirs)}; expected that of {self._schedule!r},"
-                f" {sorted(schedule)} (assign learning_rate first)"
-            )
+            what = f"the saved schedule has state {sorted(theirs)}; expected {sorted(schedule)}"
+            raise ValueError(f"{what}, that of {self._schedule!r} (assign learning_rate first)")
         # What a state has that is infinite goes on being so; parameters were never saved like that.
         found = match(arrays, expected, "saved", "state", finite=False)
         matched = dict(zip(expected, found, strict=True))
         for place in parameters:
             check_finite(matched[place], f"saved {place}")
-        self._check_settings(saved)
+        names = {name: f"schedule[{name!r}]" for name in (stateful.state_dict() if stateful else ())}
+        schedule_state = {name: matched[place] for name, place in names.items()}
+        self._check_settings(saved, schedule_state)
         if stateful is not None:
-            names = stateful.state_dict()
-            stateful.load_state_dict({name: matched[f"schedule[{name!r}]"] for name in names})
+            stateful.load_state_dict(schedule_state)
         self._arrays.torn = True
         for place, array in (parameters | self._state_arrays()).items():
             array[...] = matched[place]
@@ -234,25 +227,31 @@ class Checkpoint:
             return None, t
         return hyperparameter("the saved learning_rate", rate), t
 
-    def _check_settings(self, saved: Mapping[str, np.ndarray]) -> None:
+    def _check_settings(self, saved: Mapping[str, np.ndarray], schedule_state: dict[str, Any]) -> None:
         """Refuse a saved state with other settings than this optimizer has."""
-        ours = self._saved_settings()
+        ours = self._saved_settings(schedule_state)
         for key in dict.fromkeys([*ours, *(key for key in saved if key.startswith("settings["))]):
             name = key.removeprefix("settings['").removesuffix("']")
             received, expected = (
                 np.asarray(some[key]).tolist() if key in some else None for some in (saved, ours)
             )
             if received != expected:
+                attribute = "learning_rate" if name == "schedule" else name
                 raise ValueError(
                     f"the saved {name} is {shortened(received)}; expected {shortened(expected)}, as this"
-                    f" optimizer has (assign {name} first)"
+                    f" optimizer has (assign {attribute} first)"
                 )
 
-    def _saved_settings(self) -> dict[str, np.ndarray]:
-        """What decides about a step beside the state, by name; None is left out."""
-        not_saved = {"t", "compiled", "skip_nonfinite"}  # one is elsewhere, no step depends on others
-        values = {name: value for name, value in self.settings().items() if name not in not_saved}
-        values |= {"weight_decay": self._strengths, "rates": self._factors}
+    def _saved_settings(self, schedule_state: dict[str, Any] | None = None) -> dict[str, np.ndarray]:
+        """What decides about a step beside the state, by name; what is None is left out.
+
+        The schedule is written as it is, or as it is with a state that was saved.
+        """
+        elsewhere = {"t", "compiled", "skip_nonfinite"}  # in the header, or no step depends on them
+        values = {name: value for name, value in self.settings().items() if name not in elsewhere}
+        values |= {"weight_decay": self._strengths, "rates": self._factors, "frozen": self._ignored}
+        if self._schedule is not None:
+            values["schedule"] = as_written(self._schedule, schedule_state)
         return {f"settings[{k!r}]": np.array(value) for k, value in values.items() if value is not None}
 
     def _parameter_arrays(self) -> dict[str, np.ndarray]:

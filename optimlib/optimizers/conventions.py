@@ -25,6 +25,7 @@ training loop.
 
 from __future__ import annotations
 
+from inspect import signature
 from typing import Any, NamedTuple
 
 from optimlib.optimizers import (
@@ -70,8 +71,12 @@ from optimlib.optimizers.base import Optimizer
 REQUIRED = "required"
 """Stands for a hyperparameter to which a library gives no default."""
 
-OPTIONS = ("clip_value", "clip_norm", "clip_eps", "rates", "frozen", "skip_nonfinite", "compiled")
-"""Keywords of every optimizer which are no part of a convention."""
+OPTIONS = tuple(
+    name
+    for name, parameter in signature(Optimizer).parameters.items()
+    if parameter.kind is parameter.KEYWORD_ONLY and name not in ("weight_decay", "mask")
+)
+"""The keywords of every optimizer that are not part of a convention, such as ``clip_norm``."""
 
 CLIPPING = {"torch": {"clip_eps": 1e-6}}
 """By library, what goes with `clip_norm` where that is given to `like`."""

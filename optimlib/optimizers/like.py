@@ -130,13 +130,66 @@ def like(
     """
     chosen = settings(library, optimizer, hyperparameters)
     about_decay = {key: chosen.pop(key) for key in DECAY_WORDS if key in chosen}
+    row = find(library, optimizer.__name__)
     if isinstance(about_decay.get("weight_decay"), WeightDecay):
-        chosen |= {key: about_decay[key] for key in ("weight_decay", "mask")}
+        chosen |= {key: about_decay.pop(key) for key in ("weight_decay", "mask")}
+        if "decoupled" in hyperparameters:
+            raise ValueError(
+                f"decoupled is {hyperparameters['decoupled']!r} beside"
+                f" weight_decay={kind(chosen['weight_decay'])}; expected one of the two"
+            )
+        check_decay(f"{library}'s {optimizer.__name__}", row, chosen["weight_decay"], about_decay)
     elif "weight_decay" in about_decay:
         chosen["weight_decay"] = decay(about_decay.pop("weight_decay"), **about_decay)
     about_rate = {key: chosen.pop(key) for key in RATE_WORDS if key in chosen}
     chosen["learning_rate"] = rate(chosen["learning_rate"], **about_rate)
-    return find(library, optimizer.__name__).optimizer(params, **chosen)
+    return row.optimizer(params, **chosen)
+
+
+def check_decay(name: str, row: Convention, given: WeightDecay, about: dict[str, Any]) -> None:
+    """Refuse weight decay that is an object unless it does what the row does: the optimizer `name`.
+
+    Parameters
+    ----------
+    name
+        What an error calls the row.
+    row
+        The row, which may leave the kind open.
+    given
+        The weight decay.
+    about
+        The words of the row about weight decay, beside strength and mask.
+
+    Raises
+    ------
+    ValueError
+        If it is of another kind, is rounded elsewhere, or has another base rate.
+
+    Examples
+    --------
+    >>> check_decay("torch's SGD", find("torch", "SGD"), Decoupled(0.1), {})  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    ValueError: weight_decay is Decoupled(...); torch's SGD has L2(...): expected that, or ...
+    """
+    if "decoupled" in row.defaults:  # the user's choice
+        about = about | {"decoupled": isinstance(given, Decoupled)}
+    ours, theirs = kind(given), kind(decay(0.0, **about))
+    if ours != theirs:
+        raise ValueError(
+            f"weight_decay is {ours}; {name} has {theirs}: expected that, or the strength alone"
+        )
+
+
+def kind(decay: WeightDecay) -> str:
+    """What a weight decay does, whatever its strength, as it is written.
+
+    >>> kind(Decoupled(0.1, rounding="factor"))
+    "Decoupled(..., base_rate=1.0, rounding='factor')"
+    """
+    words = [word for word in ("base_rate", "rounding") if hasattr(decay, word)]
+    about = [f"{word}={getattr(decay, word)!r}" for word in words]
+    return f"{type(decay).__name__}({', '.join(('...', *about))})"
 
 
 def decay(strength: Any, mask: Any = None, decoupled: bool = False, **about: Any) -> L2 | Decoupled:

@@ -14,7 +14,7 @@ import numpy as np
 from optimlib.arguments import flag, hyperparameter
 from optimlib.optimizers.engine.arrays import Arrays
 from optimlib.optimizers.engine.blocks import LARGE_BYTES, Block, pack
-from optimlib.optimizers.engine.called import Update
+from optimlib.optimizers.engine.contract import Update
 from optimlib.optimizers.settings import Settings
 from optimlib.optimizers.weight_decay import WeightDecay
 from optimlib.schedules import Schedule
@@ -40,13 +40,14 @@ class PerArray(Settings):
     _rate: float | None
     _schedule: Schedule | None
     _packed: tuple[Any, dict[Group, list[Block]]]
+    _group_rate: float = 1.0  # what a rule's learning rate is multiplied by, which the step sets back
 
     @property
     def learning_rate(self) -> float:
         """The step size of the latest step; that of the next while a schedule was not asked."""
         if self._rate is None and self._schedule is not None:
             return hyperparameter("learning_rate", self._schedule(self.t))
-        return cast(float, self._rate)
+        return cast(float, self._rate) * self._group_rate
 
     @learning_rate.setter
     def learning_rate(self, value: float | Schedule) -> None:
@@ -114,16 +115,14 @@ class PerArray(Settings):
 
         The last block comes first: the check has just read the gradient to its end.
         """
-        groups, rate = self._groups(tuple(gradients), self.compiled), self.learning_rate
-        updates = []
+        groups, updates = self._groups(tuple(gradients), self.compiled), []
         for group in groups:
-            self._rate = rate * group.rate
+            self._group_rate = group.rate
             updates.append(make(group))
         for group, update in zip(reversed(groups), reversed(updates), strict=True):
-            self._rate = rate * group.rate
+            self._group_rate = group.rate
             for block in reversed(groups[group]):
                 yield update, block
-        self._rate = rate
 
     def _groups(self, numbers: tuple[int, ...], compiled: bool) -> dict[Group, list[Block]]:
         """The blocks of the arrays with these numbers, by what they have in common."""

@@ -122,7 +122,7 @@ def difference(seen: np.ndarray, ours: np.ndarray) -> float:
 
 
 def methods(base: type[Optimizer]) -> Iterator[type[Optimizer]]:
-    """The classes of this room that are derived from one.
+    """The classes in `optimlib.optimizers` that are derived from `base`, at any depth.
 
     >>> len(list(methods(Optimizer))) > 30
     True

@@ -6,8 +6,10 @@ own. A function of one's own has one if it has the methods of `Stateful`.
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeGuard
 
@@ -40,6 +42,30 @@ def has_state(schedule: Schedule) -> TypeGuard[Stateful]:
     if isinstance(schedule, Composed):
         return any(map(has_state, schedule.parts))
     return hasattr(schedule, "state_dict") and hasattr(schedule, "load_state_dict")
+
+
+def as_written(schedule: Schedule, state: Mapping[str, np.ndarray] | None = None) -> str:
+    """How a schedule is written, to be compared with that of another run.
+
+    Parameters
+    ----------
+    schedule
+        The schedule. One that is not of this package is only a function.
+    state
+        If given and not empty, the state that the schedule is to be written with. It is not changed.
+
+    Examples
+    --------
+    >>> from optimlib.schedules import cosine
+    >>> as_written(cosine(0.5, 100)), as_written(joined((as_written, cosine(0.5, 100)), at=(3,)))
+    ('cosine(0.5, steps=100)', 'joined((<function as_written>, cosine(0.5, steps=100)), at=(3,))')
+    """
+    if not isinstance(schedule, BaseSchedule):
+        return "a function"
+    if state and has_state(schedule):
+        schedule = deepcopy(schedule)
+        schedule.load_state_dict(state)
+    return re.sub(" at 0x[0-9A-Fa-f]+", "", repr(schedule))  # where a function lies in memory
 
 
 class Composed(BaseSchedule):

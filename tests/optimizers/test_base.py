@@ -497,7 +497,7 @@ BAD_STATES = {
         ValueError,
         "optimizer 'SGD'; expected 'Adam'",
     ),
-    "of an older format": ({"format": np.array(2)}, ValueError, "format 2; expected 3"),
+    "of an older format": ({"format": np.array(3)}, ValueError, "format 3; expected 4"),
     "with another setting": (
         {"settings['beta1']": np.array(0.5)},
         ValueError,
@@ -524,7 +524,7 @@ BAD_STATES = {
     "with a time that is none": ({"t": np.array(True)}, ValueError, "t True; expected"),
     "with several times": ({"t": np.arange(2)}, ValueError, r"t \[0, 1\]; expected"),
     "with a broken rate": ({"learning_rate": np.array(-1.0)}, ValueError, "learning_rate is -1.0"),
-    "of a schedule": ({"schedule['best']": np.array(1.0)}, ValueError, "unexpected keys"),
+    "of a schedule": ({"schedule['best']": np.array(1.0)}, ValueError, "schedule has state"),
     "with one array more": ({"m['x']": np.zeros(1, np.float32)}, ValueError, "unexpected keys"),
 }
 

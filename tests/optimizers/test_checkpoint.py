@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from optimlib import SGD, Adam
+from optimlib import SGD, Adam, load_parameters, warmup
 from optimlib.optimizers.files import write_arrays
 from optimlib.schedules import ReduceOnPlateau, constant, cosine, joined
 from optimlib.trees import copy_tree, flatten
@@ -193,7 +193,7 @@ STRANGERS = {
     ),
     "another format": (
         lambda file: write_arrays(file, an_optimizer().state_dict() | {"format": np.array(99)}),
-        "format 99; expected 3",
+        "format 99; expected 4",
     ),
     "nothing about an optimizer": (
         lambda file: write_arrays(file, {"W": np.zeros(2)}),
@@ -218,6 +218,119 @@ def test_a_file_of_somebody_else_is_refused_and_nothing_has_changed(tmp_path, wr
     refused(
         an_optimizer(1, steps=2), tmp_path / "stranger.npz", "stranger.npz' is not for this optimizer"
     )
+
+
+# What goes with a run: frozen arrays and the schedule
+
+
+def own_rate(finished: int) -> float:
+    return 0.1
+
+
+def other_rate(finished: int) -> float:
+    return 0.2
+
+
+def a_run(learning_rate, frozen=None) -> SGD:
+    return SGD({"W": np.ones(2), "b": np.ones(1)}, learning_rate, frozen=frozen)
+
+
+@pytest.mark.parametrize(
+    ("saved", "ours", "message"),
+    [
+        (
+            cosine(0.1, 100),
+            cosine(0.1, 200),
+            "the saved schedule is 'cosine.*100.*; expected 'cosine.*200",
+        ),
+        (cosine(0.1, 100), constant(0.1), "expected 'constant(0.1)'"),
+        (cosine(0.1, 100), own_rate, "expected 'a function', as this optimizer has"),
+        (own_rate, cosine(0.1, 100), "the saved schedule is 'a function'; expected"),
+        (warmup(own_rate, 3), warmup(other_rate, 3), "expected 'warmup(<function other_rate>"),
+        (
+            ReduceOnPlateau(0.1),
+            ReduceOnPlateau(0.1, patience=3),
+            "expected 'ReduceOnPlateau.*patience=3",
+        ),
+        (ReduceOnPlateau(0.1, factor=0.5), ReduceOnPlateau(0.1), r"the saved schedule is .*factor=0\.5"),
+        (
+            warmup(ReduceOnPlateau(0.1, lowest=0.01), 3),
+            warmup(ReduceOnPlateau(0.1), 3),
+            "the saved schedule is .*lowest",
+        ),
+    ],
+)
+def test_another_schedule_is_refused(tmp_path, saved, ours, message):
+    a_run(saved).save(tmp_path / "run.npz")
+    message = message.replace("(", r"\(").replace(")", r"\)")
+    refused(a_run(ours), tmp_path / "run.npz", message)
+    refused(a_run(ours), tmp_path / "run.npz", r"as this optimizer has \(assign learning_rate first\)")
+
+
+@pytest.mark.parametrize(
+    ("saved", "ours"),
+    [
+        (cosine(0.1, 100), cosine(0.1, 100)),
+        (own_rate, other_rate),  # of which nothing is known
+        (warmup(lambda n: 0.1, 3), warmup(lambda n: 0.1, 3)),  # two functions in two places
+        (joined([cosine(0.1, 9), own_rate], at=[5]), joined([cosine(0.1, 9), own_rate], at=[5])),
+    ],
+)
+def test_a_schedule_that_is_written_alike_goes_on(tmp_path, saved, ours):
+    a_run(saved).save(tmp_path / "run.npz")
+    optimizer = a_run(ours)
+    optimizer.load(tmp_path / "run.npz")
+    optimizer.learning_rate = cosine(0.1, 1000)  # another one, once it is loaded
+    optimizer.step({"W": np.ones(2), "b": np.ones(1)})
+    assert optimizer.t == 1
+
+
+def test_a_plateau_that_has_lowered_its_rate_goes_on(tmp_path):
+    def plateau():
+        return warmup(ReduceOnPlateau(0.5, patience=0, factor=0.25), 2)
+
+    first, second = a_run(plateau()), a_run(plateau())
+    for loss in (1.0, 2.0):
+        first.schedule.parts[0].observe(loss)
+    first.save(tmp_path / "run.npz")
+    second.load(tmp_path / "run.npz")
+    assert second.schedule.parts[0].learning_rate == 0.125
+    assert second.schedule == first.schedule
+
+
+@pytest.mark.parametrize(
+    ("saved", "ours"),
+    [
+        (None, {"W": True, "b": False}),
+        ({"W": True, "b": False}, None),
+        ({"W": True, "b": False}, {"W": True, "b": True}),
+        (lambda path: "W" in path, lambda path: "b" in path),
+    ],
+)
+def test_other_frozen_arrays_are_refused(tmp_path, saved, ours):
+    a_run(0.1, saved).save(tmp_path / "run.npz")
+    refused(
+        a_run(0.1, ours), tmp_path / "run.npz", r"the saved frozen is \[.*; expected \[.*assign frozen"
+    )
+
+
+def test_the_same_frozen_arrays_go_on_however_they_are_given(tmp_path):
+    a_run(0.1, {"W": True, "b": False}).save(tmp_path / "run.npz")
+    optimizer = a_run(0.1, lambda path: path == "['W']")
+    optimizer.load(tmp_path / "run.npz")
+    optimizer.frozen = None
+    optimizer.step({"W": np.ones(2), "b": np.ones(1)})
+    assert optimizer.params["W"].tolist() == [0.9, 0.9]
+
+
+def test_fine_tuning_takes_the_parameters_alone(tmp_path):
+    pretrained = a_run(cosine(0.1, 100))
+    pretrained.step({"W": np.ones(2), "b": np.ones(1)})
+    pretrained.save(tmp_path / "run.npz")
+    tuned = a_run(constant(0.5), {"W": True, "b": False})
+    load_parameters(tmp_path / "run.npz", tuned.params)
+    tuned.step({"W": None, "b": np.zeros(1)})
+    assert tuned.params["W"].tolist() == [0.9, 0.9]
 
 
 # The parameters
@@ -275,5 +388,5 @@ def test_a_parameter_that_was_rebound_is_noticed(tmp_path):
 )
 def test_a_schedule_with_another_state_is_named(ours, theirs):
     saved = SGD(np.ones(2), theirs).state_dict()
-    with pytest.raises(ValueError, match=r"the saved schedule has state .*; expected that of"):
+    with pytest.raises(ValueError, match=r"the saved schedule has state .*; expected .*, that of"):
         SGD(np.ones(2), ours).load_state_dict(saved)

@@ -13,10 +13,9 @@ from support import GOLDEN
 import optimlib
 from optimlib import Adam, optimizers
 from optimlib.optimizers import RMSPropCentered
-from optimlib.optimizers.base import Optimizer
 from optimlib.optimizers.conventions import CONVENTIONS, LEFT_OUT, OPTIONS, REQUIRED
 from optimlib.optimizers.like import DECAY_WORDS, RATE_WORDS, settings
-from optimlib.optimizers.weight_decay import L2, ROUNDINGS, Decoupled
+from optimlib.optimizers.weight_decay import L2, ROUNDINGS, Decoupled, WeightDecay
 
 DTYPES = ("float64", "float32")
 
@@ -476,9 +475,9 @@ def test_an_optimizer_of_ones_own_is_in_no_library():
 
 def test_like_lets_the_options_of_every_optimizer_through():
     assert optimlib.Adam.like("torch", np.ones(1), skip_nonfinite=True).skip_nonfinite
-    parameters = inspect.signature(Optimizer).parameters.values()
-    of_all = {p.name for p in parameters if p.kind is p.KEYWORD_ONLY}
-    assert set(OPTIONS) == of_all - {"weight_decay", "mask"}
+    assert set(OPTIONS) == {
+        *("clip_value", "clip_norm", "clip_eps", "rates", "frozen", "skip_nonfinite", "compiled")
+    }
 
 
 def test_like_clips_as_the_library_does():
@@ -495,9 +494,86 @@ def test_a_schedule_may_be_given_to_like():
     assert adam.learning_rate == 0.5
 
 
-def test_a_decay_may_be_given_as_an_object():
-    decay = Decoupled(0.1, rounding="before")
-    assert optimlib.Adam.like("torch", np.ones(1), weight_decay=decay).weight_decay is decay
+@pytest.mark.parametrize(
+    ("library", "name", "decay", "more"),
+    [
+        ("torch", "Adam", L2(0.1), {}),  # which leaves the kind open
+        ("torch", "SGD", L2({"w": 0.1}), {}),
+        ("torch", "AdamW", Decoupled(0.1, rounding="factor"), {}),
+        ("keras", "Adam", Decoupled({"w": 0.1}, rounding="before"), {}),
+        ("optax", "Lion", Decoupled(lambda path: 0.1), {"learning_rate": 0.1}),
+        ("paper", "AdamW", Decoupled(0.1, base_rate=0.01), {"base_rate": 0.01}),
+    ],
+)
+def test_a_decay_that_is_the_librarys_may_be_given_as_an_object(library, name, decay, more):
+    made = getattr(optimizers, name).like(library, {"w": np.ones(1)}, weight_decay=decay, **more)
+    assert made.weight_decay is decay
+
+
+class Ours(WeightDecay):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("library", "name", "decay", "more", "message"),
+    [
+        ("torch", "AdamW", L2(0.1), {}, "weight_decay is L2(...); torch's AdamW has Decoupled(..., "),
+        (
+            "torch",
+            "AdamW",
+            Decoupled(0.1),
+            {},
+            "rounding='joint'); torch's AdamW has Decoupled(..., base",
+        ),
+        ("torch", "AdamW", Decoupled(0.1, None, 2.0, "factor"), {}, "Decoupled(..., base_rate=2.0, "),
+        ("torch", "Adam", Decoupled(0.1, rounding="before"), {}, "rounding='before'); torch's Adam has"),
+        (
+            "torch",
+            "SGD",
+            Decoupled({"w": 0.1}),
+            {},
+            "torch's SGD has L2(...): expected that, or the stre",
+        ),
+        (
+            "keras",
+            "SGD",
+            L2(0.1),
+            {},
+            "keras's SGD has Decoupled(..., base_rate=1.0, rounding='before')",
+        ),
+        (
+            "paper",
+            "AdamW",
+            Decoupled(0.1),
+            {"base_rate": 0.01},
+            "paper's AdamW has Decoupled(..., base_r",
+        ),
+        ("torch", "Adam", Ours(0.1), {}, "weight_decay is Ours(...); torch's Adam has L2(...)"),
+        (
+            "torch",
+            "Adam",
+            L2(0.1),
+            {"decoupled": True},
+            "decoupled is True beside weight_decay=L2(...);",
+        ),
+        (
+            "torch",
+            "Adam",
+            Decoupled(0.1, rounding="factor"),
+            {"decoupled": True},
+            "expected one of the two",
+        ),
+    ],
+)
+def test_a_decay_that_is_not_the_librarys_is_refused(library, name, decay, more, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        getattr(optimizers, name).like(
+            library, {"w": np.ones(1)}, learning_rate=0.1, weight_decay=decay, **more
+        )
+
+
+def test_a_mask_beside_a_decay_that_is_an_object_is_refused():
+    decay = Decoupled(0.1, rounding="factor")
     with pytest.raises(ValueError, match="mask is given beside weight_decay="):
         optimlib.Adam.like("torch", np.ones(1), weight_decay=decay, mask=True)
 

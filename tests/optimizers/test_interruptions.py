@@ -6,7 +6,7 @@ import pickle
 import numpy as np
 import pytest
 
-from optimlib import SGD, AdaGrad, Adam, Lion, RMSProp
+from optimlib import SGD, AdaGrad, Adam, Decoupled, Lion, RMSProp
 from optimlib.optimizers.base import Optimizer
 from optimlib.optimizers.engine import blocks
 from optimlib.trees import NonFiniteError, copy_tree, flatten
@@ -79,15 +79,19 @@ def test_an_optimizer_interrupted_before_its_first_change_is_what_it_was(monkeyp
     assert optimizer.t == 2
 
 
-@pytest.mark.parametrize("function", ["subtract", "copyto"])
-def test_an_interruption_while_a_block_is_written_is_noticed(monkeypatch, function):
+@pytest.mark.parametrize("call", [1, 2, 3])
+def test_an_interruption_while_a_block_is_written_is_noticed(monkeypatch, call):
     params = np.ones(3)
     optimizer = Adam(params, 0.5)
+    copy_to, calls = np.copyto, []
 
-    def interrupted(*_, out=None):
-        raise KeyboardInterrupt
+    def interrupted(*arrays):
+        calls.append(arrays)
+        if len(calls) == call:
+            raise KeyboardInterrupt
+        copy_to(*arrays)
 
-    monkeypatch.setattr(f"numpy.{function}", interrupted)
+    monkeypatch.setattr("numpy.copyto", interrupted)
     with pytest.raises(KeyboardInterrupt):
         optimizer.step(np.ones(3))
     monkeypatch.undo()
@@ -222,9 +226,99 @@ def test_a_velocity_that_grows_without_bound_is_noticed():
 
     optimizer = Growing(np.ones(2), 1.0)
     optimizer.step(np.ones(2))
-    message = r"Growing.rule made params\[0\] inf in step 2 \(nothing has changed\)"
+    message = r"Growing.rule made params\[0\] -inf in step 2 \(nothing has changed\)"
     with np.errstate(over="ignore"), pytest.raises(FloatingPointError, match=message):
         optimizer.step(np.ones(2))
+
+
+class PlainDescent(Optimizer):
+    def rule(self, g):
+        return self.learning_rate * g, ()
+
+
+@pytest.mark.parametrize(
+    ("dtype", "theta", "learning_rate", "g"),
+    [
+        (np.float64, 1.7e308, 1e10, -1e298),
+        (np.float64, 1.7e308, 1e300, -1e8),
+        (np.float64, -1e308, 1.0, 1e308),
+        (np.float32, 3e38, 1e30, -3e8),
+        (np.float32, -3.4e38, 1.0, 1e38),
+    ],
+)
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_sum_that_is_infinite_of_two_that_are_not_is_noticed(dtype, theta, learning_rate, g, compiled):
+    if compiled:
+        pytest.importorskip("numba")
+    params = np.array([1.0, theta], dtype)
+    optimizer = PlainDescent(params, learning_rate, compiled=compiled)
+    huge = abs(g) > np.sqrt(np.finfo(dtype).max)
+    with np.errstate(over="ignore"), pytest.raises((FloatingPointError, NonFiniteError)) as caught:
+        optimizer.step(np.array([0.0, g], dtype))
+    assert ("grads is too large" in str(caught.value)) == huge
+    assert f"PlainDescent.rule made params[1] {np.copysign(np.inf, theta)}" in str(caught.value)
+    if huge or not compiled:
+        assert params.tolist() == np.array([1.0, theta], dtype).tolist()
+        optimizer.step(np.array([1.0, 0.0], dtype))
+        assert optimizer.t == 1
+
+
+def test_a_rehearsal_writes_nothing_to_the_parameters():
+    """What the caller writes meanwhile, here from inside the rule, is still there afterwards."""
+    params = {"a": np.ones(2), "b": np.ones(3), "c": np.ones((4, 4))[::2, ::2]}
+
+    class Writing(Optimizer):
+        def rule(self, g):
+            params["a"][1], params["c"][0, 1] = 7.0, 8.0
+            return 1e200 * g, ()
+
+    optimizer = Writing(params, 1.0)
+    with pytest.raises(NonFiniteError, match="grads is too large"):
+        optimizer.step({"a": np.ones(2), "b": np.full(3, 1e200), "c": np.ones((2, 2))})
+    assert params["a"].tolist() == [1.0, 7.0]
+    assert params["b"].tolist() == [1.0, 1.0, 1.0]
+    assert params["c"].tolist() == [[1.0, 8.0], [1.0, 1.0]]
+
+
+@pytest.mark.parametrize("call", [1, 2])
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), MemoryError()])
+def test_after_an_interruption_the_learning_rate_is_that_of_the_step(call, error):
+    optimizer = fails_at(call, error)(
+        {"a": np.ones(2), "b": np.ones(2)}, lambda n: 0.5 / (n + 1), rates={"a": 0.1, "b": 3.0}
+    )
+    with pytest.raises(type(error)) as caught:  # whose traceback holds on to what was under way
+        optimizer.step({"a": np.ones(2), "b": np.ones(2)})
+    assert optimizer.learning_rate == 0.5
+    del caught
+    assert optimizer.learning_rate == 0.5
+
+
+def test_a_rule_that_fails_while_it_is_traced_leaves_the_learning_rate(monkeypatch):
+    pytest.importorskip("numba")
+
+    class Exponential(Optimizer):
+        def rule(self, g):
+            return self.learning_rate * np.exp(g), ()
+
+    optimizer = Exponential([np.ones(2), np.ones(2)], 0.5, rates=[0.1, 1.0], compiled=True)
+    with pytest.raises(TypeError, match="calls exp"):
+        optimizer.step([np.ones(2), np.ones(2)])
+    assert optimizer.learning_rate == 0.5
+
+
+def test_decay_that_makes_a_parameter_infinite_is_noticed():
+    params = np.array([1.0, 1e308])
+    optimizer = SGD(params, 1.0, weight_decay=Decoupled(5.0))
+    with np.errstate(over="ignore"), pytest.raises(FloatingPointError, match=r"params\[1\] -?inf"):
+        optimizer.step(np.zeros(2))
+    assert params.tolist() == [1.0, 1e308]
+
+
+def test_a_sum_that_is_infinite_is_skipped_where_the_gradient_is_huge():
+    params = np.array([1.7e308])
+    optimizer = PlainDescent(params, 1e10, skip_nonfinite=True)
+    optimizer.step(np.array([-1e298]))
+    assert (params[0], optimizer.t, optimizer.skipped) == (1.7e308, 0, 1)
 
 
 # Gradients that are not finite

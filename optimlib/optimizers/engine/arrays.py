@@ -173,7 +173,7 @@ class Arrays:
                 " optimizer was created with"
             )
 
-    def check_whole(self) -> None:
+    def check_not_torn(self) -> None:
         """Refuse to go on, or to be saved, from the middle of a change.
 
         Raises
@@ -205,7 +205,7 @@ class Arrays:
         RuntimeError
             If a change was interrupted.
         """
-        self.check_whole()
+        self.check_not_torn()
         self.check_the_same()
         matched = match_some(grads, self.params, "grads", "params", ignored, finite=False)
         given = {number: g for number, g in enumerate(matched) if g is not None}

@@ -48,7 +48,7 @@ def pack(
     rows
         The arrays of one dtype, each with its number. Only their sizes matter here.
     block_bytes
-        The size to cut large arrays to, unless it is `BLOCK_BYTES`.
+        The size in bytes to cut large arrays to. Without it they are cut to `BLOCK_BYTES`.
     whole
         Whether every array is a block of its own, in its own shape.
 
@@ -83,7 +83,8 @@ def keep_freed_memory() -> None:
     """Have the memory that a block's temporary arrays leave kept for those of the next block.
 
     Left alone, Linux's malloc returns what was freed at its end to the system, and gets it again page by
-    page: a step may take twice as long. It stops once a larger array than all of them has been freed.
+    page: a step may take twice as long. Malloc keeps such memory from the time when an array larger than
+    any of the temporary ones is freed, as happens here.
     """
     np.empty(16 * BLOCK_BYTES, dtype=np.uint8)
 

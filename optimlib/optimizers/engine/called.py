@@ -1,8 +1,7 @@
 """The rule, called: once for every block, with arrays.
 
-This is what runs unless one asks for more. An *advance* is a function of some parameters, their gradient
-and their state: a rule with its weight decay. An *update* is a function of the same arrays, which
-changes the parameters and the state.
+This is what runs unless one asks for more. Nouns: *advance* and *update* are those of
+`optimlib.optimizers.engine.contract`.
 """
 
 from __future__ import annotations
@@ -14,26 +13,15 @@ from typing import Any
 import numpy as np
 
 from optimlib.optimizers.engine.arrays import squares
-from optimlib.optimizers.engine.blocks import Block
-
-Advance = Callable[..., tuple[Any, Any, tuple[Any, ...]]]
-"""A function of `p`, `g` and the state arrays: where `p` starts from, the step to subtract there, and
-the new state."""
-
-Update = Callable[..., object]
-"""A function of `p`, `g` and the state arrays, which changes `p` and the state."""
+from optimlib.optimizers.engine.contract import (
+    Advance,
+    NotFiniteResultError,
+    Update,
+    step_and_state,
+)
 
 
-class NotFiniteResultError(ArithmeticError):
-    """A number became NaN or infinite: in which of an update's results, and where in the block."""
-
-    def __init__(self, result: int, position: int, value: float) -> None:
-        super().__init__(result, position, value)
-        self.result, self.position, self.value = result, position, value
-        self.block: Block = []  # which the update does not know
-
-
-def call(advance: Advance, begin: Callable[[], object]) -> Update:
+def called_update(advance: Advance, begin: Callable[[], object]) -> Update:
     """The update that calls a rule, with arrays that it cannot write to.
 
     Parameters
@@ -46,7 +34,7 @@ def call(advance: Advance, begin: Callable[[], object]) -> Update:
     Examples
     --------
     >>> p, b = np.array([1.0]), np.array([4.0])
-    >>> update = call(lambda p, g, b: (p, b, (0.5 * b + g,)), begin=lambda: print("now"))
+    >>> update = called_update(lambda p, g, b: (p, b, (0.5 * b + g,)), begin=lambda: print("now"))
     >>> update(p, np.array([2.0]), b)
     now
     >>> p, b
@@ -55,11 +43,12 @@ def call(advance: Advance, begin: Callable[[], object]) -> Update:
 
     def update(p: np.ndarray, g: np.ndarray, *state: np.ndarray) -> None:
         start, step, new_state = advance(*map(read_only, (p, g, *state)))
-        check_finite_results([p], [step])
+        moved = np.subtract(start, step)
+        check_finite_results([p], [moved])
         # What is a view of another state would change with it.
         fresh = [new if new.base is None else new.copy() for new in map(np.asarray, new_state)]
         begin()
-        np.subtract(start, step, out=p)
+        np.copyto(p, moved)
         for old, new in zip(state, fresh, strict=True):
             np.copyto(old, new)
 
@@ -72,11 +61,11 @@ def rehearse(advance: Advance, p: np.ndarray, g: np.ndarray, *state: np.ndarray)
     Raises
     ------
     NotFiniteResultError
-        If a number of the step or of the new state is NaN or infinite that was not before.
+        If a parameter or a number of the new state is NaN or infinite that was not before.
     """
     with np.errstate(all="ignore"):
-        _, step, new_state = advance(*map(read_only, (p, g, *state)))
-        check_finite_results([p, *state], [step, *new_state])
+        start, step, new_state = advance(*map(read_only, (p, g, *state)))
+        check_finite_results([p, *state], [np.subtract(start, step), *new_state])
 
 
 def read_only(array: np.ndarray) -> np.ndarray:
@@ -96,15 +85,7 @@ def check_returned(name: str, slots: Sequence[str], returned: Any, like: Sequenc
     ValueError
         If an array has another shape, or there are more or fewer of them than slots.
     """
-    if not isinstance(returned, tuple | list) or len(returned) != 2:
-        raise TypeError(
-            f"{name}.rule returned {repr(returned)[:200]}; expected the step and the new state"
-        )
-    step, state = returned
-    if not isinstance(state, tuple | list) or len(state) != len(slots):
-        raise ValueError(
-            f"{name}.rule returned {repr(state)[:200]} as the new state; expected {len(slots)} arrays"
-        )
+    step, state = step_and_state(name, slots, returned)
     for result, new, old in zip(("the step", *slots), (step, *state), like, strict=True):
         is_array = isinstance(new, np.ndarray | np.generic)  # which NumPy makes of arrays without axes
         if is_array and new.dtype == old.dtype and new.shape == old.shape:
@@ -130,7 +111,7 @@ def check_finite_results(old: Sequence[np.ndarray], new: Sequence[np.ndarray]) -
     >>> check_finite_results([np.array([1.0, np.inf])], [np.array([np.nan, np.inf])])
     Traceback (most recent call last):
         ...
-    optimlib.optimizers.engine.called.NotFiniteResultError: (0, 0, nan)
+    optimlib.optimizers.engine.contract.NotFiniteResultError: (0, 0, nan)
     """
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
         doubtful = [number for number, array in enumerate(new) if not isfinite(squares(array))]

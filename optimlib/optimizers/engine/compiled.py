@@ -18,8 +18,9 @@ import numpy as np
 
 from optimlib.arguments import flag
 from optimlib.optimizers.engine.arrays import HUGE
-from optimlib.optimizers.engine.called import Advance, NotFiniteResultError, Update
+from optimlib.optimizers.engine.contract import Advance, NotFiniteResultError, Update
 from optimlib.optimizers.engine.tracing import Program, trace
+from optimlib.optimizers.settings import Setting
 
 PLACES = 16
 """In so many places at once is a large gradient read to be checked: a quarter faster than in two."""
@@ -154,19 +155,19 @@ def is_moderate_compiled(g: np.ndarray) -> bool:
     return moderate_kernel(g.dtype)(g)
 
 
-def switch(name: str, value: bool) -> bool:
-    """Whether to compile, once it is True or False and Numba is there.
+class CompiledSetting(Setting):
+    """The setting `compiled`: True only where Numba is there and the rule looks at single elements."""
 
-    Raises
-    ------
-    ImportError
-        If it is True and Numba is not installed.
-    TypeError
-        If it is neither True nor False.
-    """
-    if flag(name, value):
-        needs_numba()
-    return bool(value)
+    def __init__(self) -> None:
+        super().__init__(flag)
+
+    def __set__(self, optimizer: Any, value: bool) -> None:
+        if flag(self.name, value):
+            if optimizer.needs_whole_arrays:
+                name = type(optimizer).__name__
+                raise ValueError(f"compiled=True: {name} looks at whole arrays; expected False")
+            needs_numba()
+        super().__set__(optimizer, value)
 
 
 def needs_numba() -> ModuleType:

@@ -18,9 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
-Advance = Callable[..., tuple[Any, Any, tuple[Any, ...]]]
-"""A function of `p`, `g` and the state arrays: where `p` starts from, the step to subtract there, and
-the new state."""
+from optimlib.optimizers.engine.contract import Advance, step_and_state
 
 OF_BITS = {np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.invert}
 COMPARISONS = OF_BITS | {
@@ -150,8 +148,6 @@ def trace(advance: Advance, slots: Sequence[str]) -> tuple[Program, tuple[float,
     ------
     TypeError
         If it calls anything but the functions of `EXACT`, or returns what it did not get from them.
-    ValueError
-        If it does not return as many state arrays as there are slots.
 
     Examples
     --------
@@ -168,13 +164,14 @@ def trace(advance: Advance, slots: Sequence[str]) -> tuple[Program, tuple[float,
     changed = ("p", *(f"state_{slot}" for slot in slots))
     p, *old = (Traced(name, record) for name in changed)
     start, step, state = advance(p, Traced("g", record), *old)
-    check_traced(("the step", *slots), (start, (step, *state)), record)
+    for result in (start, step, *state):
+        check_number("a rule", result, record)
     check_comparisons(record.lines)
     results = tuple(result.name for result in (start - step, *state))
     return Program(changed, tuple(record.lines), results), tuple(record.numbers)
 
 
-def check_traced(slots: Sequence[str], returned: Any, record: Record) -> None:
+def check_traced(name: str, slots: Sequence[str], returned: Any, like: Sequence[Traced]) -> None:
     """Refuse what a rule returned unless it is a step and new state that were written down.
 
     Raises
@@ -184,12 +181,15 @@ def check_traced(slots: Sequence[str], returned: Any, record: Record) -> None:
     ValueError
         If there are more or fewer states than slots.
     """
-    step, state = returned
-    if not isinstance(state, tuple | list) or len(state) != len(slots):
-        raise ValueError(f"a rule returned {state!r} as the new state; expected {len(slots)} arrays")
+    step, state = step_and_state(name, slots, returned)
     for result in (step, *state):
-        if not isinstance(result, Traced) or result.record is not record or result.is_comparison:
-            raise TypeError(f"a rule returned {result!r}; expected numbers that it computed")
+        check_number(f"{name}.rule", result, like[0].record)
+
+
+def check_number(rule: str, result: Any, record: Record) -> None:
+    """Refuse a result of the function `rule` unless it stands for numbers of this record."""
+    if not isinstance(result, Traced) or result.record is not record or result.is_comparison:
+        raise TypeError(f"{rule} returned {repr(result)[:200]}; expected numbers that it computed")
 
 
 def check_comparisons(lines: Sequence[Line]) -> None:

@@ -220,6 +220,30 @@ def test_without_numba_one_is_told_what_to_install(monkeypatch):
         optimlib.Adam(np.ones(2), compiled=True)
 
 
+class Normalised(Optimizer):
+    needs_whole_arrays = True
+
+    def rule(self, g):
+        return self.learning_rate * g / np.linalg.norm(g), ()
+
+
+@WAYS
+@pytest.mark.parametrize(
+    "optimizer", [optimlib.LARS, optimlib.LAMB, optimlib.Muon, optimlib.Adafactor, Normalised]
+)
+def test_a_rule_of_whole_arrays_is_refused_when_it_is_asked_for(monkeypatch, optimizer, way):
+    options = way(monkeypatch)
+    message = f"compiled=True: {optimizer.__name__} looks at whole arrays; expected False"
+    with pytest.raises(ValueError, match=message):
+        optimizer(np.ones((2, 2)), 0.1, **options)
+    called = optimizer(np.ones((2, 2)), 0.1, compiled=False)
+    with pytest.raises(ValueError, match=message):
+        called.compiled = True
+    assert not called.compiled
+    called.step(np.ones((2, 2)))
+    assert called.t == 1
+
+
 @pytest.mark.parametrize("size", [1e-200, 1e-160])
 def test_small_gradients_are_no_underflow(size):
     with np.errstate(all="raise"):

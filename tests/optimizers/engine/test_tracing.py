@@ -14,7 +14,7 @@ def traced(rule, slots=()):
 
     def advance(p, g, *state):
         returned = rule(g, *state)
-        check_traced(slots, returned, g.record)
+        check_traced("Ours", slots, returned, (g, *state))
         return p, *returned
 
     return trace(advance, slots)
@@ -74,7 +74,11 @@ def test_what_another_library_would_round_otherwise_is_refused(rule, message):
 @pytest.mark.parametrize(
     ("returned", "error", "message"),
     [
-        (lambda g, m: (0.1, (m,)), TypeError, "returned 0.1; expected numbers that it computed"),
+        (
+            lambda g, m: (0.1, (m,)),
+            TypeError,
+            r"Ours.rule returned 0\.1; expected numbers",
+        ),
         (
             lambda g, m: (g, (np.zeros(2),)),
             TypeError,
@@ -82,6 +86,9 @@ def test_what_another_library_would_round_otherwise_is_refused(rule, message):
         ),
         (lambda g, m: (g, ()), ValueError, r"returned \(\) as the new state; expected 1 arrays"),
         (lambda g, m: (g, m), ValueError, "returned an element of state_m as the new state"),
+        (lambda g, m: g, TypeError, "Ours.rule returned an element of g; expected the step and the new"),
+        (lambda g, m: None, TypeError, "Ours.rule returned None; expected the step and the new state"),
+        (lambda g, m: (g, (m,), m), TypeError, "expected the step and the new state"),
     ],
 )
 def test_what_is_no_result_is_refused(returned, error, message):
