@@ -28,6 +28,8 @@ GROUPS = 3  # leaves whose gradients differ much in size are moved apart, in so 
 DEAR = 18  # evaluations are what a coordinate may well take; four are enough where the loss is smooth
 FIRST = 2  # coordinates that show what one costs, and how exact the loss is
 ATTEMPTS = 4  # so often the loss may turn out to be coarser still
+COARSE = 2**8  # a loss whose values are off by so many roundings is likely to jump
+DOUBTED = 4  # lines that are searched for jumps at a time
 TIED = 32  # up to so many numbers with a kink are looked at together
 
 
@@ -73,6 +75,7 @@ class Prober:
         self.scales = Scales(objective)
         self.probes: list[Probe] = []
         self.is_continuous = False  # as far as it has been looked at
+        self.jumps = objective.noise > COARSE * objective.roundoff * abs(objective.value)
         self.tested: set[str] = set()  # paths of leaves with a slope that a probe could see
 
     def probe_coordinates(self, places: list[Place]) -> None:
@@ -211,16 +214,14 @@ class Prober:
 
         If one of them finds the loss to be coarser than it was thought to be, those that say that a
         claim is wrong are made again with that knowledge. And before any claim is called wrong, the
-        worst of them looks for steps in the graph of the loss.
+        worst of them, and those that wide steps do not confirm, look for jumps of the loss.
         """
         found = self.measured(searches)
         for _ in range(ATTEMPTS):
             noise = max((search.noise for search, _ in found), default=0.0)
             wrong = [number for number, (search, best) in enumerate(found) if is_wrong(search, best)]
-            if wrong and noise <= self.objective.noise and not self.is_continuous:
-                worst = max(wrong, key=lambda number: judged(*found[number], "", "", None).excess)
-                noise = self.roughness(found[worst][0])
-                self.is_continuous = noise == 0
+            if noise <= self.objective.noise:
+                noise = max(map(self.roughness, self.doubted(found)), default=0.0)
             if noise <= self.objective.noise:
                 break
             self.objective.noise = noise
@@ -229,11 +230,33 @@ class Prober:
                 found[number] = pair
         return found
 
-    def roughness(self, search: Search) -> float:
+    def doubted(self, found: list[tuple[Search, Estimate | None]]) -> list[tuple[Search, Estimate]]:
+        """Which estimates that contradict their claims are looked at again: the worst, and a few more.
+
+        These are worth their price where wide steps say that the claim is right, or where the loss is
+        known to jump: on another line it may jump higher.
+        """
+        wrong = [(search, best) for search, best in found if best is not None and is_wrong(search, best)]
+        wrong.sort(key=lambda pair: -judged(pair[0], pair[1], "", "", None).excess)
+        doubted = [] if self.is_continuous else wrong[:1]
+        for search, best in wrong[len(doubted) :]:
+            if len(doubted) == DOUBTED:
+                break
+            f = Counted(search.f)
+            if self.jumps or replace(search, f=f).is_right_on_average(best):
+                doubted.append((search, best))
+            self.objective.evaluations += f.calls
+        return doubted
+
+    def roughness(self, doubted: tuple[Search, Estimate]) -> float:
         """How much the loss jumps up and down along the line of a search."""
+        search, best = doubted
         f = Counted(search.f)
-        rough = replace(search, f=f).roughness()
+        search = replace(search, f=f)
+        rough = search.roughness() or 4 * search.jumps(best)
         self.objective.evaluations += f.calls
+        self.is_continuous = rough == 0
+        self.jumps = self.jumps or rough > 0
         return rough
 
     def measured(self, searches: list[Search]) -> list[tuple[Search, Estimate | None]]:

@@ -68,7 +68,7 @@ class Scales:
         objective, x = self.objective, self.leaves[leaf][index]
         slope = float(self.gradient[leaf][index])
         ordinary = norm([self.gradient[leaf]]) / sqrt(
-            max(1, np.count_nonzero(self.free[leaf]))
+            max(1, int(np.count_nonzero(self.free[leaf])))
         )  # root mean square
         reach = max(1.0, abs(float(x)))
         h, one_sided = objective.bounds.step(leaf, index, self.random_step(reach))

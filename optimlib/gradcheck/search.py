@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from itertools import islice, takewhile
+from itertools import islice, pairwise, takewhile
 from math import copysign, isfinite
 from typing import Any
 
 import numpy as np
 
 from optimlib.differences import Estimate, estimates, one_sided_estimates
-from optimlib.gradcheck.noise import noise_beside, roughness
+from optimlib.gradcheck.noise import noise_beside, roughness, step_in
 from optimlib.gradcheck.slope import SAFETY, SlopeTest
 
 START = 4  # first step, in units of Richardson's best: it leaves room for two halvings
@@ -25,6 +25,9 @@ TINY = 2**9  # steps of fewer roundings of the reach see roundings that no longe
 HALVINGS = 60  # of the first step, at most
 INWARDS = 16  # where the loss is undefined, steps shrink by so much
 COARSER = 4  # so often at most the loss is found to be coarser than it was thought to be
+WIDER = 8  # times wider steps show whether a claim is right on average
+STEPS = (1.0, 2.0**-11, 2.0**-22)  # of the widest distance: from one to the next, a step is looked for
+MATTERS = 1 / 32  # of what a claim is off over a step: a lower jump can't be the cause
 UNLIKE = 0.01 / 0.8123  # of a step: roundings that repeat with the steps show with others
 NOTICEABLE = 2**20  # so many roundings of the loss are a jump, and no noise
 CONSTANT = 2.0**-20  # over steps of this ratio, only a jump at theta keeps its height
@@ -267,6 +270,36 @@ class Search:
         rounding = 2 * self.roundoff * max(abs(self.test.value), abs(along(low)), abs(along(high)))
         rounding += abs(self.test.claim) * float(np.spacing(abs(self.x)))
         return 4 * roughness(along, low, high, max(rounding, self.noise))
+
+    def is_right_on_average(self, best: Estimate) -> bool:
+        """Whether wider steps than this estimate's agree with the claim that it contradicts.
+
+        So it is on a staircase, of which small steps see a single tread.
+        """
+        off = abs(best.value - self.test.claim) / 4
+        agreeing, step = 0, best.step * WIDER
+        while step <= self.widest and agreeing < 2:
+            slope, _ = self.quotient(copysign(step, self.step))
+            agreeing = agreeing + 1 if abs(slope - self.test.claim) < off else 0
+            step *= WIDER
+        return agreeing >= 2
+
+    def jumps(self, best: Estimate) -> float:
+        """The height of a jump of the loss beside theta that may explain a disagreement; else 0."""
+
+        def along(distance: float) -> float:
+            return self.f(self.x + type(self.x)(distance))
+
+        least = MATTERS * abs(best.value - self.test.claim) * best.step
+        least = max(least, 64 * self.roundoff * abs(self.test.value), self.noise)
+        finest = max(2**10 * float(np.spacing(abs(self.x))), self.least, 2.0**-48 * self.test.reach)
+        highest = 0.0
+        for side in (1,) if self.one_sided else (1, -1):
+            for outer, inner in pairwise(STEPS):
+                far, near = (copysign(side * part * self.widest, side * self.step) for part in (outer, inner))
+                height = step_in(along, near, far, self.test.claim, max(least, highest), finest)
+                highest = max(highest, height)
+        return highest
 
     def coarser(self, noise: float) -> Search:
         """The search for a loss whose values have so large an error."""
