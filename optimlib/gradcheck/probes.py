@@ -16,7 +16,7 @@ from optimlib.gradcheck.progress import Progress
 from optimlib.gradcheck.report import Probe
 from optimlib.gradcheck.sampling import Place, parted
 from optimlib.gradcheck.scales import FAR, Scales
-from optimlib.gradcheck.search import HALVINGS, Search
+from optimlib.gradcheck.search import COARSE, HALVINGS, Search
 from optimlib.gradcheck.slope import SAFETY
 from optimlib.gradcheck.subgradients import steeper_than_all
 from optimlib.trees import copy_tree, flatten, format_index
@@ -28,7 +28,6 @@ GROUPS = 3  # leaves whose gradients differ much in size are moved apart, in so 
 DEAR = 18  # evaluations are what a coordinate may well take; four are enough where the loss is smooth
 FIRST = 2  # coordinates that show what one costs, and how exact the loss is
 ATTEMPTS = 4  # so often the loss may turn out to be coarser still
-COARSE = 2**8  # a loss whose values are off by so many roundings is likely to jump
 DOUBTED = 4  # lines that are searched for jumps at a time
 TIED = 32  # up to so many numbers with a kink are looked at together
 

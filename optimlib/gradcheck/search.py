@@ -28,6 +28,9 @@ COARSER = 4  # so often at most the loss is found to be coarser than it was thou
 WIDER = 8  # times wider steps show whether a claim is right on average
 STEPS = (1.0, 2.0**-11, 2.0**-22)  # of the widest distance: from one to the next, a step is looked for
 MATTERS = 1 / 32  # of what a claim is off over a step: a lower jump can't be the cause
+COARSE = 2**8  # a loss whose values are off by so many roundings is noisy, and likely to jump
+ROOM = 4  # a difference of slopes of so many errors is no chance
+CONFIRMATIONS = 4  # so many small steps confirm that a claim is wrong
 UNLIKE = 0.01 / 0.8123  # of a step: roundings that repeat with the steps show with others
 NOTICEABLE = 2**20  # so many roundings of the loss are a jump, and no noise
 CONSTANT = 2.0**-20  # over steps of this ratio, only a jump at theta keeps its height
@@ -108,7 +111,31 @@ class Search:
             jump = self.jump_at_theta()
             if jump is not None:
                 return self, jump
+        if best is not None and search.test.verdict(best) in ("fail", "kink"):
+            off = abs(best.value - search.test.claim)
+            if search.is_noisy and not search.is_confirmed(best, off):
+                return search, best._replace(error=max(best.error, off), jump=0.0)
         return search, best
+
+    @property
+    def is_noisy(self) -> bool:
+        """Whether the values of the loss are less exact than their last digits."""
+        return self.noise > COARSE * self.roundoff * abs(self.test.value)
+
+    def is_confirmed(self, best: Estimate, off: float) -> bool:
+        """Whether the smallest steps that noise leaves room for contradict the claim as well.
+
+        Steps that are wide enough for a noisy loss may be too wide for its curves.
+        """
+        step = ROOM * self.noise / off
+        for _ in range(CONFIRMATIONS):
+            if step >= best.step:
+                break
+            slope, _ = self.quotient(copysign(step, self.step))
+            if isfinite(slope) and abs(slope - self.test.claim) < off / 2:
+                return False
+            step *= 3
+        return True
 
     def best_estimate(self) -> Estimate | None:
         """The estimate of the true slope with the smallest error, or None if `f` has no values.
@@ -296,7 +323,9 @@ class Search:
         highest = 0.0
         for side in (1,) if self.one_sided else (1, -1):
             for outer, inner in pairwise(STEPS):
-                far, near = (copysign(side * part * self.widest, side * self.step) for part in (outer, inner))
+                far, near = (
+                    copysign(side * part * self.widest, side * self.step) for part in (outer, inner)
+                )
                 height = step_in(along, near, far, self.test.claim, max(least, highest), finest)
                 highest = max(highest, height)
         return highest
@@ -308,7 +337,7 @@ class Search:
             1.0, value, self.roundoff, self.noise
         )
         step = copysign(min(abs(self.step) * grown, max(self.widest, abs(self.step))), self.step)
-        return replace(self, step=step, noise=noise, test=replace(self.test, noise=noise))
+        return replace(self, step=step, noise=noise)
 
     def jump_at_theta(self) -> Estimate | None:
         """A jump of the loss itself: no slope there is right."""
@@ -317,6 +346,7 @@ class Search:
         near, _ = self.quotient(copysign(wide * CONSTANT, self.step))
         height = abs(near) * CONSTANT  # in units of far, if it does not change with the step
         least = NOTICEABLE * self.roundoff * abs(self.test.value) / wide
+        least = max(least, SAFETY * self.noise / wide)
         if not (isfinite(near) and isfinite(far) and least < height > 0.5 * abs(far)):
             return None
         beside = copysign(wide * CONSTANT, self.step)  # on this side the loss has to be smooth
