@@ -13,6 +13,7 @@ from optimlib.differences import SMALL, noise_level, unit_roundoff
 POINTS, NEARER, LEVELS = 12, 2, 32  # steps in a row, how much smaller they become, and how often
 RANGES, CLOSER = 3, 2**12  # looks, and how much nearer to theta the next one is
 REMAINING = 1e-3  # of the roughness is seen at the nearest, if it is made of jumps
+SCANNED = 64  # points of a graph that is looked at from afar
 STEADY = 6  # halvings of a range over which a step keeps its height
 ALTERNATING = 30  # about the square root of 924: a sixth difference of errors, in units of one
 
@@ -201,3 +202,18 @@ def step_in(
     last = heights[-STEADY:]
     is_step = len(heights) > 2 * STEADY and max(last) <= 1.05 * min(last)
     return heights[-1] if is_step else 0.0
+
+
+def suspect_range(along: Along, low: float, high: float) -> tuple[float, float]:
+    """Where a graph looks least smooth from afar: the range of its largest eighth difference.
+
+    >>> low, high = suspect_range(lambda t: 1e-7 * (t > 0.3), -1.0, 1.0)
+    >>> low < 0.3 < high
+    True
+    """
+    spacing = (high - low) / SCANNED
+    values = [along(low + k * spacing) for k in range(SCANNED + 1)]
+    with np.errstate(all="ignore"):
+        eighth = np.abs(np.diff(values, 8))
+    start = int(np.nan_to_num(eighth, nan=0.0, posinf=0.0).argmax())
+    return low + start * spacing, low + (start + 8) * spacing

@@ -28,6 +28,9 @@ GROUPS = 3  # leaves whose gradients differ much in size are moved apart, in so 
 DEAR = 18  # evaluations are what a coordinate may well take; four are enough where the loss is smooth
 FIRST = 2  # coordinates that show what one costs, and how exact the loss is
 ATTEMPTS = 4  # so often the loss may turn out to be coarser still
+SLIGHT = 1e-3  # of a slope: what a solver that stops early may be off
+AFAR = (0.25, 1.0, 4.0, 16.0)  # of the widest distance: where a solver's jumps are looked for
+MATTERS = 1 / 32  # of what a claim is off over a step: a lower jump can't be the cause
 DOUBTED = 4  # lines that are searched for jumps at a time
 TIED = 32  # up to so many numbers with a kink are looked at together
 
@@ -157,7 +160,7 @@ class Prober:
         The first probe finds out which steps suit this loss, the others begin with those. Without a
         `count` there are as many as are affordable, and one for every group at least.
         """
-        moving = [leaf for leaf, free in enumerate(self.scales.free) if free.any()]
+        moving = self.moving()
         if count == 0:
             return
         norms = self.scales.norms
@@ -248,15 +251,32 @@ class Prober:
         return doubted
 
     def roughness(self, doubted: tuple[Search, Estimate]) -> float:
-        """How much the loss jumps up and down along the line of a search."""
+        """How much the loss jumps up and down along the line of a search.
+
+        If a claim is off by little, we look further away, and where all parameters move: a solver may
+        stop early, and other parameters may be rounded.
+        """
         search, best = doubted
-        f = Counted(search.f)
-        search = replace(search, f=f)
-        rough = search.roughness() or 4 * search.jumps(best)
-        self.objective.evaluations += f.calls
+        off = abs(best.value - search.test.claim)
+        matters = MATTERS * off * best.step
+        lines: list[Search] = [search]
+        afar: tuple[float, ...] = ()
+        if off < SLIGHT * search.test.size:
+            lines.append(self.scales.direction(self.moving()))
+            afar = AFAR if self.objective.bounds.is_unbounded else AFAR[:2]
+        rough = 0.0
+        for line in lines:
+            f = Counted(line.f)
+            counted = replace(line, f=f)
+            rough = rough or counted.roughness(afar) or 4 * counted.jumps(matters)
+            self.objective.evaluations += f.calls
         self.is_continuous = rough == 0
         self.jumps = self.jumps or rough > 0
         return rough
+
+    def moving(self) -> list[int]:
+        """The leaves with numbers that may be moved."""
+        return [leaf for leaf, free in enumerate(self.scales.free) if free.any()]
 
     def measured(self, searches: list[Search]) -> list[tuple[Search, Estimate | None]]:
         """The same, each search by itself."""

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from optimlib.differences import Estimate, estimates, one_sided_estimates
-from optimlib.gradcheck.noise import noise_beside, roughness, step_in
+from optimlib.gradcheck.noise import noise_beside, roughness, step_in, suspect_range
 from optimlib.gradcheck.slope import SAFETY, SlopeTest
 
 START = 4  # first step, in units of Richardson's best: it leaves room for two halvings
@@ -27,7 +27,6 @@ INWARDS = 16  # where the loss is undefined, steps shrink by so much
 COARSER = 4  # so often at most the loss is found to be coarser than it was thought to be
 WIDER = 8  # times wider steps show whether a claim is right on average
 STEPS = (1.0, 2.0**-11, 2.0**-22)  # of the widest distance: from one to the next, a step is looked for
-MATTERS = 1 / 32  # of what a claim is off over a step: a lower jump can't be the cause
 COARSE = 2**8  # a loss whose values are off by so many roundings is noisy, and likely to jump
 ROOM = 4  # a difference of slopes of so many errors is no chance
 CONFIRMATIONS = 4  # so many small steps confirm that a claim is wrong
@@ -284,8 +283,11 @@ class Search:
         spacing = exact * round(UNLIKE * best.step / exact)
         return 4 * noise_beside(along, spacing, self.test.value, sides) if spacing else 0.0
 
-    def roughness(self) -> float:
-        """How much the loss jumps up and down along this line, if it does; else 0."""
+    def roughness(self, afar: tuple[float, ...] = ()) -> float:
+        """How much the loss jumps up and down along this line, if it does; else 0.
+
+        A closer look is taken at so many times the widest distance as `afar` lists.
+        """
 
         def along(distance: float) -> float:
             return self.f(self.x + type(self.x)(distance))
@@ -296,7 +298,13 @@ class Search:
             low, high = low / INWARDS, high / INWARDS
         rounding = 2 * self.roundoff * max(abs(self.test.value), abs(along(low)), abs(along(high)))
         rounding += abs(self.test.claim) * float(np.spacing(abs(self.x)))
-        return 4 * roughness(along, low, high, max(rounding, self.noise))
+        rounding = max(rounding, self.noise)
+        level = roughness(along, low, high, rounding)
+        # A solver's loss has few jumps, and these are low: they show in a table of many values.
+        for part in () if level else afar:
+            found = roughness(along, *suspect_range(along, part * low, part * high), rounding)
+            level = max(level, found)
+        return 4 * level
 
     def is_right_on_average(self, best: Estimate) -> bool:
         """Whether wider steps than this estimate's agree with the claim that it contradicts.
@@ -311,13 +319,12 @@ class Search:
             step *= WIDER
         return agreeing >= 2
 
-    def jumps(self, best: Estimate) -> float:
-        """The height of a jump of the loss beside theta that may explain a disagreement; else 0."""
+    def jumps(self, least: float) -> float:
+        """The height of a jump of the loss beside theta, if it is more than `least`; else 0."""
 
         def along(distance: float) -> float:
             return self.f(self.x + type(self.x)(distance))
 
-        least = MATTERS * abs(best.value - self.test.claim) * best.step
         least = max(least, 64 * self.roundoff * abs(self.test.value), self.noise)
         finest = max(2**10 * float(np.spacing(abs(self.x))), self.least, 2.0**-48 * self.test.reach)
         highest = 0.0
