@@ -534,6 +534,12 @@ def test_other_numbers_are_not_one_off(seed):
     assert not any("wrong places" in hint for hint in found)
 
 
+@pytest.mark.parametrize("wrong", [lambda x: 2 * x + 2, lambda x: 2 * x - 2, lambda x: 3 * x])
+@pytest.mark.parametrize("theta", [np.arange(1.0, 6.0), 1.5 ** np.arange(5)])
+def test_a_series_is_not_one_off(wrong, theta):
+    assert not any("edge" in hint for hint in hints(lambda x: (x**2).sum(), wrong, theta))
+
+
 # Factors with more than one cause are questions
 
 

@@ -151,7 +151,14 @@ def _arrangements(g: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
 
 
 def _one_off(leaf: Leaf) -> Iterator[str]:
-    """Along which axis the numbers stand one place off, where the one at the edge is another number."""
+    """Along which axis the numbers stand one place off, where the one at the edge is another number.
+
+    Of an arithmetic or geometric series, a constant too much or a factor explains as much.
+    """
+    difference = (leaf.analytic - leaf.numeric)[leaf.telling]
+    ratio = (leaf.analytic / leaf.numeric)[leaf.telling]
+    if not (is_varied(difference) and is_varied(ratio)):
+        return
     for axis, length in enumerate(leaf.theta.shape):
         place = np.array([probe.index[axis] for probe in leaf.probes if probe.index is not None])
         for shift, edge in ((1, length - 1), (-1, 0)):
