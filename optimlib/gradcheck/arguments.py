@@ -6,31 +6,69 @@ dtype of theta. All else is refused by the name that the user gave it, with what
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from inspect import signature
 from numbers import Real
 from typing import Any
 
 import numpy as np
 
-from optimlib.gradcheck.diagnosis.shapes import shape_hint
+from optimlib.gradcheck.mismatch import BOTH, is_pair, mismatch_hint
 from optimlib.gradcheck.rendering import shorten
 from optimlib.trees import Tree, check_parameters, children, flatten, match
 
+TO_FLOAT64 = " (use .astype(np.float64))"
 BRIEF = 60  # letters of a value in an error message
 
 
-def check_function(function: Any, name: str, argument: str) -> None:
+def check_callable(function: Any, name: str, argument: str) -> None:
     """Refuse what cannot be called.
 
-    >>> check_function(np.ones(3), "grad", "theta")
+    >>> check_callable(np.ones(3), "grad", "theta")
     Traceback (most recent call last):
         ...
     TypeError: grad is array([1., 1., 1.]); expected a function of theta (grad itself, not grad(theta))
     """
     if not callable(function):
         raise TypeError(
-            f"{name} is {brief(function)}; expected a function of {argument}"
+            f"{name} is {brief(function)}; expected {_function_of(argument)}"
             f" ({name} itself, not {name}({argument}))"
         )
+
+
+def _function_of(argument: str) -> str:
+    return f"a function of {argument}" if argument else "a function without arguments"
+
+
+def check_function(function: Any, name: str, argument: str) -> None:
+    """Refuse what cannot be called with these arguments: their names, separated by commas.
+
+    Raises
+    ------
+    TypeError
+        If it is no function, or takes more or fewer arguments.
+
+    Examples
+    --------
+    >>> check_function(lambda theta, X: 0.0, "loss", "theta")
+    Traceback (most recent call last):
+        ...
+    TypeError: loss takes (theta, X); expected a function of theta (fix the others: lambda theta: loss(theta, ...))
+    """  # noqa: E501
+    check_callable(function, name, argument)
+    names = argument.split(", ") if argument else []
+    try:
+        accepted = signature(function, follow_wrapped=False)
+    except (TypeError, ValueError):  # it does not say what it takes
+        return
+    remedy = ""
+    try:
+        accepted.bind_partial(*names)
+        remedy = f" (fix the others: lambda {argument}: {name}({argument}{', ' if names else ''}...))"
+        accepted.bind(*names)
+    except TypeError:
+        takes = shorten(str(accepted), BRIEF)
+        raise TypeError(f"{name} takes {takes}; expected {_function_of(argument)}{remedy}") from None
 
 
 def check_executor(executor: Any) -> None:
@@ -41,8 +79,9 @@ def check_executor(executor: Any) -> None:
         ...
     TypeError: executor is 4; expected an executor, such as concurrent.futures.ThreadPoolExecutor(4)
     """
-    if executor is not None and not callable(getattr(executor, "map", None)):
-        workers = executor if isinstance(executor, int) else 4
+    is_class = isinstance(executor, type)
+    if executor is not None and (is_class or not callable(getattr(executor, "map", None))):
+        workers = executor if type(executor) is int else 4
         raise TypeError(
             f"executor is {brief(executor)}; expected an executor, such as"
             f" concurrent.futures.ThreadPoolExecutor({workers})"
@@ -67,6 +106,15 @@ def check_point(theta: Tree, name: str) -> list[tuple[str, np.ndarray]]:
     TypeError: theta['z'] has dtype complex128; expected float32 or float64: take real and imaginary parts as two arrays
     """  # noqa: E501
     for path, leaf in flatten(theta):
+        if not isinstance(leaf, np.ndarray | np.generic) and hasattr(leaf, "__array__"):
+            raise TypeError(
+                f"{name}{path} is of type {type(leaf).__name__}; expected a NumPy array (use np.asarray)"
+            )
+        if isinstance(leaf, Iterable) and not isinstance(leaf, np.ndarray | str):
+            raise TypeError(
+                f"{name}{path} is of type {type(leaf).__name__}; expected a NumPy array, or arrays in a"
+                " dict, list or tuple (use list)"
+            )
         if np.iscomplexobj(leaf):
             raise TypeError(
                 f"{name}{path} has dtype {np.asarray(leaf).dtype}; expected float32 or float64:"
@@ -99,11 +147,13 @@ def loss_value(value: Any, name: str) -> np.float32 | float:
         value = value[()]
     if isinstance(value, bool) or not isinstance(value, Real):
         kind = type(value).__name__
-        raise TypeError(f"{name} is {brief(value)} of type {kind}; expected a number{_advice(value)}")
+        raise TypeError(
+            f"{name} is {brief(value)} of type {kind}; expected a number{_advice(value, name)}"
+        )
     return value if isinstance(value, np.float32) else float(value)
 
 
-def _advice(value: Any) -> str:
+def _advice(value: Any, name: str) -> str:
     """How a number is made of what is none, for the end of an error message."""
     if value is None:
         return " (is a return missing?)"
@@ -111,22 +161,15 @@ def _advice(value: Any) -> str:
         many = " (its .sum() or .mean()? For a function with many outputs: check_vjp)"
         return " (use .item())" if value.size == 1 else many
     if is_pair(value):
-        return " (for a function that returns loss and gradient: check_value_and_grad)"
-    return ""
-
-
-def is_pair(value: Any) -> bool:
-    """Whether a value looks like loss and gradient in one.
-
-    >>> is_pair((0.5, {"w": np.ones(2)})), is_pair([np.ones(2), np.ones(2)])
-    (True, False)
-    """
-    return isinstance(value, tuple | list) and len(value) == 2 and np.ndim(_first(value)) == 0
-
-
-def _first(pair: Any) -> Any:
-    """The first of two, if it may be a loss; else something that is no number."""
-    return pair[0] if isinstance(pair[0], Real | np.ndarray) else [None]
+        return BOTH
+    if isinstance(value, tuple | list) and value and isinstance(value[0], Real):
+        return f" ({name}[0] alone?)"
+    if isinstance(value, dict) and isinstance(value.get("loss"), Real):
+        return f" ({name}['loss'] alone?)"
+    if isinstance(value, complex | np.complexfloating):
+        return " (its .real?)"
+    has_item = callable(getattr(value, "item", None)) and not isinstance(value, np.generic)
+    return " (use .item())" if has_item else ""
 
 
 def fitted_gradient(
@@ -162,7 +205,9 @@ def fitted_gradient(
     try:
         return match(_cast(gradient, theta, name), theta, name, theta_name)
     except (TypeError, ValueError) as error:
-        raise type(error)(f"{error}{_mismatch_hint(gradient, theta)}") from None
+        hint = mismatch_hint(gradient, theta)
+        text = str(error).removesuffix(TO_FLOAT64) if hint else str(error)
+        raise type(error)(text + hint) from None
 
 
 def _cast(gradient: Tree, theta: Tree, place: str) -> Tree:
@@ -182,27 +227,6 @@ def _cast(gradient: Tree, theta: Tree, place: str) -> Tree:
     exact = leaf.dtype.kind in "iu" or (leaf.dtype.kind == "f" and leaf.itemsize > theta.itemsize)
     with np.errstate(over="ignore"):
         return leaf.astype(theta.dtype) if exact else leaf
-
-
-def _mismatch_hint(gradient: Tree, theta: Tree) -> str:
-    """What a gradient that does not fit suggests, for the end of an error message."""
-    expected = dict(flatten(theta))
-    if is_pair(gradient):
-        return " (for a function that returns loss and gradient: check_value_and_grad)"
-    if isinstance(gradient, dict) and isinstance(theta, dict):
-        renamed = [key for key in theta if key not in gradient and f"d{key}" in gradient]
-        if renamed:
-            return f" (give the gradient of {renamed[0]} the key {renamed[0]!r}, not 'd{renamed[0]}')"
-    for path, leaf in flatten(gradient):
-        if path not in expected:
-            continue
-        hint = shape_hint(np.shape(leaf), expected[path].shape)
-        if hint:
-            return f" ({path and f'{path}: '}{hint})"
-        dtype = getattr(leaf, "dtype", None)
-        if dtype == np.float32 and expected[path].dtype == np.float64:
-            return f" (compute it in float64, or check at theta{path}.astype(np.float32))"
-    return ""
 
 
 def brief(value: Any) -> str:

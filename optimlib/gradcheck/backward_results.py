@@ -6,14 +6,15 @@ was asked for. What can mean one thing only is understood, and said where it des
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from optimlib.gradcheck.arguments import brief
+from optimlib.gradcheck.mismatch import PREFIXES
 from optimlib.trees import Tree, children
 
-PREFIXES = ("d", "d_", "grad_", "g_")  # of W, in the names of its gradient
 RESHAPED = (
     "{} has shape {} for {}: an axis of length 1 more or less, which an optimizer will not forgive."
 )
@@ -46,20 +47,30 @@ def like_inputs(received: Tree, inputs: Tree, place: str, notes: dict[str, None]
     if below is None:
         return _like_leaf(received, inputs, place, notes)
     keys = [key for key, _ in below]
-    if isinstance(received, dict) and isinstance(inputs, dict):
+    is_named = isinstance(received, dict)
+    if is_named and isinstance(inputs, dict):
         found = [_gradient_of(key, keys, received, place) for key in keys]
     elif isinstance(received, tuple | list) and len(received) == len(keys):
         found = list(received)
     else:
+        hint = " (use tuple)" if isinstance(received, Iterator) else ""
+        hint = " (for gradients with names: give the inputs in a dict)" if is_named else hint
         raise ValueError(
-            f"{place} is {brief(received)}; expected {len(keys)} gradients,"
-            f" of {', '.join(map(str, keys))}"
+            f"{place} is {_kind(received)}; expected {len(keys)} gradients,"
+            f" of {', '.join(map(str, keys))}{hint}"
         )
     fitted = [
         like_inputs(gradient, subtree, f"{place}[{key!r}]", notes)
         for gradient, (key, subtree) in zip(found, below, strict=True)
     ]
     return dict(zip(keys, fitted, strict=True)) if isinstance(inputs, dict) else fitted
+
+
+def _kind(received: Any) -> str:
+    """What came in place of gradients: a container by its length."""
+    if isinstance(received, tuple | list | dict):
+        return f"a {type(received).__name__} of {len(received)}"
+    return brief(received)
 
 
 def _gradient_of(key: Any, keys: list[Any], received: dict[Any, Tree], place: str) -> Tree:

@@ -36,7 +36,9 @@ def with_memory(report: GradientReport, objective: Objective) -> GradientReport:
         with np.errstate(all="ignore"):
             if report.verdict == "fail" and beside.stays_the_same():
                 hints += (memory.STAYS_THE_SAME,)
-            if report.verdict == "pass" and beside.is_suspicious() and beside.fails():
+            if report.verdict == "pass" and beside.answers_late():
+                notes += (memory.LATE,)
+            elif report.verdict == "pass" and beside.is_suspicious() and beside.fails():
                 notes += (memory.WRONG_BESIDE.format(beside.unmoved()),)
     except Exception:  # outside of the functions' domain: no remark is worth an error
         pass
@@ -79,6 +81,13 @@ class Beside:
         moved = self.point(FAR)
         there = self.gradient(moved)
         return memory.stays_the_same(self.loss, self.theta, moved, self.here, there, self.noise)
+
+    def answers_late(self) -> bool:
+        """Whether the gradient beside theta is that at theta first, and another one when asked again."""
+        moved = self.point(self.near)
+        if not all(map(np.array_equal, self.gradient(moved), self.here)):
+            return False
+        return not all(map(np.array_equal, self.gradient(moved), self.here))
 
     def is_suspicious(self) -> bool:
         """Whether the trapezoidal rule leaves a rest of second order."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from optimlib.gradcheck.rendering import shorten
 from optimlib.trees import Tree, children, flatten, format_index
 
 Limits = tuple[Any, Any]
@@ -56,7 +57,12 @@ class Bounds:
 
     def __init__(self, theta: Tree, limits: Limits, frozen: Frozen = None) -> None:
         if not (isinstance(limits, tuple | list) and len(limits) == 2):
-            raise ValueError(f"bounds is {limits!r}; expected two: (low, high)")
+            pairs = isinstance(limits, tuple | list) and all(np.size(pair) == 2 for pair in limits)
+            remedy = "; of pairs: tuple(np.transpose(pairs))" if pairs and limits else ""
+            raise ValueError(
+                f"bounds is {shorten(repr(limits), 60)}; expected two: (low, high), with -np.inf or"
+                f" np.inf where there is none{remedy}"
+            )
         self.limits, self.frozen = limits, frozen
         leaves = flatten(theta)
         lows, highs = (_numbers(bound, theta, f"bounds[{i}]") for i, bound in enumerate(limits))
@@ -69,6 +75,11 @@ class Bounds:
             wrong = ~((below >= 0) & (above >= 0))
             if wrong.any():
                 index = tuple(np.argwhere(wrong)[0].tolist())
+                if low[index] > high[index]:
+                    raise ValueError(
+                        f"bounds of theta{path}{format_index(index)} are {low[index]} and {high[index]};"
+                        " expected (low, high), the lower first"
+                    )
                 raise ValueError(
                     f"theta{path}{format_index(index)} is {leaf[index]} with bounds {low[index]} and"
                     f" {high[index]}; expected a number within"
@@ -124,10 +135,18 @@ def _held(frozen: Frozen, leaves: list[tuple[str, np.ndarray]]) -> list[np.ndarr
         given: list[Any] = [False] * len(leaves)
     elif callable(frozen):
         given = [frozen(path) for path, _ in leaves]
+        if all(fixed is False for fixed in given):
+            known = ", ".join(repr(path) for path, _ in leaves[:3])
+            raise ValueError(
+                f"frozen is False for every leaf; expected True for one at least (paths are {known})"
+            )
     else:
         flat = flatten(frozen)
         if [path for path, _ in flat] != [path for path, _ in leaves]:
-            raise ValueError("frozen is not built like theta; expected a bool for every leaf of theta")
+            raise ValueError(
+                "frozen is not built like theta; expected a bool for every leaf of theta, or a function"
+                f" of its path, such as {leaves[0][0]!r}"
+            )
         given = [fixed for _, fixed in flat]
     held = []
     for fixed, (path, leaf) in zip(given, leaves, strict=True):
@@ -148,7 +167,10 @@ def _numbers(bound: Any, theta: Tree, name: str) -> list[np.ndarray]:
     leaves = flatten(theta)
     if children(bound) is None and np.ndim(bound) == 0:
         if isinstance(bound, bool) or not isinstance(bound, Real):
-            raise TypeError(f"{name} is {bound!r}; expected a number, or a tree like theta")
+            raise TypeError(
+                f"{name} is {shorten(repr(bound), 60)}; expected a number, or a tree like theta"
+                f"{' (-np.inf or np.inf for none)' if bound is None else ''}"
+            )
         return [np.full(leaf.shape, float(bound)) for _, leaf in leaves]
     given = flatten(bound)
     if [path for path, _ in given] != [path for path, _ in leaves]:

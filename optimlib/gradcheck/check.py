@@ -14,12 +14,13 @@ from typing import Any
 import numpy as np
 
 from optimlib.gradcheck import diagnosis
-from optimlib.gradcheck.arguments import check_executor, check_function, check_point
+from optimlib.gradcheck.arguments import brief, check_executor, check_function, check_point
 from optimlib.gradcheck.beside import with_memory
 from optimlib.gradcheck.bounds import Bounds, Frozen, Limits
 from optimlib.gradcheck.lines import Loss
 from optimlib.gradcheck.localisation import find_failures
 from optimlib.gradcheck.objective import Gradient, Objective
+from optimlib.gradcheck.options import explaining_options
 from optimlib.gradcheck.probes import Executor, Prober
 from optimlib.gradcheck.progress import Progress
 from optimlib.gradcheck.report import GradientReport
@@ -31,6 +32,7 @@ FEW = 20  # up to so many parameters are all probed one by one
 COARSE = 2**8  # so many roundings of the loss are a word in the report
 
 
+@explaining_options
 def check_gradient(
     loss: Loss,
     grad: Gradient,
@@ -137,6 +139,7 @@ def compare(loss: Loss, grad: Gradient, theta: Tree, **options: Any) -> Gradient
     return _probed(loss, grad, theta, **options)[0]
 
 
+@explaining_options
 def _probed(
     loss: Loss,
     grad: Gradient,
@@ -162,7 +165,9 @@ def _probed(
             raise ValueError(f"{name} is {number!r}; expected a whole number from 0 on")
     rng = np.random.default_rng(0) if rng is None else rng
     if not isinstance(rng, np.random.Generator):
-        raise TypeError(f"rng is {rng!r}; expected a numpy.random.Generator")
+        raise TypeError(
+            f"rng is {brief(rng)}; expected a numpy.random.Generator, such as np.random.default_rng(0)"
+        )
     if accuracy is not None and not 0 <= accuracy < inf:
         raise ValueError(f"accuracy is {accuracy!r}; expected a finite number from 0 on")
     room = Bounds(theta, bounds, frozen)

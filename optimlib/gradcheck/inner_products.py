@@ -20,6 +20,7 @@ from optimlib.gradcheck.arguments import brief, check_point, fitted_gradient
 from optimlib.gradcheck.report import GradientReport
 from optimlib.trees import Tree, check_dtype, check_finite, copy_tree, flatten, map_tree
 
+LINEAR = 1e-3  # of a product's largest number: what is not linear departs by more from twice itself
 Function = Callable[[Tree], Tree]
 Product = Callable[[Tree, Tree], Tree]
 Check = Callable[..., GradientReport]
@@ -71,8 +72,42 @@ def check_product(
         value = constant + inner(leaves_of(y), leaves_of(dy))
         return np.float32(value) if is_coarser(y, x) else value
 
-    report = check(loss, grad, x, rng=rng, **options)
-    return renamed(report, names)
+    report = renamed(check(loss, grad, x, rng=rng, **options), names)
+    if report.verdict == "fail":
+        name, call = names["grad"], names.get("grad(theta)", "")
+        report = with_linearity(report, lambda dy: vjp(copy_tree(x), dy), dy, name, "dy", call)
+    return report
+
+
+def with_linearity(
+    report: GradientReport, product: Function, seed: Tree, name: str, seed_name: str, call: str
+) -> GradientReport:
+    """A report with a note if a product is not linear in what it multiplies, as every product is.
+
+    Parameters
+    ----------
+    product
+        Takes a tree like `seed`.
+    name, seed_name, call
+        How the user writes the product, what it multiplies, and a call of it.
+    """
+    try:
+        once = [np.array(leaf, np.float64) for leaf in leaves_of(product(seed))]
+        doubled = product(map_tree(lambda d: 2 * d, seed))
+        pairs = list(zip(once, leaves_of(doubled), strict=True))
+        size = max(float(np.abs(leaf).max(initial=0)) for pair in pairs for leaf in pair)
+        unused = all(np.array_equal(a, b) for a, b in pairs)
+        linear = all(np.abs(b - 2 * a).max(initial=0) <= LINEAR * size for a, b in pairs)
+    except Exception:  # no remark is worth an error
+        return report
+    if linear:
+        return report
+    if unused:
+        note = f"{name} returns the same for twice the {seed_name}: does it use {seed_name}?"
+    else:
+        note = f"{name} is not linear in {seed_name}, as a product is."
+        note += f" Are its arguments in the order of {call}?" if "(" in call else ""
+    return replace(report, notes=(*report.notes, note))
 
 
 def renamed(report: GradientReport, names: Mapping[str, str]) -> GradientReport:
@@ -208,5 +243,7 @@ def generator(rng: np.random.Generator | None) -> np.random.Generator:
     """
     rng = np.random.default_rng(0) if rng is None else rng
     if not isinstance(rng, np.random.Generator):
-        raise TypeError(f"rng is {rng!r}; expected a numpy.random.Generator")
+        raise TypeError(
+            f"rng is {brief(rng)}; expected a numpy.random.Generator, such as np.random.default_rng(0)"
+        )
     return rng

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from optimlib.gradcheck.arguments import brief, check_function, check_point
+from optimlib.gradcheck.arguments import brief, check_callable, check_function, check_point
 from optimlib.gradcheck.backward_results import like_inputs
 from optimlib.gradcheck.check import check_gradient
 from optimlib.gradcheck.inner_products import (
@@ -25,7 +25,7 @@ from optimlib.gradcheck.inner_products import (
     leaves_of,
     reworded,
 )
-from optimlib.gradcheck.report import GradientReport
+from optimlib.gradcheck.report import GradientReport, Probe
 from optimlib.trees import Tree, copy_tree, flatten, map_tree
 
 IN_A_LAYER = {"theta": "inputs", "grad(theta)": "the gradient of inputs", "grad": "backward"}
@@ -100,8 +100,14 @@ def check_layer(
     >>> check_layer(forward, lambda dy, cache: (*backward(dy, cache)[:2], dy.mean(axis=0)), inputs).hints
     ('inputs[2]: analytic is 1/5 times numeric (2 failing probes); a mean where the loss has a sum?',)
     """
-    check_function(forward, "forward", "the inputs")
+    check_callable(forward, "forward", "the inputs")
     check_function(backward, "backward", "dy, cache")
+    for path, leaf in flatten(inputs):
+        if getattr(leaf, "dtype", np.dtype(float)).kind in "iub":
+            raise TypeError(
+                f"inputs{path} has dtype {leaf.dtype}; expected float32 or float64 (labels and indices"
+                " have no gradient: fix them by a lambda)"
+            )
     check_point(inputs, "inputs")
 
     def run(inputs: Tree) -> tuple[Tree, Any]:
@@ -113,7 +119,14 @@ def check_layer(
             )
         return pair[0], pair[1]
 
-    return _check_passes(run, backward, inputs, IN_A_LAYER, rng, options)
+    def called(dy: Tree, cache: Any) -> Tree:
+        try:
+            return backward(dy, cache)
+        except Exception as error:
+            error.add_note("It was called as backward(dy, cache), where forward returned (y, cache).")
+            raise
+
+    return _check_passes(run, called, inputs, IN_A_LAYER, rng, options)
 
 
 def check_layer_object(
@@ -185,6 +198,8 @@ def check_layer_object(
         raise TypeError("executor cannot be used here; expected none: all probes share one layer")
     check_point(x, "x")
     own = [array for _, array in check_point(parameters, "parameters")] if flatten(parameters) else []
+    if own and gradients is tuple:
+        raise TypeError("gradients is missing; expected a function that returns those of parameters")
     before = [array.copy() for array in own]
     theta = {"x": x, "parameters": copy_tree(parameters)}
 
@@ -203,10 +218,28 @@ def check_layer_object(
         y = forward(copy_tree(x))
         if backward(map_tree(np.zeros_like, y)) is None:  # a first layer: its input needs no gradient
             del theta["x"]
-        return _check_passes(run, backward_and_collect, theta, IN_AN_OBJECT, rng, options)
+        report = _check_passes(run, backward_and_collect, theta, IN_AN_OBJECT, rng, options)
     finally:
         for array, numbers in zip(own, before, strict=True):
             array[...] = numbers
+    return _with_unread(report)
+
+
+def _with_unread(report: GradientReport) -> GradientReport:
+    """A report with a note on failing parameters that the output does not change with."""
+    parameters: dict[str, list[Probe]] = {}
+    for probe in report.probes:
+        if probe.place.startswith("parameters"):
+            parameters.setdefault(probe.path.removeprefix("['parameters']"), []).append(probe)
+    unread = [
+        f"parameters{path}"
+        for path, probes in parameters.items()
+        if all(p.numeric == 0 for p in probes) and any(p.verdict == "fail" for p in probes)
+    ]
+    if not unread:
+        return report
+    note = f"forward returns the same whatever {', '.join(unread[:3])} hold: does it read these arrays?"
+    return replace(report, notes=(*report.notes, note + " The check writes into them, not into copies."))
 
 
 def _check_passes(

@@ -286,7 +286,7 @@ class Prober:
         return [leaf for leaf, free in enumerate(self.scales.free) if free.any()]
 
     def measured(self, searches: list[Search]) -> list[tuple[Search, Estimate | None]]:
-        """The same, each search by itself."""
+        """For every search, by itself, where it ended and its best estimate of the slope."""
         self.progress.expect(len(searches))
         found = []
         results = (self.executor.map if self.executor else map)(_measure, searches)

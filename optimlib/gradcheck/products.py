@@ -27,8 +27,10 @@ from optimlib.gradcheck.inner_products import (
     leaves_of,
     normal,
     output,
+    renamed,
     result,
     tangent,
+    with_linearity,
 )
 from optimlib.gradcheck.report import GradientReport
 from optimlib.trees import Tree, copy_tree
@@ -186,14 +188,12 @@ def check_jvp(
 
     coarsest = min((leaf.dtype for _, leaf in leaves), key=lambda dtype: dtype.itemsize)
     start = np.zeros(directions, coarsest)
-    return check_product(
-        compare,
-        along,
-        slopes,
-        start,
-        {"theta": "s", "grad(theta)": "jvp(x, dx)", "grad": "jvp"},
-        rng,
-        options,
+    names = {"theta": "s", "grad(theta)": "jvp(x, dx)", "grad": "jvp"}
+    report = check_product(compare, along, slopes, start, names, rng, options)
+    if report.verdict != "fail":
+        return report
+    return with_linearity(
+        report, lambda dx: result(jvp, "jvp", x=x, dx=dx), tangents[0], "jvp", "dx", "jvp(x, dx)"
     )
 
 
@@ -311,10 +311,10 @@ def check_hvp(
     fitted_gradient(result(grad, "grad", theta=theta), theta)
     v = normal(theta, rng)
     fitted_gradient(result(hvp, "hvp", theta=theta, v=v), theta, "hvp(theta, v)")
-    values = check_jvp(grad, hvp, theta, rng=rng, **options)
-    symmetry = _adjoint_at(
-        hvp, hvp, theta, {"theta": "v", "grad(theta)": "hvp(theta, v)", "grad": "hvp"}, rng, options
-    )
+    names = {"theta": "v", "grad(theta)": "hvp(theta, v)", "grad": "hvp"}
+    of_jvp = {"jvp(x, dx)": "hvp(theta, v)", "jvp": "hvp", "dx": "v"}
+    values = renamed(check_jvp(grad, hvp, theta, rng=rng, **options), of_jvp)
+    symmetry = renamed(_adjoint_at(hvp, hvp, theta, names, rng, options), {"dy": "v"})
     for report in (values, symmetry):
         if report.problem:
             return report

@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pytest
 
+from optimlib import check_gradient
 from optimlib.gradcheck.bounds import Bounds
 
 THETA = {"a": np.array([0.0, 0.5, 1.0]), "b": np.array(2.0)}
@@ -115,3 +116,20 @@ def test_parameters_are_held_fixed_by_path_or_by_tree(frozen, expected):
 def test_what_does_not_say_which_parameters_are_fixed_is_refused(frozen, error, message):
     with pytest.raises(error, match=re.escape(message)):
         Bounds(THETA, (-np.inf, np.inf), frozen)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"bounds": [(-5, 5)] * 3}, "of pairs: tuple(np.transpose(pairs))"),
+        ({"bounds": None}, "with -np.inf or np.inf where there is none"),
+        ({"bounds": (None, 3.0)}, "bounds[0] is None"),
+        ({"bounds": (5.0, -5.0)}, "expected (low, high), the lower first"),
+        ({"frozen": lambda path: "W9" in path}, "frozen is False for every leaf"),
+        ({"frozen": ["a"]}, "or a function of its path, such as \"['a']\""),
+    ],
+)
+def test_bounds_and_frozen_leaves_as_others_write_them(options, words):
+    theta = {"a": np.ones(2), "b": np.zeros(1)}
+    with pytest.raises((TypeError, ValueError), match=re.escape(words)):
+        check_gradient(lambda t: (t["a"] ** 2).sum() + t["b"][0], lambda t: t, theta, **options)

@@ -220,7 +220,8 @@ def test_a_regulariser_that_only_the_loss_knows(penalty, keys, words, half):
     (hint,) = found(network.loss, network.grad, network.theta)
     assert hint.startswith(f"{keys}: numeric - analytic is {words}")
     assert hint.endswith(
-        f"usually a regulariser that the gradient lacks, or {half} with the wrong sign."
+        f"usually a regulariser that the gradient lacks in whole or in part, or {half} with the wrong"
+        " sign."
     )
 
 

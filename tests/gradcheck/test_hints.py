@@ -365,12 +365,14 @@ def test_other_functions_of_theta_are_not_taken_for_a_transformation(seed):
     [
         (
             -0.1,
-            "0.2 theta (6 failing probes); usually a regulariser that the gradient lacks, or 0.1 theta",
+            "0.2 theta (6 failing probes); usually a regulariser that the gradient lacks in"
+            " whole or in part, or 0.1 theta",
         ),
         (0.0, "0.1 theta (6 failing probes); usually a regulariser that the gradient lacks"),
         (
             0.3,
-            "-0.2 theta (6 failing probes); usually a regulariser that the gradient has once too often.",
+            "-0.2 theta (6 failing probes); usually a regulariser that the gradient has once"
+            " too often, or the loss lacks.",
         ),
     ],
 )
@@ -485,3 +487,75 @@ def test_a_kink_does_not_hide_a_factor():
     theta = np.array([0.0, 1.0, 2.0, -1.0])
     hint = only(lambda x: np.maximum(x, 0).sum(), lambda x: 2.0 * (x >= 0), theta)
     assert "analytic is 2 times numeric" in hint
+
+
+# One number off, with an edge of its own
+
+
+def convolution(shift):
+    """The loss of a kernel in a valid convolution, and its gradient from a window that far off."""
+    draws = np.random.default_rng(5)
+    signal, target = draws.standard_normal(12), draws.standard_normal(6)
+
+    def rest(k):
+        return np.convolve(signal[1:], k, "valid")[:6] - target
+
+    def grad(k):
+        n = len(k)
+        windows = [signal[n - i + shift : n - i + shift + 6] for i in range(n)]
+        return np.array([2 * rest(k) @ window for window in windows])
+
+    return (lambda k: (rest(k) ** 2).sum()), grad
+
+
+@pytest.mark.parametrize(("shift", "by"), [(1, 1), (-1, -1)])
+def test_a_window_that_is_one_off(shift, by):
+    hint = only(*convolution(shift), np.array([0.4, -1.1, 0.7, 0.2]))
+    assert f"axis 0 shifted by {by}, with another number at the edge" in hint
+    loss, grad = convolution(0)
+    assert check_gradient(loss, grad, np.array([0.4, -1.1, 0.7, 0.2])).verdict == "pass"
+
+
+def test_a_recurrence_that_starts_one_step_late():
+    theta = np.array([[0.3, -0.8, 1.2, 0.5], [1.4, 0.6, -0.9, 0.1]])
+
+    def late(x):
+        slopes = np.cos(x)
+        return np.concatenate([slopes[:, 1:], np.ones((2, 1)) * 7], axis=1)
+
+    hint = only(lambda x: np.sin(x).sum(), late, theta)
+    assert "axis 1 shifted by -1, with another number at the edge" in hint
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_other_numbers_are_not_one_off(seed):
+    wrong = np.random.default_rng(seed).standard_normal((3, 4))
+    found = hints(lambda x: np.sin(x).sum(), lambda x: wrong * x, np.abs(wrong))
+    assert not any("wrong places" in hint for hint in found)
+
+
+@pytest.mark.parametrize("wrong", [lambda x: 2 * x + 2, lambda x: 2 * x - 2, lambda x: 3 * x])
+@pytest.mark.parametrize("theta", [np.arange(1.0, 6.0), 1.5 ** np.arange(5)])
+def test_a_series_is_not_one_off(wrong, theta):
+    assert not any("edge" in hint for hint in hints(lambda x: (x**2).sum(), wrong, theta))
+
+
+# Factors with more than one cause are questions
+
+
+def test_a_factor_of_a_sigmoid_that_is_no_softplus():
+    def sigmoid(x):
+        return 1 / (1 + np.exp(-x))
+
+    (hint,) = check_vjp(sigmoid, lambda x, dy: dy * (1 - sigmoid(x)), C).hints
+    assert "a factor like that left out or there twice, or the loss takes softplus" in hint
+    assert hint.endswith("?")
+
+
+def test_a_matrix_that_the_loss_uses_twice():
+    hint = only(
+        lambda a: np.linalg.slogdet(a @ a.T + np.eye(4))[1],
+        lambda a: np.linalg.solve(a @ a.T + np.eye(4), a),
+        A,
+    )
+    assert hint.endswith("or one of two uses, as in A @ A.T?")

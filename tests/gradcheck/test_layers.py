@@ -444,3 +444,94 @@ def test_objects_refuse_what_they_cannot_do():
 
 def test_the_package_exports_both():
     assert {"check_layer", "check_layer_object"} <= set(optimlib.__all__)
+
+
+# Misunderstandings
+
+
+class Copying:
+    """A layer that does not read the arrays that it was given."""
+
+    def __init__(self):
+        self.W, self.b = np.array([[1.0, 2.0], [3.0, -1.0]]), np.array([0.5, 1.5])
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W + self.b
+
+    def backward(self, dy):
+        self.gradients = [self.x.T @ dy, dy.sum(axis=0)]
+        return dy @ self.W.T
+
+
+@pytest.mark.parametrize(
+    ("parameters", "unread"),
+    [
+        (lambda layer: [layer.W.copy(), layer.b.copy()], "parameters[0], parameters[1]"),
+        (lambda layer: [layer.W, layer.b + 0], "parameters[1]"),
+        (lambda layer: [2 * layer.W, layer.b], "parameters[0]"),
+    ],
+)
+def test_parameters_that_the_layer_does_not_read(parameters, unread):
+    layer = Copying()
+    x = np.array([[0.3, -0.7], [1.1, 0.4], [0.2, 0.9]])
+    report = check_layer_object(
+        layer.forward, layer.backward, x, parameters(layer), lambda: layer.gradients
+    )
+    assert report.verdict == "fail"
+    assert f"forward returns the same whatever {unread} hold: does it read" in report.notes[-1]
+
+
+def test_a_wrong_gradient_of_parameters_that_are_read_gets_no_such_note():
+    layer = Copying()
+    report = check_layer_object(
+        layer.forward,
+        layer.backward,
+        np.eye(2),
+        [layer.W, layer.b],
+        lambda: [3 * layer.gradients[0], layer.gradients[1]],
+    )
+    assert report.verdict == "fail"
+    assert report.notes == ()
+
+
+def test_gradients_of_parameters_that_are_not_given():
+    layer = Copying()
+    with pytest.raises(TypeError, match=r"^gradients is missing; expected a function"):
+        check_layer_object(layer.forward, layer.backward, np.eye(2), [layer.W, layer.b])
+
+
+@pytest.mark.parametrize(
+    "inputs", [(np.eye(2), np.array([0, 1])), {"x": np.eye(2), "y": np.array([True])}]
+)
+def test_labels_have_no_gradient(inputs):
+    with pytest.raises(TypeError, match=r"labels and indices have no gradient: fix them by a lambda"):
+        check_layer(lambda x, y: (x, y), lambda dy, cache: dy, inputs)
+
+
+def test_a_backward_pass_with_its_arguments_exchanged_says_how_it_was_called():
+    with pytest.raises(ValueError, match=r"unpack") as error:
+        check_layer(lambda x: (x, (x, 1, 2)), unpacking, np.eye(2))
+    assert error.value.__notes__[0].startswith("It was called as backward(dy, cache)")
+
+
+def unpacking(cache, dy):
+    x, _, _ = cache
+    return dy * x
+
+
+@pytest.mark.parametrize(
+    ("gradients", "message"),
+    [
+        ((1.0, 2.0, 3.0), "is a tuple of 3; expected 2 gradients, of 0, 1"),
+        (
+            {"dx": 1.0, "dW": 2.0},
+            "is a dict of 2; expected 2 gradients, of 0, 1 (for gradients with names",
+        ),
+        (iter([1.0, 2.0]), "expected 2 gradients, of 0, 1 (use tuple)"),
+        (np.ones(2), "is array([1., 1.]); expected 2 gradients"),
+    ],
+)
+def test_gradients_in_something_else(gradients, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        check_layer(lambda x, W: (x @ W, None), lambda dy, cache: gradients, (np.eye(2), np.eye(2)))

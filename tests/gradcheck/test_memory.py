@@ -385,3 +385,16 @@ def test_products_that_are_linear_by_construction_are_never_called_stale():
         assert report.verdict == "fail"
         assert not any("stays the same" in hint for hint in report.hints)
         assert remarks_on_memory(report) == []
+
+
+@pytest.mark.parametrize("power", [2, 3, 4])
+def test_a_gradient_of_the_call_before_passes_with_a_remark(power):
+    kept = []
+
+    def late(theta):
+        kept.append(power * theta ** (power - 1))
+        return kept[max(0, len(kept) - 2)]
+
+    report = check_gradient(lambda t: (t**power).sum(), late, np.array([0.7, -1.2, 2.0]))
+    assert report.verdict == "pass"
+    assert report.notes[-1].startswith("grad answers one call late")

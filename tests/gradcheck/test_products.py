@@ -626,3 +626,46 @@ def test_the_package_exports_the_checks():
     names = {"check_vjp", "check_jvp", "check_adjoint", "check_hvp"}
     assert names <= set(optimlib.__all__)
     assert optimlib.check_vjp is check_vjp
+
+
+@pytest.mark.parametrize(
+    ("report", "note"),
+    [
+        (
+            lambda x: check_vjp(np.sin, lambda dy, x: dy * np.cos(x), x),
+            "vjp is not linear in dy, as a product is. Are its arguments in the order of vjp(x, dy)?",
+        ),
+        (
+            lambda x: check_jvp(np.sin, lambda dx, x: dx * np.cos(x), x),
+            "jvp is not linear in dx, as a product is. Are its arguments in the order of jvp(x, dx)?",
+        ),
+        (
+            lambda x: check_adjoint(lambda x, dx: dx * np.cos(x), lambda dy, x: dy * np.cos(x), x),
+            "vjp is not linear in dy, as a product is. Are its arguments in the order of vjp(x, dy)?",
+        ),
+        (
+            lambda x: check_hvp(lambda t: t**3, lambda v, t: 3 * t**2 * v, x),
+            "hvp is not linear in v, as a product is. Are its arguments in the order of hvp(theta, v)?",
+        ),
+        (
+            lambda x: check_vjp(lambda x: (x**2).sum(), lambda x, dy: 2 * x, x),
+            "vjp returns the same for twice the dy: does it use dy?",
+        ),
+    ],
+)
+def test_products_that_are_not_linear(report, note):
+    failed = report(np.array([0.4, -1.2, 0.8]))
+    assert failed.verdict == "fail"
+    assert failed.notes.count(note) == 1
+
+
+@pytest.mark.parametrize("factor", [3.0, -1.0, 1e-200])
+def test_wrong_products_that_are_linear_get_no_such_note(factor):
+    x = np.array([0.4, -1.2, 0.8])
+    for report in (
+        check_vjp(np.sin, lambda x, dy: factor * dy * np.cos(x), x),
+        check_jvp(np.sin, lambda x, dx: factor * dx * np.cos(x), x),
+        check_hvp(lambda t: t**3, lambda t, v: factor * 3 * t**2 * v, x),
+    ):
+        assert report.verdict == "fail"
+        assert not any("linear" in note or "twice" in note for note in report.notes)

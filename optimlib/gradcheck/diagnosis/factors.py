@@ -60,9 +60,9 @@ def _meaning(factor: float) -> str:
     if factor < 0:
         return "a sign, and a constant factor?"
     if factor == 2:
-        return "usually a square whose 2 the loss cancels with a 1/2, or a term that is added twice"
+        return "a square whose 2 the loss cancels with a 1/2, or a term that is added twice?"
     if factor == 0.5:
-        return "usually the 2 of a square is missing, or only the gradient has a 1/2"
+        return "the 2 of a square is missing, or one of two uses, as in A @ A.T?"
     if factor > 1:
         return "a sum where the loss has a mean?"
     return "a mean where the loss has a sum?"
@@ -84,17 +84,23 @@ class Transformation(NamedTuple):
     name: str  #: such as ``exp(theta)``
     slope_name: str  #: its derivative, as one writes it
     slope: Callable[[np.ndarray], np.ndarray]  #: its derivative
-    is_power: bool = False  #: whether the derivative is a power of theta, which may be wrong for itself
+    otherwise: str = ""  #: what else a factor like the derivative may be, if it is often something else
 
 
+POWER = "theta to a wrong power"
 TRANSFORMATIONS = (
     Transformation("exp(theta)", "exp(theta)", np.exp),
     Transformation("10**theta", "log(10) 10**theta", lambda t: np.log(10) * 10**t),
-    Transformation("theta**2", "2 theta", lambda t: 2 * t, is_power=True),
-    Transformation("sqrt(theta)", "1 / (2 sqrt(theta))", lambda t: 0.5 / np.sqrt(t), is_power=True),
-    Transformation("log(theta)", "1 / theta", lambda t: 1 / t, is_power=True),
+    Transformation("theta**2", "2 theta", lambda t: 2 * t, POWER),
+    Transformation("sqrt(theta)", "1 / (2 sqrt(theta))", lambda t: 0.5 / np.sqrt(t), POWER),
+    Transformation("log(theta)", "1 / theta", lambda t: 1 / t, POWER),
     Transformation("sigmoid(theta)", "s (1 - s)", lambda t: 1 / ((1 + np.exp(-t)) * (1 + np.exp(t)))),
-    Transformation("softplus(theta)", "sigmoid(theta)", lambda t: 1 / (1 + np.exp(-t))),
+    Transformation(
+        "softplus(theta)",
+        "sigmoid(theta)",
+        lambda t: 1 / (1 + np.exp(-t)),
+        "a factor like that left out or there twice",
+    ),
     Transformation("tanh(theta)", "1 - tanh(theta)**2", lambda t: 1 / np.cosh(t) ** 2),
 )
 
@@ -118,12 +124,12 @@ def chain_factor(unexplained: list[Leaf], leaves: list[Leaf]) -> Iterator[Findin
 
 def _chain_rule(transformation: Transformation, lacks: bool, evidence: str) -> str:
     """The sentence about a derivative that is left out, or there twice."""
-    name, slope_name, _, is_power = transformation
+    name, slope_name, _, otherwise = transformation
     ratio = "numeric / analytic" if lacks else "analytic / numeric"
     mistake = (
         f"the loss takes {name}, and the gradient lacks the derivative of that"
         if lacks
         else f"the gradient has the derivative of {name} once too often"
     )
-    likely = f"theta to a wrong power, or {mistake}?" if is_power else f"usually {mistake}"
+    likely = f"{otherwise}, or {mistake}?" if otherwise else f"usually {mistake}"
     return f"{ratio} is {slope_name} ({evidence}); {likely}"

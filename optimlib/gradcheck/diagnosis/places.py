@@ -122,6 +122,9 @@ def rearranged(unexplained: list[Leaf], leaves: list[Leaf]) -> Iterator[Finding]
                 if leaf.agrees(leaf.at_probes(corrected)):
                     found.setdefault(what, []).append(leaf)
                     break
+            else:
+                for what in _one_off(leaf):
+                    found.setdefault(what, []).append(leaf)
     for what, group in found.items():
         yield group, f"right numbers at wrong places ({failing(group)}): {what}"
 
@@ -145,6 +148,28 @@ def _arrangements(g: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
         for shift in (1, -1):
             what = f"axis {axis} shifted by {shift}; usually an index that is one off"
             yield what, np.roll(g, -shift, axis)
+
+
+def _one_off(leaf: Leaf) -> Iterator[str]:
+    """Along which axis the numbers stand one place off, where the one at the edge is another number.
+
+    Of an arithmetic or geometric series, a constant too much or a factor explains as much.
+    """
+    difference = (leaf.analytic - leaf.numeric)[leaf.telling]
+    ratio = (leaf.analytic / leaf.numeric)[leaf.telling]
+    if not (is_varied(difference) and is_varied(ratio)):
+        return
+    for axis, length in enumerate(leaf.theta.shape):
+        place = np.array([probe.index[axis] for probe in leaf.probes if probe.index is not None])
+        for shift, edge in ((1, length - 1), (-1, 0)):
+            inner = leaf.only(place != edge)
+            corrected = np.roll(leaf.gradient, -shift, axis)
+            if is_varied(inner.numeric[inner.telling]) and inner.agrees(inner.at_probes(corrected)):
+                yield (
+                    f"axis {axis} shifted by {shift}, with another number at the edge; usually an index"
+                    " that is one off"
+                )
+                return
 
 
 def swapped_leaves(unexplained: list[Leaf], leaves: list[Leaf]) -> Iterator[Finding]:

@@ -33,9 +33,12 @@ def regulariser(unexplained: list[Leaf], leaves: list[Leaf]) -> Iterator[Finding
         find = partial(_penalty, derivative=derivative)
         for group, size in with_a_constant(find, unexplained):
             if size > 0:
-                which = f"that the gradient lacks, or {size / 2:.4g} {name} with the wrong sign"
+                which = (
+                    f"that the gradient lacks in whole or in part, or {size / 2:.4g} {name} with the"
+                    " wrong sign"
+                )
             else:
-                which = "that the gradient has once too often"
+                which = "that the gradient has once too often, or the loss lacks"
             yield (
                 group,
                 f"numeric - analytic is {size:.4g} {name} ({failing(group)});"
