@@ -319,7 +319,7 @@ def trained(make, gradients, dtype=np.float64):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("block_bytes", [64, 10**6])
 def test_an_optimizer_clips_as_the_functions_do(monkeypatch, dtype, block_bytes):
-    monkeypatch.setattr(trees_module.blocks, "BLOCK_BYTES", block_bytes)
+    monkeypatch.setattr(trees_module.blocks, "CUT_BYTES", block_bytes)
     rng = np.random.default_rng(1)
     gradients = [random_tree(rng, dtype) for _ in range(5)]
     by_norm, optimizer = trained(lambda p: Adam(p, 0.1, clip_norm=2.0), gradients, dtype)

@@ -39,7 +39,7 @@ class Adam(Optimizer):
         The decay rates of the first and of the second moment, in [0, 1), without units.
     eps
         The number :math:`\varepsilon`, in the units of the gradient, from 0 on. With 0, a coordinate
-        whose gradient has always been zero divides 0 by 0.
+        whose gradient has always been zero divides 0 by 0, and the step is refused.
     **options
         The keywords of `Optimizer`. A number given as `weight_decay` is L2; `AdamW` decouples it.
 

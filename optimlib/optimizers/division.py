@@ -1,15 +1,14 @@
 """What a quotient means where an optimizer has seen nothing yet: 0 / 0 is no step.
 
 A coordinate whose gradient has always been zero has a second moment of zero. The papers of RMSProp,
-AMSGrad, Adamax and RAdam have no epsilon in the denominator, so they leave 0 / 0 there.
+AMSGrad, Adamax and RAdam have no epsilon in the denominator, so they leave 0 / 0 there. Where a paper
+has one, as Adam's, it is there to prevent this: such a rule stays as it is written, and a step of 0 / 0
+is refused.
 """
 
 from __future__ import annotations
 
 import numpy as np
-
-SMALLEST = float(np.finfo(np.float32).tiny)
-"""The smallest number that float32 holds to all its digits, about 1e-38."""
 
 
 def nonzero(size: np.ndarray) -> np.ndarray:
@@ -23,8 +22,8 @@ def nonzero(size: np.ndarray) -> np.ndarray:
     Returns
     -------
     array
-        A new array like `size`, with `SMALLEST` in the place of what is less. All other numbers keep
-        every bit, and in float32 every root does: that of the least number above 0 is 4e-23.
+        A new array like `size`, with 1 in the place of 0. All other numbers keep every bit, down to the
+        least above 0 of their dtype. A numerator so small that its square is 0 is divided by 1, too.
 
     Examples
     --------
@@ -32,4 +31,4 @@ def nonzero(size: np.ndarray) -> np.ndarray:
     >>> m / nonzero(u)
     array([0.75, 0.  ])
     """
-    return np.maximum(size, SMALLEST)
+    return size + (size == 0)

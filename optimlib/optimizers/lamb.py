@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from optimlib.optimizers.adam import Adam
-from optimlib.optimizers.lars import trust_ratio
+from optimlib.optimizers.lars import in_proportion
 from optimlib.optimizers.settings import setting
 from optimlib.schedules import Schedule
 from optimlib.trees import Tree
@@ -88,4 +88,4 @@ class LAMB(Adam):
         m_hat = m / (1 - self.beta1**self.t)  # bias correction
         v_hat = v / (1 - self.beta2**self.t)
         u = m_hat / (np.sqrt(v_hat) + self.eps) + self.decay * p
-        return self.learning_rate * (trust_ratio(p, u) * u), (m, v)
+        return self.learning_rate * in_proportion(p, u), (m, v)

@@ -86,16 +86,27 @@ class LARS(Optimizer):
         super().__init__(params, learning_rate, **options)
 
     def rule(self, g, p, b):
-        ratio = trust_ratio(p, g, self.trust, self.eps)
-        b = self.momentum * b + self.learning_rate * (ratio * g)  # last step
+        scaled = in_proportion(p, g, self.trust, self.eps)
+        b = self.momentum * b + self.learning_rate * scaled  # last step
         return b, (b,)
 
 
-def trust_ratio(p: np.ndarray, g: np.ndarray, trust: float = 1.0, eps: float = 0.0) -> float:
-    """How long a step of an array is in proportion to its gradient; 1 if one of the two is zero.
+def in_proportion(p: np.ndarray, g: np.ndarray, trust: float = 1.0, eps: float = 0.0) -> np.ndarray:
+    """A gradient as long as a fraction of its array; as it is if one of the two is zero.
 
-    >>> trust_ratio(np.array([3.0, 4.0]), np.array([10.0]), trust=0.5, eps=0.0)
-    0.25
+    >>> in_proportion(np.array([3.0, 4.0]), np.array([0.0, 10.0]), trust=0.5)
+    array([0. , 2.5])
     """
-    p_norm, g_norm = (math.sqrt(np.sum(array**2)) for array in (p, g))
-    return trust * p_norm / (g_norm + eps) if p_norm and g_norm else 1.0
+    p_norm, g_norm = norm(p), norm(g)
+    return trust * p_norm * (g / (g_norm + eps)) if p_norm and g_norm else g
+
+
+def norm(array: np.ndarray) -> float:
+    """The Euclidean norm of a whole array, however small or large its squares are.
+
+    >>> round(norm(np.float32([3e-25, 4e-25])) / 1e-25, 6)
+    5.0
+    """
+    largest = float(np.max(np.abs(array), initial=0.0))
+    unit = 2.0 ** (math.frexp(largest)[1] - 1)  # by which to divide costs no rounding
+    return unit * math.sqrt(np.sum((array / unit) ** 2))

@@ -12,6 +12,7 @@ in it as Python would: the *leaf* reached by ``theta["layers"][0]["W"]`` has the
 {'W': array([1., 1.]), 'b': array([0.])}
 """
 
+# ruff: noqa: F401  (the other rooms import more from here than users call)
 from optimlib.trees.arithmetic import add, scale, zeros_like
 from optimlib.trees.blocks import Flat, cut, flat
 from optimlib.trees.checks import (
@@ -29,25 +30,12 @@ from optimlib.trees.containers import Tree, children, copy_tree, flatten, map_tr
 from optimlib.trees.memory import Memory, check_no_shared_memory
 
 __all__ = [
-    "Flat",
-    "Memory",
     "NonFiniteError",
     "Tree",
     "add",
-    "check_all_finite",
-    "check_dtype",
-    "check_finite",
-    "check_no_shared_memory",
-    "check_parameters",
-    "children",
     "copy_tree",
-    "cut",
-    "flat",
     "flatten",
-    "format_index",
     "map_tree",
-    "match",
-    "match_some",
     "per_leaf",
     "scale",
     "zeros_like",

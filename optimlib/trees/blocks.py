@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-BLOCK_BYTES = 640 * 1024  # a block and what a step computes from it fit into a cache
+CUT_BYTES = 640 * 1024  # a block and what is computed from it fit into a cache
 
 Flat = np.ndarray | np.flatiter
 """The elements of an array in one row."""
@@ -28,7 +28,7 @@ def flat(array: np.ndarray) -> Flat:
     return array.reshape(-1) if array.flags.c_contiguous else array.flat
 
 
-def cut(array: np.ndarray, block_bytes: int | None = None) -> list[slice]:
+def cut(array: np.ndarray) -> list[slice]:
     """The blocks to work through an array in: slices of its elements in one row.
 
     Examples
@@ -36,6 +36,6 @@ def cut(array: np.ndarray, block_bytes: int | None = None) -> list[slice]:
     >>> cut(np.zeros(100_000))
     [slice(0, 81920, None), slice(81920, 100000, None)]
     """
-    size = (block_bytes or BLOCK_BYTES) // array.itemsize
+    size = CUT_BYTES // array.itemsize
     starts = range(0, max(1, array.size), size)  # an empty array is one empty block
     return [slice(start, min(start + size, array.size)) for start in starts]

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from optimlib.trees.blocks import BLOCK_BYTES, Flat, cut, flat
+from optimlib.trees.blocks import CUT_BYTES, Flat, cut, flat
 from optimlib.trees.containers import Tree, children, flatten, is_number, key_difference, shown
 from optimlib.trees.memory import check_no_shared_memory, overlaps_itself
 
@@ -322,7 +322,7 @@ def _in_any_order(array: np.ndarray) -> Flat:
     """The elements of an array in one row, in the order that is quickest to read."""
     if array.flags.f_contiguous:
         return array.T.reshape(-1)
-    return array.reshape(-1) if array.nbytes <= BLOCK_BYTES else flat(array)
+    return array.reshape(-1) if array.nbytes <= CUT_BYTES else flat(array)
 
 
 def format_index(index: tuple[int, ...]) -> str:

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from support import steps_taken
+from support import close, steps_taken
 
 from optimlib.optimizers import Adafactor
 
@@ -12,10 +12,6 @@ FIRST = np.array([[1.0, 2.0], [3.0, 4.0]])
 
 So the squares of u are 3/5, 6/5, 27/25, 24/25, whose mean is 24/25."""
 U = np.sqrt([[3 / 5, 6 / 5], [27 / 25, 24 / 25]])
-
-
-def close(found, expected):
-    np.testing.assert_allclose(found, expected, rtol=1e-14, atol=1e-15)
 
 
 def test_defaults():

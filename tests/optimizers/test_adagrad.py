@@ -2,15 +2,11 @@
 
 import numpy as np
 import pytest
-from support import steps_taken
+from support import close, steps_taken
 
 from optimlib import AdaGrad, RMSProp
 from optimlib.optimizers import AdaGradEpsInside
 from optimlib.schedules import inverse_time_decay
-
-
-def close(steps, expected):
-    np.testing.assert_allclose(steps, expected, rtol=1e-14, atol=1e-300)
 
 
 def test_defaults():

@@ -5,6 +5,7 @@ import pytest
 from support import steps_taken
 
 from optimlib.optimizers import LAMB, LARS
+from optimlib.optimizers.lars import norm
 
 
 def test_defaults():
@@ -42,6 +43,27 @@ def test_arrays_and_gradients_of_zero_are_not_scaled():
     np.testing.assert_array_equal([from_zero, still], [[[0.5, 0]], [[0, 0]]])
     first = steps_taken(LAMB, [[2.0, 0.0]], learning_rate=0.25, eps=0.5, beta2=0.0)
     np.testing.assert_allclose(first, [[0.25 * 2 / 2.5, 0]], rtol=1e-14)
+
+
+@pytest.mark.parametrize("scale", [1e-25, 1e-40, 1e-3, 1e15])
+def test_the_ratio_of_float32_is_that_of_any_size(scale):
+    """|theta| = 5 and |g| = 5 scale: the step is a tenth of theta in the direction of g."""
+    theta = np.array([3.0, 4.0], np.float32)
+    g = np.array([-4.0, 3.0]) * scale
+    LARS(theta, learning_rate=1.0, trust=0.1, momentum=0.0).step(g.astype(np.float32))
+    np.testing.assert_allclose(theta, [3.4, 3.7], rtol=1e-4 if scale < 1e-38 else 1e-6)
+
+
+@pytest.mark.parametrize("size", [1e-200, 5e-324, 1e-30, 1e150, 1.7e308])
+def test_the_norm_of_a_number_is_its_size(size):
+    assert norm(np.array([0.0, -size])) == size
+    assert norm(np.zeros(3)) == norm(np.zeros(0)) == 0.0
+
+
+def test_parameters_as_small_as_that_are_not_zeros():
+    theta = np.array([3e-25, 4e-25], np.float32)
+    LARS(theta, learning_rate=1.0, trust=0.1, momentum=0.0).step(np.array([0.0, 2.0], np.float32))
+    np.testing.assert_allclose(theta, [3e-25, 3.5e-25], rtol=1e-6)
 
 
 def test_every_array_has_its_own_ratio():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support import steps_taken
+from support import close, steps_taken
 
 from optimlib import Adam, RMSProp
 from optimlib.optimizers import (
@@ -19,10 +19,6 @@ GRADIENTS = st.floats(-1e3, 1e3).filter(lambda g: g == 0 or abs(g) > 1e-3)
 PLAIN = [RMSProp, RMSPropRateInside, RMSPropTF]
 CENTERED = [RMSPropCentered, RMSPropCenteredRateInside, RMSPropCenteredTF]
 EVERY = PLAIN + CENTERED
-
-
-def close(steps, expected):
-    np.testing.assert_allclose(steps, expected, rtol=1e-14, atol=1e-300)
 
 
 @pytest.mark.parametrize("optimizer", EVERY)

@@ -5,7 +5,7 @@ import pytest
 from tree_cases import VIEWS
 
 from optimlib.trees import cut, flat
-from optimlib.trees.blocks import BLOCK_BYTES
+from optimlib.trees.blocks import CUT_BYTES
 
 # Blocks
 
@@ -30,5 +30,5 @@ def test_blocks_cover_every_element_once_and_are_small(dtype, count):
     array = np.zeros(count, dtype=dtype)
     blocks = cut(array)
     assert [i for block in blocks for i in range(count)[block]] == list(range(count))
-    assert all(array[block].nbytes <= BLOCK_BYTES for block in blocks)
-    assert len(blocks) == max(1, -(-array.nbytes // BLOCK_BYTES))
+    assert all(array[block].nbytes <= CUT_BYTES for block in blocks)
+    assert len(blocks) == max(1, -(-array.nbytes // CUT_BYTES))
