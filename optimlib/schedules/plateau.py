@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from numbers import Real
 from typing import Any
@@ -167,7 +167,7 @@ def _loss_or_none(name: str, value: float) -> float:
     return value
 
 
-SETTINGS = {
+SETTINGS: dict[str, Callable[[str, Any], Any]] = {
     **dict.fromkeys(("learning_rate", "rtol", "atol", "lowest"), hyperparameter),
     **dict.fromkeys(("patience", "cooldown", "_bad", "_cooling"), whole_number),
     "factor": _below_one,
