@@ -275,7 +275,7 @@ class Prober:
         for line in lines:
             f = Counted(line.f)
             counted = replace(line, f=f)
-            rough = rough or counted.roughness(afar) or 4 * counted.jumps(matters)
+            rough = rough or counted.roughness(afar, off) or 4 * counted.jumps(matters)
             self.objective.evaluations += f.calls
         self.is_continuous = rough == 0
         self.jumps = self.jumps or rough > 0

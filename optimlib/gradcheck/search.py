@@ -27,6 +27,7 @@ INWARDS = 16  # where the loss is undefined, steps shrink by so much
 COARSER = 4  # so often at most the loss is found to be coarser than it was thought to be
 WIDER = 8  # times wider steps show whether a claim is right on average
 STEPS = (1.0, 2.0**-11, 2.0**-22)  # of the widest distance: from one to the next, a step is looked for
+EXPLAINS = 32  # times what a claim is off, over the distance, a jump may be to be its cause
 COARSE = 2**8  # a loss whose values are off by so many roundings is noisy, and likely to jump
 ROOM = 4  # a difference of slopes of so many errors is no chance
 CONFIRMATIONS = 4  # so many small steps confirm that a claim is wrong
@@ -283,10 +284,11 @@ class Search:
         spacing = exact * round(UNLIKE * best.step / exact)
         return 4 * noise_beside(along, spacing, self.test.value, sides) if spacing else 0.0
 
-    def roughness(self, afar: tuple[float, ...] = ()) -> float:
+    def roughness(self, afar: tuple[float, ...] = (), off: float = 0.0) -> float:
         """How much the loss jumps up and down along this line, if it does; else 0.
 
-        A closer look is taken at so many times the widest distance as `afar` lists.
+        A closer look is taken at so many times the widest distance as `afar` lists. A jump there counts
+        if it may explain that a claim is `off`: the higher ones are of another kind.
         """
 
         def along(distance: float) -> float:
@@ -303,7 +305,7 @@ class Search:
         # A solver's loss has few jumps, and these are low: they show in a table of many values.
         for part in () if level else afar:
             found = roughness(along, *suspect_range(along, part * low, part * high), rounding)
-            level = max(level, found)
+            level = max(level, found if found < EXPLAINS * off * part * self.widest else 0.0)
         return 4 * level
 
     def is_right_on_average(self, best: Estimate) -> bool:
