@@ -14,8 +14,6 @@ from optimlib.differences.noise import SMALL
 POINTS, NEARER, LEVELS = 12, 2, 32  # steps in a row, how much smaller they become, and how often
 RANGES, CLOSER = 3, 2**12  # looks, and how much nearer to theta the next one is
 REMAINING = 1e-3  # of the roughness is seen at the nearest, if it is made of jumps
-SCANNED = 64  # points of a graph that is looked at from afar
-STEADY = 6  # halvings of a range over which a step keeps its height
 ALTERNATING = 30  # about the square root of 924: a sixth difference of errors, in units of one
 
 Along = Callable[[float], float]
@@ -127,8 +125,8 @@ def roughness(along: Along, low: float, high: float, rounding: float) -> float:
     return 0.0
 
 
-def _closest_look(along: Along, low: float, high: float, rounding: float) -> tuple[float, bool]:
-    """The roughness in a range, and whether the loss is smooth there."""
+def _closest_look(along: Along, low: float, high: float, rounding: float) -> tuple[float, list[float]]:
+    """The roughness in a range, and the largest sixth differences from step to step of the search."""
     spacing, start = (high - low) / POINTS, low
     sizes: list[float] = []
     values: list[float] = []
@@ -156,65 +154,3 @@ def _shrinks(sizes: list[float]) -> bool:
 def _grows(sizes: list[float]) -> bool:
     """Whether sixth differences become larger, as they do at a pole."""
     return len(sizes) > 8 and sizes[-1] > 4 * max(sizes[-9:-4])
-
-
-def step_in(
-    along: Along, low: float, high: float, slope: float, least: float, resolution: float
-) -> float:
-    """The height of a step of the graph between two distances, found by halving; 0 if there is none.
-
-    We follow the half in which the loss departs more from a straight line. That departure becomes
-    smaller with the range where the loss is continuous, and at a step it stays what it is.
-
-    Parameters
-    ----------
-    along
-        The loss at a distance from theta.
-    low, high
-        Where to look.
-    slope
-        Of the straight line.
-    least
-        A height that does not matter.
-    resolution
-        The smallest range to look at: theta's own rounding makes steps, too.
-
-    Examples
-    --------
-    >>> round(step_in(lambda t: 0.5 * (t > 0.3) + t, 0.1, 1.0, 1.0, 1e-9, 1e-12), 9)
-    0.5
-    >>> step_in(lambda t: max(t, 0.3), 0.1, 1.0, 1.0, 1e-9, 1e-12)
-    0.0
-    """
-    f_low, f_high = along(low), along(high)
-    heights: list[float] = []
-    while abs(high - low) > resolution:
-        middle = (low + high) / 2
-        f_middle = along(middle)
-        lower = abs(f_middle - f_low - slope * (middle - low))
-        upper = abs(f_high - f_middle - slope * (high - middle))
-        if not max(lower, upper) > least:  # or it is NaN
-            return 0.0
-        if lower > upper:
-            high, f_high = middle, f_middle
-        else:
-            low, f_low = middle, f_middle
-        heights.append(max(lower, upper))
-    last = heights[-STEADY:]
-    is_step = len(heights) > 2 * STEADY and max(last) <= 1.05 * min(last)
-    return heights[-1] if is_step else 0.0
-
-
-def suspect_range(along: Along, low: float, high: float) -> tuple[float, float]:
-    """Where a graph looks least smooth from afar: the range of its largest eighth difference.
-
-    >>> low, high = suspect_range(lambda t: 1e-7 * (t > 0.3), -1.0, 1.0)
-    >>> low < 0.3 < high
-    True
-    """
-    spacing = (high - low) / SCANNED
-    values = [along(low + k * spacing) for k in range(SCANNED + 1)]
-    with np.errstate(all="ignore"):
-        eighth = np.abs(np.diff(values, 8))
-    start = int(np.nan_to_num(eighth, nan=0.0, posinf=0.0).argmax())
-    return low + start * spacing, low + (start + 8) * spacing

@@ -56,8 +56,6 @@ class Objective:
         The unit roundoff of the numbers that the loss computes with, and of those of the gradient.
     noise : float
         The absolute error of the values, where it is seen to be larger than their rounding; else 0.
-    noise_here : float
-        As `noise`, but right at theta: jumps that probes find further away do not count.
     claim_noise : list of float
         By how much the numbers of each leaf of the gradient differ between two calls.
     evaluations : int
@@ -103,7 +101,7 @@ class Objective:
         self.use_double()
         self.gradient = self.claimed(self.theta)
         self.claim_noise = [0.0] * len(self.gradient)
-        self.noise = self.noise_here = accuracy
+        self.noise = accuracy
         self.problem = self.randomness()
 
     def first_value(self) -> tuple[float, float]:
@@ -185,7 +183,7 @@ class Objective:
             return known[distance] if distance in known else line(distance)
 
         level = noise_along(along, far_line, h, self.value)
-        self.noise = self.noise_here = max(self.accuracy, 4 * wavering, 4 * level)
+        self.noise = max(self.accuracy, 4 * wavering, 4 * level)
         return ""
 
     def gradient_randomness(self) -> str:

@@ -16,7 +16,7 @@ from optimlib.gradcheck.progress import Progress
 from optimlib.gradcheck.report import Probe
 from optimlib.gradcheck.sampling import Place, parted
 from optimlib.gradcheck.scales import FAR, Scales
-from optimlib.gradcheck.search import COARSE, HALVINGS, Search
+from optimlib.gradcheck.search import HALVINGS, Search
 from optimlib.gradcheck.slope import SAFETY
 from optimlib.gradcheck.subgradients import steeper_than_all
 from optimlib.trees import copy_tree, flatten, format_index
@@ -28,10 +28,6 @@ GROUPS = 3  # leaves whose gradients differ much in size are moved apart, in so 
 DEAR = 18  # evaluations are what a coordinate may well take; four are enough where the loss is smooth
 FIRST = 2  # coordinates that show what one costs, and how exact the loss is
 ATTEMPTS = 4  # so often the loss may turn out to be coarser still
-SLIGHT = 1e-3  # of a slope: what a solver that stops early may be off
-AFAR = (0.25, 1.0, 4.0, 16.0)  # of the widest distance: where a solver's jumps are looked for
-MATTERS = 1 / 32  # of what a claim is off over a step: a lower jump can't be the cause
-DOUBTED = 4  # lines that are searched for jumps at a time
 TIED = 32  # up to so many numbers with a kink are looked at together
 
 
@@ -84,7 +80,6 @@ class Prober:
         self.scales = Scales(objective)
         self.probes: list[Probe] = []
         self.is_continuous = False  # as far as it has been looked at
-        self.jumps = objective.noise > COARSE * objective.roundoff * abs(objective.value)
         self.tested: set[str] = set()  # paths of leaves with a slope that a probe could see
 
     def probe_coordinates(self, places: list[Place]) -> None:
@@ -167,7 +162,7 @@ class Prober:
         The first probe finds out which steps suit this loss, the others begin with those. Without a
         `count` there are as many as are affordable, and one for every group at least.
         """
-        moving = self.moving()
+        moving = [leaf for leaf, free in enumerate(self.scales.free) if free.any()]
         if count == 0:
             return
         norms = self.scales.norms
@@ -223,14 +218,16 @@ class Prober:
 
         If one of them finds the loss to be coarser than it was thought to be, those that say that a
         claim is wrong are made again with that knowledge. And before any claim is called wrong, the
-        worst of them, and those that wide steps do not confirm, look for jumps of the loss.
+        worst of them looks for steps in the graph of the loss.
         """
         found = self.measured(searches)
         for _ in range(ATTEMPTS):
             noise = max((search.noise for search, _ in found), default=0.0)
             wrong = [number for number, (search, best) in enumerate(found) if is_wrong(search, best)]
-            if noise <= self.objective.noise:
-                noise = max(map(self.roughness, self.doubted(found)), default=0.0)
+            if wrong and noise <= self.objective.noise and not self.is_continuous:
+                worst = max(wrong, key=lambda number: judged(*found[number], "", "", None).excess)
+                noise = self.roughness(found[worst][0])
+                self.is_continuous = noise == 0
             if noise <= self.objective.noise:
                 break
             self.objective.noise = noise
@@ -239,51 +236,12 @@ class Prober:
                 found[number] = pair
         return found
 
-    def doubted(self, found: list[tuple[Search, Estimate | None]]) -> list[tuple[Search, Estimate]]:
-        """Which estimates that contradict their claims are looked at again: the worst, and a few more.
-
-        These are worth their price where wide steps say that the claim is right, or where the loss is
-        known to jump: on another line it may jump higher.
-        """
-        wrong = [(search, best) for search, best in found if best is not None and is_wrong(search, best)]
-        wrong.sort(key=lambda pair: -judged(pair[0], pair[1], "", "", None).excess)
-        doubted = [] if self.is_continuous else wrong[:1]
-        for search, best in wrong[len(doubted) :]:
-            if len(doubted) == DOUBTED:
-                break
-            f = Counted(search.f)
-            if self.jumps or replace(search, f=f).is_right_on_average(best):
-                doubted.append((search, best))
-            self.objective.evaluations += f.calls
-        return doubted
-
-    def roughness(self, doubted: tuple[Search, Estimate]) -> float:
-        """How much the loss jumps up and down along the line of a search.
-
-        If a claim is off by little, we look further away, and where all parameters move: a solver may
-        stop early, and other parameters may be rounded.
-        """
-        search, best = doubted
-        off = abs(best.value - search.test.claim)
-        matters = MATTERS * off * best.step
-        lines: list[Search] = [search]
-        afar: tuple[float, ...] = ()
-        if off < SLIGHT * search.test.size:
-            lines.append(self.scales.direction(self.moving()))
-            afar = AFAR if self.objective.bounds.is_unbounded else AFAR[:2]
-        rough = 0.0
-        for line in lines:
-            f = Counted(line.f)
-            counted = replace(line, f=f)
-            rough = rough or counted.roughness(afar, off) or 4 * counted.jumps(matters)
-            self.objective.evaluations += f.calls
-        self.is_continuous = rough == 0
-        self.jumps = self.jumps or rough > 0
+    def roughness(self, search: Search) -> float:
+        """How much the loss jumps up and down along the line of a search."""
+        f = Counted(search.f)
+        rough = replace(search, f=f).roughness()
+        self.objective.evaluations += f.calls
         return rough
-
-    def moving(self) -> list[int]:
-        """The leaves with numbers that may be moved."""
-        return [leaf for leaf, free in enumerate(self.scales.free) if free.any()]
 
     def measured(self, searches: list[Search]) -> list[tuple[Search, Estimate | None]]:
         """For every search, by itself, where it ended and its best estimate of the slope."""

@@ -68,7 +68,7 @@ class Scales:
         objective, x = self.objective, self.leaves[leaf][index]
         slope = float(self.gradient[leaf][index])
         ordinary = norm([self.gradient[leaf]]) / sqrt(
-            max(1, int(np.count_nonzero(self.free[leaf])))
+            max(1, np.count_nonzero(self.free[leaf]))
         )  # root mean square
         reach = max(1.0, abs(float(x)))
         h, one_sided = objective.bounds.step(leaf, index, self.random_step(reach))
@@ -81,7 +81,7 @@ class Scales:
             size=max(abs(slope), ordinary),
             fine=self.fine(abs(slope), claim_error),
             value=objective.value,
-            noise=objective.noise_here,
+            noise=objective.noise,
             roundoff=objective.claim_roundoff,
             length=abs(float(x)),
             length_of_all=self.length,
@@ -136,7 +136,7 @@ class Scales:
             size=min(hypot(*norms), ALIKE * smallest),
             fine=self.fine(smallest, claim_error),
             value=objective.value,
-            noise=objective.noise_here,
+            noise=objective.noise,
             roundoff=objective.claim_roundoff,
             length=length / sqrt(count),
             length_of_all=self.length / unit,

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from itertools import islice, pairwise, takewhile
+from itertools import islice, takewhile
 from math import copysign, isfinite
 from typing import Any
 
 import numpy as np
 
 from optimlib.differences import Estimate, estimates, one_sided_estimates
-from optimlib.gradcheck.noise import noise_beside, roughness, step_in, suspect_range
+from optimlib.gradcheck.noise import noise_beside, roughness
 from optimlib.gradcheck.slope import SAFETY, SlopeTest
 
 START = 4  # first step, in units of Richardson's best: it leaves room for two halvings
@@ -25,12 +25,6 @@ TINY = 2**9  # steps of fewer roundings of the reach see roundings that no longe
 HALVINGS = 60  # of the first step, at most
 INWARDS = 16  # where the loss is undefined, steps shrink by so much
 COARSER = 4  # so often at most the loss is found to be coarser than it was thought to be
-WIDER = 8  # times wider steps show whether a claim is right on average
-STEPS = (1.0, 2.0**-11, 2.0**-22)  # of the widest distance: from one to the next, a step is looked for
-EXPLAINS = 32  # times what a claim is off, over the distance, a jump may be to be its cause
-COARSE = 2**8  # a loss whose values are off by so many roundings is noisy, and likely to jump
-ROOM = 4  # a difference of slopes of so many errors is no chance
-CONFIRMATIONS = 4  # so many small steps confirm that a claim is wrong
 UNLIKE = 0.01 / 0.8123  # of a step: roundings that repeat with the steps show with others
 NOTICEABLE = 2**20  # so many roundings of the loss are a jump, and no noise
 CONSTANT = 2.0**-20  # over steps of this ratio, only a jump at theta keeps its height
@@ -111,31 +105,7 @@ class Search:
             jump = self.jump_at_theta()
             if jump is not None:
                 return self, jump
-        if best is not None and search.test.verdict(best) in ("fail", "kink"):
-            off = abs(best.value - search.test.claim)
-            if search.is_noisy and not search.is_confirmed(best, off):
-                return search, best._replace(error=max(best.error, off), jump=0.0)
         return search, best
-
-    @property
-    def is_noisy(self) -> bool:
-        """Whether the values of the loss are less exact than their last digits."""
-        return self.noise > COARSE * self.roundoff * abs(self.test.value)
-
-    def is_confirmed(self, best: Estimate, off: float) -> bool:
-        """Whether the smallest steps that noise leaves room for contradict the claim as well.
-
-        Steps that are wide enough for a noisy loss may be too wide for its curves.
-        """
-        step = ROOM * self.noise / off
-        for _ in range(CONFIRMATIONS):
-            if step >= best.step:
-                break
-            slope, _ = self.quotient(copysign(step, self.step))
-            if isfinite(slope) and abs(slope - self.test.claim) < off / 2:
-                return False
-            step *= 3
-        return True
 
     def best_estimate(self) -> Estimate | None:
         """The estimate of the true slope with the smallest error, or None if `f` has no values.
@@ -284,12 +254,8 @@ class Search:
         spacing = exact * round(UNLIKE * best.step / exact)
         return 4 * noise_beside(along, spacing, self.test.value, sides) if spacing else 0.0
 
-    def roughness(self, afar: tuple[float, ...] = (), off: float = 0.0) -> float:
-        """How much the loss jumps up and down along this line, if it does; else 0.
-
-        A closer look is taken at so many times the widest distance as `afar` lists. A jump there counts
-        if it may explain that a claim is `off`: the higher ones are of another kind.
-        """
+    def roughness(self) -> float:
+        """How much the loss jumps up and down along this line, if it does; else 0."""
 
         def along(distance: float) -> float:
             return self.f(self.x + type(self.x)(distance))
@@ -300,44 +266,7 @@ class Search:
             low, high = low / INWARDS, high / INWARDS
         rounding = 2 * self.roundoff * max(abs(self.test.value), abs(along(low)), abs(along(high)))
         rounding += abs(self.test.claim) * float(np.spacing(abs(self.x)))
-        rounding = max(rounding, self.noise)
-        level = roughness(along, low, high, rounding)
-        # A solver's loss has few jumps, and these are low: they show in a table of many values.
-        for part in () if level else afar:
-            found = roughness(along, *suspect_range(along, part * low, part * high), rounding)
-            level = max(level, found if found < EXPLAINS * off * part * self.widest else 0.0)
-        return 4 * level
-
-    def is_right_on_average(self, best: Estimate) -> bool:
-        """Whether wider steps than this estimate's agree with the claim that it contradicts.
-
-        So it is on a staircase, of which small steps see a single tread.
-        """
-        off = abs(best.value - self.test.claim) / 4
-        agreeing, step = 0, best.step * WIDER
-        while step <= self.widest and agreeing < 2:
-            slope, _ = self.quotient(copysign(step, self.step))
-            agreeing = agreeing + 1 if abs(slope - self.test.claim) < off else 0
-            step *= WIDER
-        return agreeing >= 2
-
-    def jumps(self, least: float) -> float:
-        """The height of a jump of the loss beside theta, if it is more than `least`; else 0."""
-
-        def along(distance: float) -> float:
-            return self.f(self.x + type(self.x)(distance))
-
-        least = max(least, 64 * self.roundoff * abs(self.test.value), self.noise)
-        finest = max(2**10 * float(np.spacing(abs(self.x))), self.least, 2.0**-48 * self.test.reach)
-        highest = 0.0
-        for side in (1,) if self.one_sided else (1, -1):
-            for outer, inner in pairwise(STEPS):
-                far, near = (
-                    copysign(side * part * self.widest, side * self.step) for part in (outer, inner)
-                )
-                height = step_in(along, near, far, self.test.claim, max(least, highest), finest)
-                highest = max(highest, height)
-        return highest
+        return 4 * roughness(along, low, high, max(rounding, self.noise))
 
     def coarser(self, noise: float) -> Search:
         """The search for a loss whose values have so large an error."""
@@ -346,7 +275,7 @@ class Search:
             1.0, value, self.roundoff, self.noise
         )
         step = copysign(min(abs(self.step) * grown, max(self.widest, abs(self.step))), self.step)
-        return replace(self, step=step, noise=noise)
+        return replace(self, step=step, noise=noise, test=replace(self.test, noise=noise))
 
     def jump_at_theta(self) -> Estimate | None:
         """A jump of the loss itself: no slope there is right."""
@@ -355,7 +284,6 @@ class Search:
         near, _ = self.quotient(copysign(wide * CONSTANT, self.step))
         height = abs(near) * CONSTANT  # in units of far, if it does not change with the step
         least = NOTICEABLE * self.roundoff * abs(self.test.value) / wide
-        least = max(least, SAFETY * self.noise / wide)
         if not (isfinite(near) and isfinite(far) and least < height > 0.5 * abs(far)):
             return None
         beside = copysign(wide * CONSTANT, self.step)  # on this side the loss has to be smooth

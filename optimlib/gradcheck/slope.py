@@ -32,7 +32,7 @@ class SlopeTest:
     fine
         With a tolerance up to this, no smaller steps are tried.
     value, noise
-        The loss at theta, and the error of its values there, where it is larger than their rounding.
+        The loss at theta, and the error of its values where it is larger than their rounding.
     roundoff
         The unit roundoff of the numbers that the gradient was computed with.
     length, length_of_all

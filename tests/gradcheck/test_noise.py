@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from optimlib.gradcheck.noise import noise_beside, roughness, step_in
+from optimlib.gradcheck.noise import noise_beside, roughness
 
 
 @pytest.mark.parametrize("size", [1e-12, 1e-6, 1e-2])
@@ -78,15 +78,3 @@ def test_roughness_is_of_the_size_of_the_steps(height):
     for shift in (0.1, 0.37, 0.71):
         found = roughness(lambda t, s=shift: height * round(20 * t + s), -1.0, 1.0, rounding=1e-18)
         assert height / 5 < found < 5 * height
-
-
-@pytest.mark.parametrize("name", ["float16", "two decimals"])
-def test_a_step_is_found_by_halving(name):
-    assert step_in(STAIRS[name], 1e-5, 1.0, 1.0, 1e-12, 1e-12) > 0
-
-
-@pytest.mark.parametrize(
-    "name", ["smooth", "kink", "a hundred kinks", "cusp", "pole", "ripple", "nothing"]
-)
-def test_no_step_is_found_in_a_continuous_graph(name):
-    assert step_in(CONTINUOUS[name], 1e-5, 1.0, 1.0, 1e-12, 1e-13) == 0
