@@ -125,8 +125,8 @@ def roughness(along: Along, low: float, high: float, rounding: float) -> float:
     return 0.0
 
 
-def _closest_look(along: Along, low: float, high: float, rounding: float) -> tuple[float, list[float]]:
-    """The roughness in a range, and the largest sixth differences from step to step of the search."""
+def _closest_look(along: Along, low: float, high: float, rounding: float) -> tuple[float, bool]:
+    """The roughness in a range, and whether the loss is smooth there."""
     spacing, start = (high - low) / POINTS, low
     sizes: list[float] = []
     values: list[float] = []

@@ -67,9 +67,8 @@ class Scales:
         """The search for the slope at one place: the number of the leaf, and the index in it."""
         objective, x = self.objective, self.leaves[leaf][index]
         slope = float(self.gradient[leaf][index])
-        ordinary = norm([self.gradient[leaf]]) / sqrt(
-            max(1, np.count_nonzero(self.free[leaf]))
-        )  # root mean square
+        free = max(1, int(np.count_nonzero(self.free[leaf])))
+        ordinary = norm([self.gradient[leaf]]) / sqrt(free)  # root mean square
         reach = max(1.0, abs(float(x)))
         h, one_sided = objective.bounds.step(leaf, index, self.random_step(reach))
         farthest, to_one_side = objective.bounds.step(leaf, index, reach)
