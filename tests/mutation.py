@@ -131,8 +131,6 @@ BOTH = "either way gives that norm, bit for bit (and clips alike, but to limits 
 BREAK = " in: if product < 1e-20:"
 SOONER = "the loop ends sooner or later, where 1 - product is 1 already"
 EQUIVALENT = {  # the mistakes that compute the same, by their names, and why
-    "RMSProp.rule 'initial_accumulator' -> 'rho' in: if self.initial_accumulator:": ZERO,
-    "RMSProp.rule 'initial_accumulator' -> 't' in: if self.initial_accumulator:": ZERO,
     "growing_momentum '64' -> '65' in: @lru_cache(maxsize=64)": REMEMBERED,
     "growing_momentum '64' -> '63' in: @lru_cache(maxsize=64)": REMEMBERED,
     "growing_momentum 'product' -> 'i'" + BREAK: SOONER,
@@ -140,12 +138,11 @@ EQUIVALENT = {  # the mistakes that compute the same, by their names, and why
     "growing_momentum '<' -> '<='" + BREAK: SOONER,
     "growing_momentum '1e-20' -> '2e-20'" + BREAK: SOONER,
     "growing_momentum 'break' -> 'continue' in: break": SOONER,
-    "WeightDecay._block_step 'weight_decay' -> '_decays' in: if self.weight_decay and"
     " self._decays[block[0].array]:": "without decay 0 is added",
     "_norm 'False' -> 'True' in: prepare(flat(array)[here]).astype(float, copy=False)": COPIED,
     "_norm '1e-200' -> '2e-200' in: if 1e-200 < squares < math.inf:": BOTH,
     "_norm '<' -> '<=' in: if 1e-200 < squares < math.inf: (2)": BOTH,
-    "one_cycle '-' -> '+' in: part = _half_cosine(1 - part)": "a cosine is symmetric about pi",
+    "one_cycle.rate '-' -> '+' in: part = half_cosine(1 - part)": "a cosine is symmetric about pi",
     "_shrink 'False' -> 'True' in: return scaled.astype(array.dtype, copy=False)": COPIED,
 }
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from optimlib import check_gradient
 from optimlib.trees import flatten
 
 GOLDEN = Path(__file__).with_name("golden")
@@ -71,3 +72,14 @@ def close(found: Any, expected: Any) -> None:
 def eighths(rng: np.random.Generator, *shape: int) -> np.ndarray:
     """Random multiples of 1/8: sums and products of a few of them are exact in float64."""
     return rng.integers(-16, 17, shape) / 8
+
+
+def verdict(loss: Any, grad: Any, theta: Any, **options: Any) -> str:
+    """What a gradient check says."""
+    return check_gradient(loss, grad, theta, **options).verdict
+
+
+def assert_not_wrong(loss: Any, grad: Any, theta: Any) -> None:
+    """Fail unless a gradient agrees with its loss, or the loss has no slope to compare it with."""
+    report = check_gradient(loss, grad, theta)
+    assert report.tested_nothing or report.verdict in ("pass", "kink"), report

@@ -232,7 +232,7 @@ class Objective:
         return Line(self.loss, self.point, [d if d is None else farthest / FAR * d for d in inwards])
 
     def beside(self) -> Objective:
-        """The same functions at a random point close to theta, where its kinks are not."""
+        """An objective at a random point close to theta, where its kinks are not."""
         size = self.roundoff**0.25  # far enough for steps that stay on one side of a kink
         direction: list[np.ndarray | None] = [
             free * self.rng.standard_normal(leaf.shape)

@@ -6,10 +6,9 @@ from collections.abc import Callable
 from difflib import get_close_matches
 from functools import wraps
 from inspect import Parameter, signature
-from typing import ParamSpec, TypeVar
+from typing import Any, TypeVar
 
-P = ParamSpec("P")
-R = TypeVar("R")
+Check = TypeVar("Check", bound=Callable[..., Any])
 
 ANSWERS = {
     "the tolerance is estimated anew for every probe; accuracy= says how exact the loss is": (
@@ -49,7 +48,7 @@ ANSWERS = {
 }
 
 
-def explaining_options(function: Callable[P, R]) -> Callable[P, R]:
+def explaining_options(function: Check) -> Check:
     """Let a function answer an unknown keyword with what it has in its place.
 
     Examples
@@ -66,7 +65,7 @@ def explaining_options(function: Callable[P, R]) -> Callable[P, R]:
     known = {p.name for p in parameters}
 
     @wraps(function)
-    def explained(*args: P.args, **kwargs: P.kwargs) -> R:
+    def explained(*args: Any, **kwargs: Any) -> Any:
         for name, value in kwargs.items():
             if name not in known:
                 given = repr(value)
@@ -74,7 +73,7 @@ def explaining_options(function: Callable[P, R]) -> Callable[P, R]:
                 raise TypeError(f"{shown} is not an option here: {_answer(name, options)}")
         return function(*args, **kwargs)
 
-    return explained
+    return explained  # type: ignore[return-value]
 
 
 def _answer(name: str, options: list[str]) -> str:

@@ -4,15 +4,11 @@ import math
 
 import numpy as np
 import pytest
+from support import verdict
 
 from optimlib import check_gradient
 from optimlib.differences import central, common_divisor, noise_level, one_sided_estimates
 from optimlib.gradcheck.subgradients import steeper_than_all
-
-
-def verdict(loss, grad, theta, **options):
-    return check_gradient(loss, grad, theta, **options).verdict
-
 
 # Coarse values
 

@@ -6,16 +6,12 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from support import unchanged
+from support import unchanged, verdict
 
 from optimlib import assert_gradient, check_gradient, check_vjp
 from optimlib.trees import map_tree
 
 UNDECIDED = ("pass", "inconclusive")
-
-
-def verdict(loss, grad, theta, **options):
-    return check_gradient(loss, grad, theta, **options).verdict
 
 
 # Float32 networks, whose loss can be evaluated in float64
@@ -235,7 +231,7 @@ def test_where_no_mistake_would_show_the_check_is_inconclusive(loss, grad, theta
     report = check_gradient(loss, grad, theta)
     assert report.verdict == "inconclusive"
     assert report.untested == ("theta",)
-    with pytest.raises(AssertionError, match="could not be tested"):
+    with pytest.raises(AssertionError, match="not tested: theta"):
         assert_gradient(loss, grad, theta)
 
 
@@ -256,7 +252,7 @@ def test_leaves_that_could_not_be_tested_are_named():
     report = check_gradient(loss, lambda t: grad(t) | {"W": -7 * grad(t)["W"]}, theta)
     assert report.passed
     assert report.untested == ("theta['W']", "theta['b']")
-    assert "could not be tested" in str(report)
+    assert "not tested: theta" in str(report)
     elsewhere = theta | {"out": np.ones(3)}
     assert check_gradient(loss, grad, elsewhere).untested == ()
 

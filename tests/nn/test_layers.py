@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support import eighths, recorded_layer, unchanged
+from support import assert_not_wrong, eighths, recorded_layer, unchanged
 
 from optimlib import assert_gradient, check_gradient
 from optimlib.differences import complex_step
@@ -195,7 +195,7 @@ def test_elementwise_layers_agree_with_the_loss(forward, backward, examples, uni
     rng = np.random.default_rng(seed)
     dy = rng.standard_normal((examples, units))
     x = rng.standard_normal((examples, units))
-    assert_gradient(lambda x: (dy * forward(x)).sum(), lambda x: backward(dy, forward(x)), x)
+    assert_not_wrong(lambda x: (dy * forward(x)).sum(), lambda x: backward(dy, forward(x)), x)
 
 
 @PROPERTY
@@ -211,7 +211,7 @@ def test_leaky_relu_agrees_with_the_loss(examples, units, seed, slope):
     def of_the_output(x):  # what a user of relu_backward would write
         return leaky_relu_backward(dy, leaky_relu(x, slope), slope)
 
-    assert_gradient(loss, lambda x: leaky_relu_backward(dy, x, slope), x)
+    assert_not_wrong(loss, lambda x: leaky_relu_backward(dy, x, slope), x)
     if slope == -1 and (x < 0).any():
         assert check_gradient(loss, of_the_output, x).verdict == "fail"
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support import recorded_layer, unchanged
+from support import assert_not_wrong, recorded_layer, unchanged
 
 from optimlib import assert_gradient
 from optimlib.differences import complex_step
@@ -57,7 +57,7 @@ def test_without_knowledge_the_loss_is_that_of_guessing():
 @given(batches)
 def test_the_gradient_agrees_with_the_loss(arguments):
     logits, labels = batch(*arguments)
-    assert_gradient(
+    assert_not_wrong(
         lambda z: softmax_cross_entropy(z, labels)[0],
         lambda z: softmax_cross_entropy(z, labels)[1],
         logits,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support import GOLDEN, unchanged
+from support import GOLDEN, assert_not_wrong, unchanged
 
 from optimlib import assert_gradient, check_gradient
 from optimlib.nn import gru, gru_backward, lstm, lstm_backward, rnn, rnn_backward
@@ -138,7 +138,7 @@ def test_backward_agrees_with_the_loss(
     theta = arguments(gates, names, rng, examples, time, inputs, units)
     dh = rng.standard_normal((examples, time, units))
     loss, grad = loss_and_grad(forward, backward, dh)
-    assert_gradient(loss, grad, theta)
+    assert_not_wrong(loss, grad, theta)
 
 
 @every_layer
