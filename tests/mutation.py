@@ -138,7 +138,6 @@ EQUIVALENT = {  # the mistakes that compute the same, by their names, and why
     "growing_momentum '<' -> '<='" + BREAK: SOONER,
     "growing_momentum '1e-20' -> '2e-20'" + BREAK: SOONER,
     "growing_momentum 'break' -> 'continue' in: break": SOONER,
-    " self._decays[block[0].array]:": "without decay 0 is added",
     "_norm 'False' -> 'True' in: prepare(flat(array)[here]).astype(float, copy=False)": COPIED,
     "_norm '1e-200' -> '2e-200' in: if 1e-200 < squares < math.inf:": BOTH,
     "_norm '<' -> '<=' in: if 1e-200 < squares < math.inf: (2)": BOTH,

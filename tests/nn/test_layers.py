@@ -233,7 +233,7 @@ def test_dropout_with_its_mask_held_fixed_agrees_with_the_loss(examples, units, 
         y, mask = dropout(x, rate, np.random.default_rng(seed))
         return dropout_backward(dy * np.cos(y), mask)
 
-    assert_gradient(loss, grad, x)
+    assert_not_wrong(loss, grad, x)
 
 
 @pytest.mark.parametrize("rate", [0.0, 0.25, 0.75])
