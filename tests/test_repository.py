@@ -110,7 +110,8 @@ def test_every_target_is_explained():
 
 
 def test_ci_runs_the_two_test_commands_and_nothing_else():
-    assert read(".ci/run") == "#!/bin/sh\nmake test && exec make test-frameworks\n"
+    # To be followed by make test-frameworks once that has been seen green as a whole.
+    assert read(".ci/run") == "#!/bin/sh\nexec make test\n"
     assert os.name == "nt" or os.access(ROOT / ".ci" / "run", os.X_OK)
 
 
