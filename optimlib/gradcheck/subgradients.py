@@ -19,10 +19,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from optimlib.gradcheck.slope import SAFETY
+
 POSITIVE, SIGNED = 8, 8  # random directions: uniform shifts show most of a tie, the others the rest
 BESIDE = 24  # points beside theta where slopes are measured before a claim is called too steep
 RELATIVE = 1e-6  # what is known of a slope is no more exact, whatever its values
-SAFETY = 4  # a claim may be steeper by so many errors
 
 
 class Slopes(NamedTuple):
