@@ -27,7 +27,7 @@ help:
 	@echo "make test-frameworks  run what compares with PyTorch, JAX, Keras, SciPy, Numba and others"
 	@echo "make mutants          plant every one-token mistake in the optimizers: do the tests catch it?"
 	@echo "make notebooks        make the notebooks from book/text: sync, execute, normalise"
-	@echo "                      (one of them: make notebooks CHAPTER=09-adam)"
+	@echo "                      (one of them: make notebooks CHAPTER=adam)"
 	@echo "make lab              open JupyterLab on the notebooks"
 	@echo "make serve            show the built book on http://localhost:$(PORT)"
 	@echo "make bench            measure an Adam step and a gradient check beside those of other libraries"

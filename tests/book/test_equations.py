@@ -87,22 +87,22 @@ def test_only_products_with_a_matrix_are_matrix_products():
 # Chapter 1
 
 
-@defines("eq-01-descent")
+@defines("eq-wrong-gradient-descent")
 def test_gradient_descent():
     theta = np.array([2.0, -1.0])
     values = {r"\theta_{t-1}": theta.copy(), r"\eta_t": 0.25, "g_t": np.array([3.0, 4.0])}
-    found = evaluate(EQUATIONS["eq-01-descent"], values)[r"\theta _ t"]
+    found = evaluate(EQUATIONS["eq-wrong-gradient-descent"], values)[r"\theta _ t"]
     SGD(theta, learning_rate=0.25).step(values["g_t"])
     np.testing.assert_allclose(theta, found, rtol=1e-15)
     np.testing.assert_allclose(found, [1.25, -2.0])
 
 
-@defines("eq-01-tanh")
+@defines("eq-wrong-gradient-tanh")
 def test_the_slope_of_tanh():
     dy, z = np.array([2.0, -3.0]), np.array([0.5, -1.5])
     h = layers.tanh(z)
     values = {r"\frac{\partial L}{\partial h}": dy, "h": h}
-    *_, found = evaluate(EQUATIONS["eq-01-tanh"], values).values()
+    *_, found = evaluate(EQUATIONS["eq-wrong-gradient-tanh"], values).values()
     np.testing.assert_allclose(layers.tanh_backward(dy, h), found, rtol=1e-14)
     np.testing.assert_allclose(found, dy * differences.complex_step(np.tanh, z), rtol=1e-14)
 
@@ -114,64 +114,64 @@ def f(x):
     return x**3 + 2 / x
 
 
-@defines("eq-02-forward", "eq-02-central", "eq-02-richardson")
+@defines("eq-differences-forward", "eq-differences-central", "eq-differences-richardson")
 def test_differences():
     x, h = 1.5, 0.25
     for label, scheme in [
-        ("eq-02-forward", differences.forward),
-        ("eq-02-central", differences.central),
-        ("eq-02-richardson", differences.richardson),
+        ("eq-differences-forward", differences.forward),
+        ("eq-differences-central", differences.central),
+        ("eq-differences-richardson", differences.richardson),
     ]:
         values = {"x": x, "h": h, "f": f, "D": lambda step: differences.central(f, x, step)}
         *_, found = evaluate(EQUATIONS[label], values).values()
         assert found == pytest.approx(scheme(f, x, h), rel=1e-14)
 
 
-@defines("eq-02-forward-optimum")
+@defines("eq-differences-forward-optimum")
 def test_forward_optimum():
-    found = evaluate(EQUATIONS["eq-02-forward-optimum"], {"f": -3.0, "f''": 5.0, r"\eta": 1e-3})
+    found = evaluate(EQUATIONS["eq-differences-forward-optimum"], {"f": -3.0, "f''": 5.0, r"\eta": 1e-3})
     optimum = differences.forward_optimum(-3.0, 5.0, 1e-3)
     assert (found[r"h ^ \ast"], found[r"E ^ \ast"]) == pytest.approx(tuple(optimum), rel=1e-14)
 
 
-@defines("eq-02-central-optimum")
+@defines("eq-differences-central-optimum")
 def test_central_optimum():
-    found = evaluate(EQUATIONS["eq-02-central-optimum"], {"f": 3.0, "f'''": -5.0, r"\eta": 1e-3})
+    found = evaluate(EQUATIONS["eq-differences-central-optimum"], {"f": 3.0, "f'''": -5.0, r"\eta": 1e-3})
     optimum = differences.central_optimum(3.0, -5.0, 1e-3)
     assert (found[r"h ^ \ast"], found[r"E ^ \ast"]) == pytest.approx(tuple(optimum), rel=1e-14)
 
 
-@defines("eq-02-default-step")
+@defines("eq-differences-default-step")
 @pytest.mark.parametrize("scheme", differences.ORDERS)
 @pytest.mark.parametrize("x", [0.3, -1e4])
 def test_default_step(scheme, x):
     values = {"u": 2.0**-53, "p": float(differences.ORDERS[scheme]), "x": x}
-    h = evaluate(EQUATIONS["eq-02-default-step"], values)["h"]
+    h = evaluate(EQUATIONS["eq-differences-default-step"], values)["h"]
     assert differences.default_step(scheme, x) == 2.0 ** round(math.log2(h))
 
 
-@defines("eq-02-estimate")
+@defines("eq-differences-estimate")
 @pytest.mark.parametrize(("roundoff", "noise"), [(1e-2, 0.0), (1e-9, 1e-2)])
 def test_estimate(roundoff, noise):
     x, h = 1.5, 0.25
     values = {"h": h, "u": roundoff, r"\nu": noise, "D": lambda step: differences.central(f, x, step)}
     values |= {"f_+": f(x + h / 4), "f_-": f(x - h / 4)}
-    found = evaluate(EQUATIONS["eq-02-estimate"], values)
+    found = evaluate(EQUATIONS["eq-differences-estimate"], values)
     first = next(differences.estimates(f, x, h, roundoff=roundoff, noise=noise))
     assert (found["R _ 2"], found["E"]) == pytest.approx((first.value, first.error), rel=1e-12)
 
 
-@defines("eq-02-complex-step")
+@defines("eq-differences-complex-step")
 def test_complex_step():
     values = {"x": 1.5, "h": 1e-200, "i": 1j, "f": f, r"\operatorname{Im}": np.imag}
-    *_, found = evaluate(EQUATIONS["eq-02-complex-step"], values).values()
+    *_, found = evaluate(EQUATIONS["eq-differences-complex-step"], values).values()
     assert found == pytest.approx(differences.complex_step(f, 1.5), rel=1e-14)
 
 
 # Chapter 3
 
 
-@defines("eq-03-tolerance")
+@defines("eq-check-tolerance")
 def test_the_tolerance_of_a_probe():
     """Beside the minimum of a parabola far from zero, the loss is small and all terms count."""
     x = np.array([1000.5, 1003.5])
@@ -181,12 +181,12 @@ def test_the_tolerance_of_a_probe():
     for probe, at, slope in zip(report.probes, x, slopes, strict=True):
         terms = slope + 4 * root_mean_square
         values = {"E": probe.error, "S": terms, "u": 2.0**-53, "f''": 2.0, "x": at}
-        found = evaluate(EQUATIONS["eq-03-tolerance"], values)[r"\tau"]
+        found = evaluate(EQUATIONS["eq-check-tolerance"], values)[r"\tau"]
         assert found == pytest.approx(probe.tolerance, rel=1e-9)
         assert found > 1.1 * (4 * probe.error + 4 * 2.0**-53 * terms)
 
 
-@defines("eq-03-tolerance")
+@defines("eq-check-tolerance")
 def test_the_tolerance_of_a_direction_is_made_of_its_terms():
     """A linear loss has no curvature, and the slope along a direction of one number has one term."""
     x = np.array([1.0])
@@ -194,42 +194,42 @@ def test_the_tolerance_of_a_direction_is_made_of_its_terms():
         lambda x: 3 * x.sum(), lambda x: 3 + 0 * x, x, coordinates=0, directions=1
     ).probes
     values = {"E": 0.0, "S": abs(probe.analytic), "u": 2.0**-53, "f''": 0.0, "x": x[0]}
-    beyond_the_error = evaluate(EQUATIONS["eq-03-tolerance"], values)[r"\tau"]
+    beyond_the_error = evaluate(EQUATIONS["eq-check-tolerance"], values)[r"\tau"]
     assert probe.tolerance - 4 * probe.error == pytest.approx(beyond_the_error, rel=1e-3)
 
 
-@defines("eq-03-gap")
+@defines("eq-check-gap")
 def test_the_gap_from_which_jumps_are_extrapolated():
     def kinked(x):
         return f(x) + 3 * abs(x - 1.5)
 
     def gap(h):
-        return evaluate(EQUATIONS["eq-03-gap"], {"x": 1.5, "h": h, "f": kinked})["G ( h )"]
+        return evaluate(EQUATIONS["eq-check-gap"], {"x": 1.5, "h": h, "f": kinked})["G ( h )"]
 
     first = next(differences.estimates(kinked, 1.5, 0.25))
     assert first.jump == pytest.approx(2 * gap(0.25 / 4) - gap(0.25 / 2), rel=1e-12)
 
 
-@defines("eq-03-miss-coordinates")
+@defines("eq-check-miss-coordinates")
 def test_the_probability_that_a_sample_misses_by_counting_all_samples():
     n, b, m = 7, 2, 3
     samples = list(combinations(range(n), m))
     missed = sum(min(sample) >= b for sample in samples) / len(samples)
-    found = evaluate(EQUATIONS["eq-03-miss-coordinates"], {"n": n, "b": b, "m": m})
+    found = evaluate(EQUATIONS["eq-check-miss-coordinates"], {"n": n, "b": b, "m": m})
     assert missed == pytest.approx(*list(found.values())[-1:])
 
 
-@defines("eq-03-miss-directions", "eq-03-detectable")
+@defines("eq-check-miss-directions", "eq-check-detectable")
 def test_an_error_of_the_detectable_size_is_missed_as_often_as_the_report_says():
     report = check_gradient(
         lambda x: (x**3).sum(), lambda x: 3 * x**2, np.arange(1.0, 6.0), directions=4
     )
     tolerance = max(probe.tolerance for probe in report.probes if probe.index is None)
     values = {r"\tau": tolerance, "k": 4, "p": MISS, r"\Phi^{-1}": NormalDist().inv_cdf}
-    least = evaluate(EQUATIONS["eq-03-detectable"], values)[r"e _ { \min }"]
+    least = evaluate(EQUATIONS["eq-check-detectable"], values)[r"e _ { \min }"]
     assert least == pytest.approx(report.detectable(), rel=1e-12)
     values |= {r"\lVert e \rVert": least, r"\operatorname{erf}": math.erf}
-    missed = list(evaluate(EQUATIONS["eq-03-miss-directions"], values).values())[-1]
+    missed = list(evaluate(EQUATIONS["eq-check-miss-directions"], values).values())[-1]
     assert missed == pytest.approx(MISS, rel=1e-9)
 
 
@@ -238,37 +238,37 @@ def test_an_error_of_the_detectable_size_is_missed_as_often_as_the_report_says()
 SUM, MEAN = r"\operatorname{sum}", r"\operatorname{mean}"
 
 
-@defines("eq-04-softmax")
+@defines("eq-backprop-softmax")
 def test_the_softmax_and_its_gradient():
     z, labels = np.random.default_rng(0).standard_normal((5, 3)), np.array([2, 0, 1, 1, 2])
     values = {"z": z, "t": np.eye(3)[labels], "n": 5, "e": math.e}
     values[SUM] = lambda a: a.sum(axis=1, keepdims=True)
-    found = evaluate(EQUATIONS["eq-04-softmax"], values)
+    found = evaluate(EQUATIONS["eq-backprop-softmax"], values)
     loss, gradient = losses.softmax_cross_entropy(z, labels)
     np.testing.assert_allclose(found["d z"], gradient, rtol=1e-13)
     assert -np.log(found["p"][range(5), labels]).mean() == pytest.approx(loss, rel=1e-13)
 
 
-@defines("eq-04-dense")
+@defines("eq-backprop-dense")
 def test_the_dense_layer():
     rng = np.random.default_rng(0)
     x, W, b, dy = (rng.standard_normal(shape) for shape in ((5, 4), (4, 3), 3, (5, 3)))
     values = {"x": x, "W": Matrix(W), "b": b, "dy": dy}
     values |= {r"W^\top": Matrix(W.T), r"x^\top": Matrix(x.T), r"\mathbf{1}^\top": Matrix(np.ones(5))}
-    found = evaluate(EQUATIONS["eq-04-dense"], values)
+    found = evaluate(EQUATIONS["eq-backprop-dense"], values)
     np.testing.assert_allclose(found["y"], layers.dense(x, W, b), rtol=1e-13)
     gradients = layers.dense_backward(dy, x, W)
     for name, gradient in zip(("d x", "d W", "d b"), gradients, strict=True):
         np.testing.assert_allclose(found[name], gradient, rtol=1e-12, atol=1e-14)
 
 
-@defines("eq-04-batch-norm")
+@defines("eq-backprop-batch-norm")
 def test_batch_normalization():
     rng = np.random.default_rng(0)
     x, gamma, beta, dy = (rng.standard_normal(shape) for shape in ((5, 4), 4, 4, (5, 4)))
     values = {"x": x, r"\gamma": gamma, r"\beta": beta, "dy": dy, r"\varepsilon": 0.125}
     values |= {SUM: lambda a: a.sum(axis=0), MEAN: lambda a: a.mean(axis=0)}
-    found = evaluate(EQUATIONS["eq-04-batch-norm"], values)
+    found = evaluate(EQUATIONS["eq-backprop-batch-norm"], values)
     y, cache = batch_norm(x, gamma, beta, eps=0.125)
     np.testing.assert_allclose(found["y"], y, rtol=1e-12)
     gradients = batch_norm_backward(dy, cache)
@@ -276,7 +276,7 @@ def test_batch_normalization():
         np.testing.assert_allclose(found[name], gradient, rtol=1e-11, atol=1e-14)
 
 
-@defines("eq-04-rnn-step", "eq-04-rnn-sums")
+@defines("eq-backprop-rnn-step", "eq-backprop-rnn-sums")
 def test_backpropagation_through_time():
     rng, T = np.random.default_rng(0), 4
     shapes = ((5, T, 2), (5, 3), (2, 3), (3, 3), 3, (5, T, 3))
@@ -286,14 +286,14 @@ def test_backpropagation_through_time():
     dx, dz = {}, {T + 1: np.zeros((5, 3))}
     for t in range(T, 0, -1):
         values = {"dh_t": dh[:, t - 1], "h_t": h[:, t - 1], "dz_{t+1}": dz[t + 1]} | transposed
-        found = evaluate(EQUATIONS["eq-04-rnn-step"], values)
+        found = evaluate(EQUATIONS["eq-backprop-rnn-step"], values)
         dz[t], dx[t] = found["d z _ t"], found["d x _ t"]
     before = [h0, *h.transpose(1, 0, 2)]
     values = {"T": T, "dz_1": dz[1], "dz_t": Series("t", dz)} | transposed
     values[r"\mathbf{1}^\top"] = Matrix(np.ones(5))
     values[r"x_t^\top"] = Series("t", {t: Matrix(x[:, t - 1].T) for t in dx})
     values[r"h_{t-1}^\top"] = Series("t", {t: Matrix(before[t - 1].T) for t in dx})
-    found = evaluate(EQUATIONS["eq-04-rnn-sums"], values)
+    found = evaluate(EQUATIONS["eq-backprop-rnn-sums"], values)
     found["d x"] = np.stack([dx[t] for t in sorted(dx)], axis=1)
     gradients = rnn_backward(dh, cache)
     for name, gradient in zip(("d x", "d h _ 0", "d W _ x", "d W _ h", "d b"), gradients, strict=True):
@@ -303,12 +303,12 @@ def test_backpropagation_through_time():
 # Chapter 5
 
 
-@defines("eq-05-glorot", "eq-05-he")
+@defines("eq-vanishing-glorot", "eq-vanishing-he")
 @pytest.mark.parametrize(
     ("label", "normal", "uniform"),
     [
-        ("eq-05-glorot", initializers.glorot_normal, initializers.glorot_uniform),
-        ("eq-05-he", initializers.he_normal, initializers.he_uniform),
+        ("eq-vanishing-glorot", initializers.glorot_normal, initializers.glorot_uniform),
+        ("eq-vanishing-he", initializers.he_normal, initializers.he_uniform),
     ],
 )
 def test_initializers(label, normal, uniform):
@@ -339,7 +339,7 @@ def by_gate(gates: str, **arrays: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
-@defines("eq-05-lstm", "eq-05-lstm-backward")
+@defines("eq-vanishing-lstm", "eq-vanishing-lstm-backward")
 def test_lstm():
     rng, T = np.random.default_rng(0), 3
     shapes = ((5, T, 2), (5, 3), (5, 3), (2, 12), (3, 12), 12, (5, T, 3))
@@ -348,7 +348,7 @@ def test_lstm():
     steps, before = [], {"h_{t-1}": h0, "c_{t-1}": c0}
     for t in range(T):
         values = RECURRENT | by_gate("ifgo", W_x=Wx, W_h=Wh, b=b) | before | {"x_t": x[:, t]}
-        steps.append(evaluate(EQUATIONS["eq-05-lstm"], values))
+        steps.append(evaluate(EQUATIONS["eq-vanishing-lstm"], values))
         before = {"h_{t-1}": steps[t]["h _ t"], "c_{t-1}": steps[t]["c _ t"]}
         np.testing.assert_allclose(steps[t]["h _ t"], h[:, t], rtol=1e-12)
         np.testing.assert_allclose(steps[t]["c _ t"], cache.c[:, t], rtol=1e-12)
@@ -356,7 +356,7 @@ def test_lstm():
     db, after = np.zeros(12), {"da_{t+1}": np.zeros((5, 12)), "dc_{t+1}": 0.0, "f_{t+1}": 0.0}
     for t in reversed(range(T)):
         values = steps[t] | after | {"dh_t": dh[:, t], r"W_h^\top": Matrix(Wh.T)}
-        found = evaluate(EQUATIONS["eq-05-lstm-backward"], values)
+        found = evaluate(EQUATIONS["eq-vanishing-lstm-backward"], values)
         da = np.hstack([found[f"d a ^ {gate} _ t"] for gate in "ifgo"])
         db += da.sum(axis=0)
         after = {"da_{t+1}": da, "dc_{t+1}": found["d c _ t"], "f_{t+1}": steps[t]["f _ t"]}
@@ -366,7 +366,7 @@ def test_lstm():
     np.testing.assert_allclose(after["dc_{t+1}"] * after["f_{t+1}"], dc0, rtol=1e-11)
 
 
-@defines("eq-05-gru", "eq-05-gru-backward")
+@defines("eq-vanishing-gru", "eq-vanishing-gru-backward")
 def test_gru():
     rng = np.random.default_rng(0)
     shapes = ((5, 1, 2), (5, 3), (2, 9), (3, 9), 9, 9, (5, 1, 3))
@@ -374,9 +374,9 @@ def test_gru():
     h, cache = gru(x, h0, Wx, Wh, bx, bh)
     values = RECURRENT | by_gate("rzn", W_x=Wx, W_h=Wh, b_x=bx, b_h=bh)
     values |= {"x_t": x[:, 0], "h_{t-1}": h0, r"\delta_t": dh[:, 0]}
-    found = evaluate(EQUATIONS["eq-05-gru"], values)
+    found = evaluate(EQUATIONS["eq-vanishing-gru"], values)
     np.testing.assert_allclose(found["h _ t"], h[:, 0], rtol=1e-12)
-    back = evaluate(EQUATIONS["eq-05-gru-backward"], found)
+    back = evaluate(EQUATIONS["eq-vanishing-gru-backward"], found)
     dbx = np.hstack([back[f"d p ^ {gate} _ t"] for gate in "rzn"]).sum(axis=0)
     np.testing.assert_allclose(dbx, gru_backward(dh, cache)[4], rtol=1e-11)
 
@@ -387,12 +387,12 @@ BETA1, BETA2 = 0.9, 0.999
 DECAY = {r"\beta_1": BETA1, r"\beta_2": BETA2}
 
 
-@defines("eq-09-m", "eq-09-v", "eq-09-m-hat", "eq-09-v-hat", "eq-09-update")
+@defines("eq-adam-m", "eq-adam-v", "eq-adam-m-hat", "eq-adam-v-hat", "eq-adam-update")
 def test_adam():
     rng = np.random.default_rng(0)
     theta = rng.standard_normal(3)
     adam = Adam(theta, learning_rate=0.25, eps=0.125)
-    latex = r"\\".join(EQUATIONS[f"eq-09-{name}"] for name in ("m", "v", "m-hat", "v-hat", "update"))
+    latex = r"\\".join(EQUATIONS[f"eq-adam-{name}"] for name in ("m", "v", "m-hat", "v-hat", "update"))
     m, v, by_hand = np.zeros(3), np.zeros(3), theta.copy()
     for t in range(1, 5):
         g = rng.standard_normal(3)
@@ -404,7 +404,7 @@ def test_adam():
         np.testing.assert_allclose(theta, by_hand, rtol=1e-13)
 
 
-@defines("eq-09-eps-hat")
+@defines("eq-adam-eps-hat")
 def test_adam_in_the_form_with_eps_hat():
     theta, eps, t = np.array([2.0]), 0.125, 2
     adam = Adam(theta, learning_rate=0.25, eps=eps)
@@ -413,14 +413,14 @@ def test_adam_in_the_form_with_eps_hat():
     adam.step(np.array([-1.0]))
     values = {r"\theta_{t-1}": before, "m_t": adam.state["m"], "v_t": adam.state["v"], "t": t}
     values |= DECAY | {r"\eta_t": 0.25, r"\hat\varepsilon": eps * (1 - BETA2**t) ** 0.5}
-    found = evaluate(EQUATIONS["eq-09-eps-hat"], values)
+    found = evaluate(EQUATIONS["eq-adam-eps-hat"], values)
     np.testing.assert_allclose(found[r"\theta _ t"], theta, rtol=1e-13)
 
 
-@defines("eq-09-bound")
+@defines("eq-adam-bound")
 @pytest.mark.parametrize("t", [1, 2, 10])
 def test_the_bound_on_adams_step_is_attained_where_cauchy_and_schwarz_are_equal(t):
-    bound = evaluate(EQUATIONS["eq-09-bound"], DECAY | {"t": t})["B _ t"]
+    bound = evaluate(EQUATIONS["eq-adam-bound"], DECAY | {"t": t})["B _ t"]
     theta = np.zeros(1)
     adam = Adam(theta, learning_rate=1.0, eps=0.0)
     for i in range(1, t + 1):
@@ -450,26 +450,26 @@ def run_optimizer(optimizer, evaluate_step, state, steps=3, size=3):
         np.testing.assert_allclose(theta, by_hand, rtol=1e-12)
 
 
-ADAMS_MEANS = r"\\".join(EQUATIONS[f"eq-09-{name}"] for name in ("m", "v", "m-hat", "v-hat"))
+ADAMS_MEANS = r"\\".join(EQUATIONS[f"eq-adam-{name}"] for name in ("m", "v", "m-hat", "v-hat"))
 MOMENTS = {"m _ t": "m_{t-1}", "v _ t": "v_{t-1}"}
 RATES = DECAY | {r"\eta_t": 0.25, r"\varepsilon": 0.125, r"\lambda": 0.5}
 
 
-@defines("eq-11-coupled")
+@defines("eq-family-coupled")
 def test_a_penalty_is_adam_with_another_gradient():
-    latex = ADAMS_MEANS + r"\\" + EQUATIONS["eq-09-update"]
+    latex = ADAMS_MEANS + r"\\" + EQUATIONS["eq-adam-update"]
 
     def step(values):
-        changed = evaluate(EQUATIONS["eq-11-coupled"], RATES | values)[r"\tilde g _ t"]
+        changed = evaluate(EQUATIONS["eq-family-coupled"], RATES | values)[r"\tilde g _ t"]
         return evaluate(latex, RATES | values | {"g_t": changed})
 
     run_optimizer(lambda p: Adam(p, 0.25, eps=0.125, weight_decay=0.5), step, MOMENTS)
 
 
-@defines("eq-11-adamw")
+@defines("eq-family-adamw")
 @pytest.mark.parametrize("alpha", [1.0, 0.125])
 def test_adamw(alpha):
-    latex = ADAMS_MEANS + r"\\" + EQUATIONS["eq-11-adamw"]
+    latex = ADAMS_MEANS + r"\\" + EQUATIONS["eq-family-adamw"]
     run_optimizer(
         lambda p: AdamW(p, 0.25, eps=0.125, weight_decay=Decoupled(0.5, base_rate=alpha)),
         lambda values: evaluate(latex, RATES | {r"\alpha": alpha} | values),
@@ -477,10 +477,10 @@ def test_adamw(alpha):
     )
 
 
-@defines("eq-11-nadam")
+@defines("eq-family-nadam")
 @pytest.mark.parametrize("psi", [0.004, 1.0])
 def test_nadam(psi):
-    latex = ADAMS_MEANS + r"\\" + EQUATIONS["eq-11-nadam"]
+    latex = ADAMS_MEANS + r"\\" + EQUATIONS["eq-family-nadam"]
     products = {0: 1.0}
 
     def step(values):
@@ -492,9 +492,9 @@ def test_nadam(psi):
     run_optimizer(lambda p: Nadam(p, 0.25, eps=0.125, momentum_decay=psi), step, MOMENTS)
 
 
-@defines("eq-11-adamax")
+@defines("eq-family-adamax")
 def test_adamax():
-    latex = EQUATIONS["eq-09-m"] + r"\\" + EQUATIONS["eq-11-adamax"]
+    latex = EQUATIONS["eq-adam-m"] + r"\\" + EQUATIONS["eq-family-adamax"]
     run_optimizer(
         lambda p: Adamax(p, 0.25, eps=0.125),
         lambda values: evaluate(latex, RATES | values),
@@ -504,9 +504,9 @@ def test_adamax():
     )
 
 
-@defines("eq-11-radam")
+@defines("eq-family-radam")
 def test_radam():
-    latex = ADAMS_MEANS + r"\\" + EQUATIONS["eq-11-radam"]
+    latex = ADAMS_MEANS + r"\\" + EQUATIONS["eq-family-radam"]
 
     def step(values):
         if values["t"] > 4:
@@ -520,9 +520,9 @@ def test_radam():
     run_optimizer(lambda p: RAdam(p, 0.25, eps=0.125), step, MOMENTS, steps=6)
 
 
-@defines("eq-11-adabelief")
+@defines("eq-family-adabelief")
 def test_adabelief():
-    latex = r"\\".join(EQUATIONS[name] for name in ("eq-09-m", "eq-09-m-hat", "eq-11-adabelief"))
+    latex = r"\\".join(EQUATIONS[name] for name in ("eq-adam-m", "eq-adam-m-hat", "eq-family-adabelief"))
     run_optimizer(
         lambda p: AdaBelief(p, 0.25, eps=0.125, eps_root=0.0625),
         lambda values: evaluate(latex, RATES | {r"\varepsilon'": 0.0625} | values),
@@ -530,11 +530,11 @@ def test_adabelief():
     )
 
 
-@defines("eq-11-lion")
+@defines("eq-family-lion")
 def test_lion():
     sign = {r"\operatorname{sign}": np.sign}
     run_optimizer(
         lambda p: Lion(p, 0.25, beta1=BETA1, beta2=BETA2, weight_decay=0.5),
-        lambda values: evaluate(EQUATIONS["eq-11-lion"], RATES | sign | values),
+        lambda values: evaluate(EQUATIONS["eq-family-lion"], RATES | sign | values),
         {"m _ t": "m_{t-1}"},
     )

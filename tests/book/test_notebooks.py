@@ -93,7 +93,7 @@ TEXT = dedent(
     mystnb:
       figure:
         caption: A line.
-        name: fig-01-line
+        name: fig-wrong-gradient-line
       image:
         alt: A straight line that rises from the lower left to the upper right corner.
     ---
@@ -103,12 +103,12 @@ TEXT = dedent(
     ```
 
     :::{exercise} One
-    :label: ex-01-one
+    :label: ex-wrong-gradient-one
 
     Add one and one.
     :::
 
-    ```{solution-start} ex-01-one
+    ```{solution-start} ex-wrong-gradient-one
     :class: dropdown
     ```
 
@@ -207,7 +207,7 @@ def test_a_figure_with_no_number_beside_it_is_seen(notebook):
     assert rules.figures(notebook, "01")
 
 
-@pytest.mark.parametrize("label", ["{solution-start} ex-01-one", "{exercise} One", "{solution-end}"])
+@pytest.mark.parametrize("label", ["{solution-start} ex-wrong-gradient-one", "{exercise} One", "{solution-end}"])
 def test_an_exercise_without_a_whole_solution_is_seen(notebook, label):
     (cell,) = (cell for cell in notebook.cells if label in cell.source)
     cell.source = cell.source.replace(label, "{note}")
