@@ -136,7 +136,9 @@ def test_forward_optimum():
 
 @defines("eq-differences-central-optimum")
 def test_central_optimum():
-    found = evaluate(EQUATIONS["eq-differences-central-optimum"], {"f": 3.0, "f'''": -5.0, r"\eta": 1e-3})
+    found = evaluate(
+        EQUATIONS["eq-differences-central-optimum"], {"f": 3.0, "f'''": -5.0, r"\eta": 1e-3}
+    )
     optimum = differences.central_optimum(3.0, -5.0, 1e-3)
     assert (found[r"h ^ \ast"], found[r"E ^ \ast"]) == pytest.approx(tuple(optimum), rel=1e-14)
 

@@ -207,7 +207,9 @@ def test_a_figure_with_no_number_beside_it_is_seen(notebook):
     assert rules.figures(notebook, "01")
 
 
-@pytest.mark.parametrize("label", ["{solution-start} ex-wrong-gradient-one", "{exercise} One", "{solution-end}"])
+@pytest.mark.parametrize(
+    "label", ["{solution-start} ex-wrong-gradient-one", "{exercise} One", "{solution-end}"]
+)
 def test_an_exercise_without_a_whole_solution_is_seen(notebook, label):
     (cell,) = (cell for cell in notebook.cells if label in cell.source)
     cell.source = cell.source.replace(label, "{note}")
