@@ -71,6 +71,7 @@ notebooks: $(READY)
 	touch $(TEXTS)
 	$(BIN)/jupytext --quiet --sync $(TEXTS)
 	$(SINGLE_THREAD) $(BIN)/jupyter nbconvert --log-level WARN --KernelManager.transport_encryption=auto --to notebook --execute --inplace --NotebookExporter.preprocessors=nbconvert.preprocessors.CoalesceStreamsPreprocessor $(NOTEBOOKS)
+	$(BIN)/python book/fold_solutions.py $(NOTEBOOKS)
 	$(BIN)/nbstripout --keep-output --keep-count --keep-id --extra-keys "metadata.language_info metadata.jupytext" $(NOTEBOOKS)
 
 pictures: $(READY)

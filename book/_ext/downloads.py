@@ -5,6 +5,7 @@
 - the whole site, to read without a network.
 """
 
+import re
 import subprocess
 import sys
 import zipfile
@@ -13,20 +14,36 @@ from pathlib import Path
 import nbformat
 from sphinx.application import Sphinx
 
-START, END = "{solution-start}", "{solution-end}"
+SOLVED = re.compile(r"^([:`]{3,})\{solution\}.*?^\1$\n?", re.DOTALL | re.MULTILINE)
+START = re.compile(r"^`{3,}\{solution-start\}", re.MULTILINE)
+END = re.compile(r"^(`{3,})\{solution-end\}\n\1$\n?", re.MULTILINE)
 EPOCH = (1980, 1, 1, 0, 0, 0)  # a zip file of the same contents has the same bytes
+
+
+def outside(text: str, inside: bool) -> tuple[str, bool]:
+    """The part of a cell that is outside of solutions, and whether one is open at its end."""
+    parts = []
+    while text:
+        if inside:
+            end = END.search(text)
+            text, inside = (text[end.end() :], False) if end else ("", True)
+        else:
+            start = START.search(text)
+            parts.append(text[: start.start()] if start else text)
+            text, inside = (text[start.end() :], True) if start else ("", False)
+    return SOLVED.sub("", "".join(parts)).strip(), inside
 
 
 def without_solutions(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     """A copy in which the exercises are left and their solutions, with all their cells, are gone."""
     kept, inside = [], False
     for cell in notebook.cells:
-        is_text = cell.cell_type == "markdown"
-        inside = inside or (is_text and START in cell.source)
-        if not inside and not (is_text and "{solution}" in cell.source):
+        if cell.cell_type == "markdown":
+            text, inside = outside(cell.source, inside)
+            if text:
+                kept.append({**cell, "source": text})
+        elif not inside:
             kept.append(cell)
-        if is_text and END in cell.source:
-            inside = False
     return nbformat.from_dict({**notebook, "cells": kept})
 
 

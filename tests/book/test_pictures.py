@@ -1,17 +1,14 @@
 """Pictures of the front page and the README are those that the notebooks hold."""
 
-import importlib.util
 import re
 
 import nbformat
 import numpy as np
+import pictures
 import pytest
 from notebook_rules import ROOT
 from PIL import Image
 
-spec = importlib.util.spec_from_file_location("pictures", ROOT / "book" / "pictures.py")
-pictures = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(pictures)
 MADE = pictures.pictures()
 
 
