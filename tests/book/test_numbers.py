@@ -17,7 +17,6 @@ TOO_LONG = {
     "a-wrong-gradient-still-learns",
     "adam",
     "backpropagation-by-hand",
-    "finite-differences",
     "relatives-of-adam",
     "the-gradient-check",
     "vanishing-and-exploding",
