@@ -93,7 +93,8 @@ class GradientReport:
     probes : tuple of Probe
         Every comparison that was made.
     parameters : int
-        How many numbers the gradient has.
+        How many numbers of the gradient are checked: all but those held fixed by ``frozen=`` or by
+        equal bounds.
     norm : float
         The Euclidean norm of the claimed gradient.
     evaluations : int

@@ -47,7 +47,7 @@ STAYS_THE_SAME = (
     "grad(theta) stays the same when theta moves, though the slopes of the loss do not: it does not look"
     " at its argument (stored activations, other parameters, a factor left out?)."
 )
-WRONG_BESIDE = (
+WRONG_NEARBY = (
     "right at theta only: at a point beside it grad disagrees with the loss{}. Does grad read other"
     " arrays than its argument? Check there, too."
 )
