@@ -248,7 +248,7 @@ class Objective:
         try:
             what = memory.varying_gradient(self.counted(self.loss), claimed, self.theta, moved)
         except Exception:  # outside of the functions' domain: no advice is worth an error
-            what = memory.RANDOM
+            return "it is not a function of theta."
         return f"it is not a function of theta. {what}"
 
     def line_for_noise(self, least: float) -> Line:

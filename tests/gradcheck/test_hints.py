@@ -442,6 +442,22 @@ def test_a_solver_that_stops_early_and_differences_that_show():
     assert "a solver that stops early" in report.hints[0]
 
 
+@pytest.mark.parametrize("stop", [1e-4, 1e-6])
+def test_a_linear_solver_that_stops_early_and_is_off_by_nearly_the_same_part(stop):
+    A = np.array([[4.0, 1, 0], [1, 5, 2], [0, 2, 6]])
+
+    def solve(b):
+        z = np.zeros(3)
+        while np.abs(A @ z - b).max() > stop:
+            z = (b - A @ z) / np.diag(A) + z
+        return z
+
+    report = check_gradient(
+        lambda b: (solve(b) ** 2).sum(), lambda b: 2 * np.linalg.solve(A.T, solve(b)), np.arange(1.0, 4)
+    )
+    assert report.verdict != "fail" or "a solver that stops early" in report.hints[0]
+
+
 @pytest.mark.parametrize("size", [1e-7, 1e-6, 1e-4])
 @pytest.mark.parametrize("seed", range(5))
 def test_small_constant_factors_are_no_epsilon(size, seed):

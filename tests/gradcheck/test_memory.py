@@ -109,7 +109,7 @@ def test_random_losses_are_told_to_fix_the_seed(loss):
     assert "Fix the seed: draw masks and noise once, outside." in problem(loss, one_layer_grad)
 
 
-@pytest.mark.parametrize("period", [2, 3])
+@pytest.mark.parametrize("period", [2, 3, 4])
 def test_a_batch_in_every_call(period):
     batches = itertools.cycle(range(period))
     text = problem(lambda w: np.tanh(X @ w)[next(batches)].sum(), one_layer_grad)
@@ -156,7 +156,48 @@ class Cached:
         return one_layer_grad(self.w)
 
 
-@pytest.mark.parametrize("kind", [Layer, Cached])
+class Stacked:
+    """Backward takes from a stack what forward has put there."""
+
+    def __init__(self):
+        self.stack = []
+
+    def forward(self, w):
+        self.stack.append(np.tanh(X @ w))
+        return self.stack[-1].sum()
+
+    def backward(self, w):
+        return X.T @ (1 - self.stack.pop() ** 2)
+
+
+class Freed:
+    """Backward frees the memory of what it has read."""
+
+    def forward(self, w):
+        self.h = np.tanh(X @ w)
+        return self.h.sum()
+
+    def backward(self, w):
+        h = self.h
+        del self.h
+        return X.T @ (1 - h**2)
+
+
+class Spent:
+    """Backward takes the numbers and leaves None."""
+
+    h = None
+
+    def forward(self, w):
+        self.h = np.tanh(X @ w)
+        return self.h.sum()
+
+    def backward(self, w):
+        h, self.h = self.h, None
+        return X.T @ (1 - h**2)
+
+
+@pytest.mark.parametrize("kind", [Layer, Cached, Freed, Spent, Stacked])
 def test_a_gradient_that_reads_a_cache(kind):
     layer = kind()
     text = problem(layer.forward, layer.backward)
@@ -287,6 +328,11 @@ def remarks_on_memory(report):
 def test_the_remark_names_what_did_not_move():
     (note,) = remarks_on_memory(check_gradient(two_layers, WHOLLY, THETA))
     assert "does not move with theta in theta['W'], theta['V']" in note
+    there = np.array([0.5, 0.7])
+    (note,) = remarks_on_memory(
+        check_gradient(lambda w: (w**3).sum(), lambda w: 3 * there**2, there.copy())
+    )
+    assert "disagrees with the loss, and does not move with theta. Does" in note
     (note,) = remarks_on_memory(check_gradient(two_layers, PARTLY, THETA))
     assert "does not move" not in note
 
