@@ -8,6 +8,7 @@ estimated, for every probe, from the values that the quotient is made of.
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import replace
 from math import inf
 from typing import Any
 
@@ -29,6 +30,10 @@ from optimlib.gradcheck.scales import norm
 from optimlib.trees import Tree
 
 NOTHING_PROBED = "nothing was probed: coordinates and directions are both 0"
+AGREES_CLOSE_BY = (
+    "all slopes are zero at theta (a minimum?), and grad was tested at a point close by, too"
+)
+FAILS_CLOSE_BY = "at a point close by, where the loss has slopes, grad disagrees with it: check there"
 FEW = 20  # up to so many parameters are all probed one by one
 COARSE = 2**8  # so many roundings of the loss are a word in the report
 
@@ -99,7 +104,7 @@ def check_gradient(
     GradientReport
         Its `verdict` is "pass"; "fail"; "kink" where all disagreement is at kinks of the loss, and
         the gradient lies between the slopes on both sides; or "inconclusive" where the loss is too
-        coarse to tell, or not a function of its argument.
+        coarse to tell, or not a function of its argument, or has no slope at theta and close by.
 
     Raises
     ------
@@ -133,7 +138,7 @@ def check_gradient(
         frozen=frozen,
     )
     report, objective = _compared(loss, grad, theta, options)
-    return with_memory(report, objective)
+    return with_memory(_with_slopes_close_by(report, objective, options), objective)
 
 
 def compare(loss: Loss, grad: Gradient, theta: Tree, **options: Any) -> GradientReport:
@@ -192,7 +197,7 @@ def _with_doubts_settled(prober: Prober, directions: int | None) -> Prober:
         prober.overrule("inconclusive")
         return prober
     try:
-        close_by = prober.objective.close_by()
+        close_by = prober.objective.at(prober.objective.point_close_by())
     except (ArithmeticError, ValueError):  # outside of the functions' domain
         prober.overrule("inconclusive")
         return prober
@@ -205,6 +210,39 @@ def _with_doubts_settled(prober: Prober, directions: int | None) -> Prober:
         return second
     prober.overrule("inconclusive" if close_by.problem or second.has("inconclusive") else "kink")
     return prober
+
+
+def _with_slopes_close_by(
+    report: GradientReport, objective: Objective, options: Options
+) -> GradientReport:
+    """Where no slope at theta can be tested, the report with what a point close by says.
+
+    At a minimum all slopes are zero, and a wrong formula may well give these zeros. A loss that bends
+    has slopes close by, which show it; one that is constant, or drowns in its roundings, has none.
+    """
+    if report.problem or not report.tested_nothing or {p.verdict for p in report.probes} != {"pass"}:
+        return report
+    prober = _probes_close_by(objective, options, report.parameters)
+    report = replace(report, evaluations=objective.evaluations)
+    if prober is None:
+        return report
+    if prober.has("fail"):
+        return replace(report, notes=(*report.notes, FAILS_CLOSE_BY))
+    if not prober.tested or {p.verdict for p in prober.probes} != {"pass"}:
+        return report
+    untested = tuple(f"theta{path}" for path in prober.untested())
+    return replace(report, untested=untested, notes=(*report.notes, AGREES_CLOSE_BY))
+
+
+def _probes_close_by(objective: Objective, options: Options, size: int) -> Prober | None:
+    """Probes at a point close by, or None if the loss is as high there as it is at theta."""
+    try:
+        point = objective.point_close_by()
+        if not objective.moves_to(point) or (close_by := objective.at(point)).problem:
+            return None
+        return _probe(Prober(close_by, options.executor), options.coordinates, options.directions, size)
+    except Exception:  # outside of the functions' domain: nothing can be tested there
+        return None
 
 
 def _report(prober: Prober, size: int, problem: str) -> GradientReport:

@@ -267,8 +267,8 @@ class Objective:
         inwards, farthest, _ = self.bounds.inwards(direction, FAR)
         return Line(self.loss, self.point, [d if d is None else farthest / FAR * d for d in inwards])
 
-    def close_by(self) -> Objective:
-        """An objective at a random point close to theta, where its kinks are not."""
+    def point_close_by(self) -> Tree:
+        """A random point close to theta, where its kinks are not."""
         size = self.roundoff**0.25  # far enough for steps that stay on one side of a kink
         direction: list[np.ndarray | None] = [
             free * self.rng.standard_normal(leaf.shape)
@@ -276,11 +276,20 @@ class Objective:
         ]
         inwards, distance, _ = self.bounds.inwards(direction, size)
         shifts = iter(inwards)
-        moved = map_tree(
+        return map_tree(
             lambda leaf: np.asarray(leaf + distance * np.asarray(next(shifts)), leaf.dtype), self.theta
         )
-        bounds = self.bounds.at(moved)
-        return Objective(self.loss, self.grad, moved, bounds, self.rng, self.accuracy, self.calls)
+
+    def at(self, point: Tree) -> Objective:
+        """The objective at another point, with the same counter of calls."""
+        bounds = self.bounds.at(point)
+        return Objective(self.loss, self.grad, point, bounds, self.rng, self.accuracy, self.calls)
+
+    def moves_to(self, point: Tree) -> bool:
+        """Whether the loss has another value at another point, by more than its errors."""
+        self.evaluations += 1
+        value = evaluate_anywhere(self.loss, copy_tree(point))
+        return abs(value - self.value) > max(self.noise, self.roundoff * abs(self.value))
 
     def central(self, path: str, index: tuple[int, ...], h: float) -> float:
         """The central difference of the loss at one place, or NaN: for the report's curve."""

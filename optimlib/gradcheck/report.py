@@ -106,7 +106,8 @@ class GradientReport:
     notes : tuple of str
         What else was noticed about the loss or the gradient, one sentence each.
     untested : tuple of str
-        The leaves, such as ``theta['W']``, whose slopes are zero or lost in round-off.
+        The leaves, such as ``theta['W']``, whose slopes are zero or lost in round-off: at theta, or, if
+        all of them are, at a point close by.
     gradient : tuple of (str, numpy.ndarray)
         The claimed gradient, as ``(path, leaf)`` pairs.
     central : callable or None
