@@ -49,11 +49,11 @@ def missing_mask(unexplained: list[Leaf], leaves: list[Leaf]) -> Iterator[Findin
         ratio = nearest_whole_factor(rest) or common_ratio([rest]) if rest.failed.any() else 1.0
         if ratio is None:
             continue
-        beside = "right" if ratio == 1 else f"{fraction(ratio)} times numeric"
+        elsewhere = "right" if ratio == 1 else f"{fraction(ratio)} times numeric"
         yield (
             [leaf],
             f"the loss has no slope at {indices(_failed_places(leaf.only(flat)))}, where analytic is not"
-            f" 0, and analytic is {beside} at {counted(int(rest.sloping.sum()), 'other probe')};"
+            f" 0, and analytic is {elsewhere} at {counted(int(rest.sloping.sum()), 'other probe')};"
             " usually a mask of the loss that the gradient lacks",
         )
 
