@@ -201,7 +201,7 @@ class Objective:
         again = line(h)  # two masks may agree by chance at theta
         wavering = max(
             self.loss_wavering("loss(theta)", self.value, known[0.0]),
-            self.loss_wavering("the loss beside theta", known[h], again),
+            self.loss_wavering("the loss near theta", known[h], again),
         )
         claim_noise = self.gradient_wavering()
 
