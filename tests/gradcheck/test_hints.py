@@ -485,6 +485,24 @@ def test_a_wrong_leaf_beside_a_nearly_right_one_is_no_epsilon():
     assert not any("epsilon" in hint for hint in hints(loss, grad, theta))
 
 
+# Reversed
+
+
+def test_a_kernel_of_one_axis_that_should_be_flipped():
+    signal = np.random.default_rng(0).standard_normal(15)
+
+    def loss(k):
+        return (np.convolve(signal, k, "valid") ** 2).sum()
+
+    def unflipped(k):
+        return 2 * np.correlate(signal, np.convolve(signal, k, "valid"), "valid")
+
+    kernel = np.array([0.3, -0.2, 0.7])
+    assert check_gradient(loss, lambda k: unflipped(k)[::-1].copy(), kernel).passed
+    hint = only(loss, unflipped, kernel)
+    assert "axis 0 reversed; usually a loop in the wrong order, or a kernel that should" in hint
+
+
 # Factors: the cause as a question
 
 

@@ -259,6 +259,34 @@ def test_a_gradient_that_answers_one_call_late():
     assert "grad answers one call late" in problem(one_layer, Late())
 
 
+class Momentum:
+    """An average of the gradient and of what was returned before."""
+
+    def __init__(self, kept, added):
+        self.kept, self.added, self.mean = kept, added, 0.0
+
+    def __call__(self, w):
+        self.mean = self.kept * self.mean + self.added * one_layer_grad(w)
+        return self.mean
+
+
+@pytest.mark.parametrize(("kept", "added"), [(0.9, 0.1), (0.9, 1.0), (0.5, 0.5), (0.999, 0.001), (2, 1)])
+def test_a_gradient_with_a_momentum(kept, added):
+    text = problem(one_layer, Momentum(kept, added))
+    assert "grad keeps something from call to call (a momentum, running means?)" in text
+    assert "seed" not in text
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_random_gradients_keep_nothing(seed):
+    for size in (1, 3):
+        r = np.random.default_rng(seed)
+        advice = memory.varying_gradient(
+            lambda w: 0.0, lambda w, r=r, n=size: [r.standard_normal(n)], np.ones(1), np.ones(1)
+        )
+        assert advice == memory.RANDOM
+
+
 def test_a_random_gradient_is_told_to_fix_the_seed():
     r = np.random.default_rng(0)
 

@@ -18,7 +18,7 @@ Arrays = list[np.ndarray]
 """The leaves of a gradient."""
 
 CALLS = 6  # that are compared: random values rise or fall all the way once in 360 times
-SAME = 1e-9  # relative difference of increments that count as equal
+SAME = 1e-9  # relative difference of increments, or of their ratios, that count as equal
 NOISES = 64  # of the loss: what is less may be chance
 PART = 2**-12  # of the change of slope that the gradient expects: a larger rest is looked into
 QUARTER = (0.2, 0.3)
@@ -42,6 +42,10 @@ READS_THE_LAST_LOSS = (
     "grad reads what the last loss left: run the forward pass inside grad, for the theta it is given."
 )
 ACCUMULATES = "grad adds to what it returned before: start from zeros in every call."
+KEEPS = (
+    "Every call moves it further in one direction: grad keeps something from call to call (a momentum,"
+    " running means?). Start afresh in every call."
+)
 LATE = "grad answers one call late: it returns the gradient of the parameters of the call before."
 STAYS_THE_SAME = (
     "grad(theta) stays the same when theta moves, though the slopes of the loss do not: it does not look"
@@ -107,7 +111,7 @@ def varying_gradient(
         return gradient(theta)
 
     try:
-        _, *calls = [gradient(theta) for _ in range(4)]
+        _, *calls = [gradient(theta) for _ in range(5)]
     except Exception:  # so far a loss was called before every gradient: this is a cache used up
         return READS_THE_LAST_LOSS
     if all(np.array_equal(call, calls[0]) for call in calls):
@@ -119,13 +123,22 @@ def varying_gradient(
         if not np.array_equal(late, right):
             return LATE
         return SETTLING
-    first, second = np.diff(calls, axis=0)
-    if first.any() and np.allclose(first, second, rtol=SAME, atol=SAME * np.abs(first).max()):
-        return ACCUMULATES
+    ratio = _common_ratio(np.diff(calls, axis=0))
+    if ratio:
+        return ACCUMULATES if abs(ratio - 1) <= SAME else KEEPS
     fresh = [gradient_after_loss(theta) for _ in range(3)]
     if all(np.array_equal(one, fresh[0]) for one in fresh):  # taken from a stack
         return READS_THE_LAST_LOSS
     return RANDOM
+
+
+def _common_ratio(steps: np.ndarray) -> float:
+    """The number by which each of three steps is the one before multiplied, or 0."""
+    first, second, third = steps
+    size = np.abs(steps).max()
+    ratio = float(second @ first / (first @ first)) if first.any() else 0.0
+    rests = np.abs([second - ratio * first, third - ratio * second])
+    return ratio if rests.max() <= SAME * size else 0.0
 
 
 def stays_the_same(
