@@ -144,7 +144,9 @@ def _arrangements(g: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
         what = "the last two axes reversed; usually a kernel that should, or should not, be flipped"
         yield what, np.flip(g, (-2, -1))
     for axis in range(g.ndim):
-        kernel = ", or a kernel that should, or should not, be flipped" if g.ndim == 1 else ""
+        kernel = (
+            ", or a kernel that should, or should not, be flipped" if g.ndim == 1 and g.size > 2 else ""
+        )
         yield f"axis {axis} reversed; usually a loop in the wrong order{kernel}", np.flip(g, axis)
         for shift in (1, -1):
             what = f"axis {axis} shifted by {shift}; usually an index that is one off"
