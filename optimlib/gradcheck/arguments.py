@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from inspect import signature
-from numbers import Real
+from math import inf
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -88,8 +89,76 @@ def check_executor(executor: Any) -> None:
         )
 
 
+def check_whole(number: Any, name: str, least: int) -> None:
+    """Refuse what is no whole number, or one below the least that makes sense.
+
+    >>> check_whole(2.0, "directions", 0)
+    Traceback (most recent call last):
+        ...
+    ValueError: directions is 2.0; expected a whole number from 0 on
+    """
+    whole = isinstance(number, Integral) and not isinstance(number, bool)
+    if not (whole and number >= least):
+        raise ValueError(f"{name} is {brief(number)}; expected a whole number from {least} on")
+
+
+def check_accuracy(accuracy: Any) -> None:
+    """Refuse what is no absolute error of the values of a loss.
+
+    >>> check_accuracy("1e-6")
+    Traceback (most recent call last):
+        ...
+    TypeError: accuracy is '1e-6' of type str; expected a finite number from 0 on
+    """
+    expected = "expected a finite number from 0 on"
+    if isinstance(accuracy, bool | np.bool_) or not isinstance(accuracy, Real):
+        kind = type(accuracy).__name__
+        raise TypeError(f"accuracy is {brief(accuracy)} of type {kind}; {expected}")
+    if not 0 <= float(accuracy) < inf:
+        raise ValueError(f"accuracy is {accuracy}; {expected}")
+
+
+def check_progress(progress: Any) -> None:
+    """Refuse what does not say whether progress is shown.
+
+    >>> check_progress("yes")
+    Traceback (most recent call last):
+        ...
+    TypeError: progress is 'yes'; expected True, False or None (a bar after five seconds)
+    """
+    if not (progress is None or isinstance(progress, bool | np.bool_)):
+        raise TypeError(
+            f"progress is {brief(progress)}; expected True, False or None (a bar after five seconds)"
+        )
+
+
+def generator(rng: np.random.Generator | None) -> np.random.Generator:
+    """A source of random numbers, the same one every time unless it is given.
+
+    Raises
+    ------
+    TypeError
+        If it is anything else, such as a seed.
+
+    Examples
+    --------
+    >>> generator(0)
+    Traceback (most recent call last):
+        ...
+    TypeError: rng is 0; expected a numpy.random.Generator, such as np.random.default_rng(0)
+    """
+    rng = np.random.default_rng(0) if rng is None else rng
+    if not isinstance(rng, np.random.Generator):
+        raise TypeError(
+            f"rng is {brief(rng)}; expected a numpy.random.Generator, such as np.random.default_rng(0)"
+        )
+    return rng
+
+
 def check_point(theta: Tree, name: str) -> list[tuple[str, np.ndarray]]:
     """The leaves of a point that can be checked, with their paths.
+
+    The point is only read: its arrays may be read-only, broadcast or mapped from a file.
 
     Raises
     ------
@@ -120,7 +189,7 @@ def check_point(theta: Tree, name: str) -> list[tuple[str, np.ndarray]]:
                 f"{name}{path} has dtype {np.asarray(leaf).dtype}; expected float32 or float64:"
                 " take real and imaginary parts as two arrays"
             )
-    leaves = check_parameters(theta, name)
+    leaves = check_parameters(theta, name, updated=False)
     if not any(leaf.size for _, leaf in leaves):
         raise ValueError(f"{name} is {brief(theta)}; expected at least one number in it")
     return leaves

@@ -7,20 +7,21 @@ estimated, for every probe, from the values that the quotient is made of.
 
 from __future__ import annotations
 
+from contextlib import closing
+from dataclasses import replace
 from math import inf
-from numbers import Integral
 from typing import Any
 
 import numpy as np
 
 from optimlib.gradcheck import diagnosis
-from optimlib.gradcheck.arguments import brief, check_executor, check_function, check_point
-from optimlib.gradcheck.beside import with_memory
+from optimlib.gradcheck.arguments import check_function, check_point, generator
 from optimlib.gradcheck.bounds import Bounds, Frozen, Limits
 from optimlib.gradcheck.lines import Loss
 from optimlib.gradcheck.localisation import find_failures
+from optimlib.gradcheck.memory_check import with_memory
 from optimlib.gradcheck.objective import Gradient, Objective
-from optimlib.gradcheck.options import explaining_options
+from optimlib.gradcheck.options import Options, explaining_options
 from optimlib.gradcheck.probes import Executor, Prober
 from optimlib.gradcheck.progress import Progress
 from optimlib.gradcheck.report import GradientReport
@@ -28,6 +29,11 @@ from optimlib.gradcheck.sampling import budget, some_of_each, spread
 from optimlib.gradcheck.scales import norm
 from optimlib.trees import Tree
 
+NOTHING_PROBED = "nothing was probed: coordinates and directions are both 0"
+AGREES_CLOSE_BY = (
+    "all slopes are zero at theta (a minimum?), and grad was tested at a point close by, too"
+)
+FAILS_CLOSE_BY = "at a point close by, where the loss has slopes, grad disagrees with it: check there"
 FEW = 20  # up to so many parameters are all probed one by one
 COARSE = 2**8  # so many roundings of the loss are a word in the report
 
@@ -63,46 +69,53 @@ def check_gradient(
         The point: float32 or float64 arrays in nested dicts, lists and tuples. It is never changed;
         `loss` and `grad` get copies.
     coordinates
-        How many coordinates of every leaf to probe, chosen at random; with as many as theta has, each.
-        Unless given: all of them if `theta` has at most 20, else as many as are cheap, the leaves
-        taking turns.
+        How many numbers of every leaf to probe one by one, chosen at random: 0 for none, as many as
+        theta has for all. Unless given: all of them if `theta` has at most 20, else as many as fit
+        into the evaluations that a check may take, the leaves taking turns.
     directions
-        How many random directions to probe. Leaves whose gradients differ much in size take turns,
-        in at most three groups. Unless given: none if all coordinates are probed, else 6.
+        How many random directions to probe; 0 for none. Along a direction all parameters move at once,
+        and a wrong number anywhere changes the slope. Where the gradients of the leaves differ much in
+        size, the small ones would not show beside the large ones: the leaves are then parted by size
+        into two or three groups, and each direction moves one group, the groups taking turns. Unless
+        given: none where neither option is given and `theta` has at most 20 parameters, else up to 6,
+        as many as fit into 40 evaluations.
     bounds
         Where the loss may be called: lowest and highest value, each a number or a tree like `theta`.
         At a bound the slope is measured from one side. Where both are equal, the number is held fixed.
     rng
-        Chooses coordinates, directions and steps; ``np.random.default_rng(0)`` unless given.
+        Chooses coordinates, directions and steps; ``np.random.default_rng(0)`` unless given, so that
+        the check is the same every time.
     executor
         Anything with the interface of `concurrent.futures.Executor`, to probe side by side. The
         result is the same. A pool of processes needs a `loss` that can be pickled.
     progress
-        Whether to show how far the check has come: with the package tqdm if it is installed, else in
-        lines. Unless given: once the check has taken five seconds.
+        True shows how far the check has come, with the package tqdm if it is installed, else in lines;
+        False shows nothing. Unless given: shown once the check has taken five seconds.
     accuracy
         How far the values of the loss may be from the right ones, absolutely: of a loss that a solver
-        computes, its tolerance. Unless given, it is estimated.
+        computes, its tolerance. Slopes are not trusted beyond what such errors leave of them. Unless
+        given, and where it is larger than what is given, the error is estimated.
     frozen
-        Which parameters are held fixed: a function of the path of a leaf, such as ``['W']``, that
-        returns True or False, or a tree like `theta` of bools.
+        Which parameters are held fixed, and not checked: a function of the path of a leaf, such as
+        ``['W']``, that returns True or False, or a tree like `theta` of bools.
 
     Returns
     -------
     GradientReport
         Its `verdict` is "pass"; "fail"; "kink" where all disagreement is at kinks of the loss, and
         the gradient lies between the slopes on both sides; or "inconclusive" where the loss is too
-        coarse to tell, or not a function of its argument.
+        coarse to tell, or not a function of its argument, or has no slope at theta and close by.
 
     Raises
     ------
     TypeError
-        If a parameter or a gradient has a dtype that cannot be checked, the loss is no number, or
-        `rng` is no generator.
+        If a parameter or a gradient has a dtype that cannot be checked, the loss is no number, or an
+        option is of a wrong type.
     ValueError
         If theta holds no number that may be moved, or lies outside its bounds, the gradient's structure
         or shapes differ from theta's, a number is NaN or infinite, `loss` or `grad` changes its
-        argument, or `coordinates`, `directions` or `accuracy` is negative.
+        argument, `coordinates` or `directions` is not a whole number from 0 on, or `accuracy` is
+        negative, NaN or infinite.
 
     Examples
     --------
@@ -114,20 +127,18 @@ def check_gradient(
     >>> check_gradient(loss, lambda theta: {"w": theta["w"] ** 2}, theta).verdict
     'fail'
     """
-    report, objective = _probed(
-        loss,
-        grad,
-        theta,
+    options = Options(
         coordinates=coordinates,
         directions=directions,
         bounds=bounds,
-        frozen=frozen,
         rng=rng,
         executor=executor,
         progress=progress,
         accuracy=accuracy,
+        frozen=frozen,
     )
-    return with_memory(report, objective)
+    report, objective = _compared(loss, grad, theta, options)
+    return with_memory(_with_slopes_close_by(report, objective, options), objective)
 
 
 def compare(loss: Loss, grad: Gradient, theta: Tree, **options: Any) -> GradientReport:
@@ -136,53 +147,30 @@ def compare(loss: Loss, grad: Gradient, theta: Tree, **options: Any) -> Gradient
     The functions are not called at other points for the sake of hints: a product with a Jacobian is the
     same at all points, and rightly so.
     """
-    return _probed(loss, grad, theta, **options)[0]
+    return _compared(loss, grad, theta, Options.named(options))[0]
 
 
-@explaining_options
-def _probed(
-    loss: Loss,
-    grad: Gradient,
-    theta: Tree,
-    *,
-    coordinates: int | None = None,
-    directions: int | None = None,
-    bounds: Limits = (-inf, inf),
-    rng: np.random.Generator | None = None,
-    executor: Executor | None = None,
-    progress: bool | None = None,
-    accuracy: float | None = None,
-    frozen: Frozen = None,
+def _compared(
+    loss: Loss, grad: Gradient, theta: Tree, options: Options
 ) -> tuple[GradientReport, Objective]:
     """The report, and the objective that it is about."""
     check_function(loss, "loss", "theta")
     check_function(grad, "grad", "theta")
-    check_executor(executor)
     check_point(theta, "theta")
-    for name, number in (("coordinates", coordinates), ("directions", directions)):
-        whole = isinstance(number, Integral) and not isinstance(number, bool)
-        if number is not None and not (whole and number >= 0):
-            raise ValueError(f"{name} is {number!r}; expected a whole number from 0 on")
-    rng = np.random.default_rng(0) if rng is None else rng
-    if not isinstance(rng, np.random.Generator):
-        raise TypeError(
-            f"rng is {brief(rng)}; expected a numpy.random.Generator, such as np.random.default_rng(0)"
-        )
-    if accuracy is not None and not 0 <= accuracy < inf:
-        raise ValueError(f"accuracy is {accuracy!r}; expected a finite number from 0 on")
-    room = Bounds(theta, bounds, frozen)
+    room = Bounds(theta, options.bounds, options.frozen)
     size = sum(int(free.sum()) for free in room.free)
     if size == 0:
         raise ValueError("all of theta is held fixed; expected at least one number that may be moved")
-    objective = Objective(loss, grad, theta, room, rng, accuracy or 0.0)
-    prober = Prober(objective, executor, Progress(progress))
-    if coordinates == directions == 0:
-        objective.problem = "nothing was probed: coordinates and directions are both 0"
-    if not objective.problem:
-        prober = _probe(prober, coordinates, directions, size)
-        find_failures(prober)
-    prober.progress.close()
-    return _report(prober, size), prober.objective
+    objective = Objective(loss, grad, theta, room, generator(options.rng), options.accuracy or 0.0)
+    problem = objective.problem
+    if options.coordinates == options.directions == 0:
+        problem = problem or NOTHING_PROBED
+    with closing(Progress(options.progress)) as progress:
+        prober = Prober(objective, options.executor, progress)
+        if not problem:
+            prober = _probe(prober, options.coordinates, options.directions, size)
+            find_failures(prober)
+    return _report(prober, size, problem), prober.objective
 
 
 def _probe(prober: Prober, coordinates: int | None, directions: int | None, size: int) -> Prober:
@@ -196,11 +184,11 @@ def _probe(prober: Prober, coordinates: int | None, directions: int | None, size
         prober.probe_affordable(spread(free, most // 4, rng), most)
     else:
         prober.probe_coordinates(some_of_each(free, coordinates, rng))
-    return _beside(prober, directions) if prober.has_doubts() else prober
+    return _with_doubts_settled(prober, directions) if prober.has_doubts() else prober
 
 
-def _beside(prober: Prober, directions: int | None) -> Prober:
-    """Directions close to theta, where directions at theta cross kinks and can't decide.
+def _with_doubts_settled(prober: Prober, directions: int | None) -> Prober:
+    """Directions at a point close by, where directions at theta cross kinks and can't decide.
 
     The slopes of many kinks add up along a direction, some turned upwards and some downwards. So a
     right gradient need not lie between the two slopes there.
@@ -208,26 +196,56 @@ def _beside(prober: Prober, directions: int | None) -> Prober:
     if prober.has("inconclusive"):  # the loss is too coarse here, and so it is close by
         prober.overrule("inconclusive")
         return prober
-    objective = prober.objective
     try:
-        near = objective.beside()
+        close_by = prober.objective.at(prober.objective.point_close_by())
     except (ArithmeticError, ValueError):  # outside of the functions' domain
         prober.overrule("inconclusive")
         return prober
-    second = Prober(near, prober.executor, prober.progress)
-    if not near.problem:
+    second = Prober(close_by, prober.executor, prober.progress)
+    if not close_by.problem:
         second.probe_directions(directions)
     if second.has("fail"):
-        near.evaluations += objective.evaluations
         second.probes = [probe for probe in prober.probes if probe.index is not None] + second.probes
         second.tested |= prober.tested
         return second
-    prober.overrule("inconclusive" if near.problem or second.has("inconclusive") else "kink")
-    objective.evaluations += near.evaluations
+    prober.overrule("inconclusive" if close_by.problem or second.has("inconclusive") else "kink")
     return prober
 
 
-def _report(prober: Prober, size: int) -> GradientReport:
+def _with_slopes_close_by(
+    report: GradientReport, objective: Objective, options: Options
+) -> GradientReport:
+    """Where no slope at theta can be tested, the report with what a point close by says.
+
+    At a minimum all slopes are zero, and a wrong formula may well give these zeros. A loss that bends
+    has slopes close by, which show it; one that is constant, or drowns in its roundings, has none.
+    """
+    if report.problem or not report.tested_nothing or {p.verdict for p in report.probes} != {"pass"}:
+        return report
+    prober = _probes_close_by(objective, options, report.parameters)
+    report = replace(report, evaluations=objective.evaluations)
+    if prober is None:
+        return report
+    if prober.has("fail"):
+        return replace(report, notes=(*report.notes, FAILS_CLOSE_BY))
+    if not prober.tested or {p.verdict for p in prober.probes} != {"pass"}:
+        return report
+    untested = tuple(f"theta{path}" for path in prober.untested())
+    return replace(report, untested=untested, notes=(*report.notes, AGREES_CLOSE_BY))
+
+
+def _probes_close_by(objective: Objective, options: Options, size: int) -> Prober | None:
+    """Probes at a point close by, or None if the loss is as high there as it is at theta."""
+    try:
+        point = objective.point_close_by()
+        if not objective.moves_to(point) or (close_by := objective.at(point)).problem:
+            return None
+        return _probe(Prober(close_by, options.executor), options.coordinates, options.directions, size)
+    except Exception:  # outside of the functions' domain: nothing can be tested there
+        return None
+
+
+def _report(prober: Prober, size: int, problem: str) -> GradientReport:
     """All that was found."""
     objective = prober.objective
     guesses: tuple[str, ...] = ()
@@ -238,7 +256,7 @@ def _report(prober: Prober, size: int) -> GradientReport:
         parameters=size,
         norm=norm(prober.scales.gradient),
         evaluations=objective.evaluations,
-        problem=objective.problem,
+        problem=problem,
         hints=guesses,
         notes=(*objective.notes, *_notes(prober, size)),
         untested=tuple(f"theta{path}" for path in prober.untested()) if prober.probes else (),

@@ -231,19 +231,3 @@ def inner(a: list[np.ndarray], b: list[np.ndarray]) -> float:
 def is_coarser(y: Tree, x: Tree) -> bool:
     """Whether some output is rounded more than the input: float32 inside, float64 outside."""
     return max(map(unit_roundoff, leaves_of(y))) > max(map(unit_roundoff, leaves_of(x)))
-
-
-def generator(rng: np.random.Generator | None) -> np.random.Generator:
-    """A source of random numbers, the same one every time unless it is given.
-
-    Raises
-    ------
-    TypeError
-        If it is anything else, such as a seed.
-    """
-    rng = np.random.default_rng(0) if rng is None else rng
-    if not isinstance(rng, np.random.Generator):
-        raise TypeError(
-            f"rng is {brief(rng)}; expected a numpy.random.Generator, such as np.random.default_rng(0)"
-        )
-    return rng

@@ -14,19 +14,18 @@ from typing import Any
 
 import numpy as np
 
-from optimlib.gradcheck.arguments import brief, check_callable, check_function, check_point
+from optimlib.gradcheck.arguments import brief, check_callable, check_function, check_point, generator
 from optimlib.gradcheck.backward_results import like_inputs
 from optimlib.gradcheck.check import check_gradient
 from optimlib.gradcheck.inner_products import (
     check_product,
     errors_reworded,
     first_change,
-    generator,
     leaves_of,
     reworded,
 )
 from optimlib.gradcheck.report import GradientReport, Probe
-from optimlib.trees import Tree, copy_tree, flatten, map_tree
+from optimlib.trees import Tree, check_parameters, copy_tree, flatten, map_tree
 
 IN_A_LAYER = {"theta": "inputs", "grad(theta)": "the gradient of inputs", "grad": "backward"}
 IN_AN_OBJECT = {
@@ -197,7 +196,10 @@ def check_layer_object(
     if options.get("executor") is not None:
         raise TypeError("executor cannot be used here; expected none: all probes share one layer")
     check_point(x, "x")
-    own = [array for _, array in check_point(parameters, "parameters")] if flatten(parameters) else []
+    if flatten(parameters):
+        check_point(parameters, "parameters")
+        check_parameters(parameters, "parameters", updated=True)  # the check writes into them
+    own = [array for _, array in flatten(parameters)]
     if own and gradients is tuple:
         raise TypeError("gradients is missing; expected a function that returns those of parameters")
     before = [array.copy() for array in own]

@@ -8,12 +8,12 @@ from optimlib.gradcheck.bounds import Bounds
 from optimlib.trees import Tree, flatten, map_tree
 
 
-def near(roundoff: float) -> float:
+def short_distance(roundoff: float) -> float:
     """A distance at which second differences of a loss are well above its roundings."""
     return roundoff ** (1 / 3)
 
 
-def point_beside(theta: Tree, bounds: Bounds, far: float) -> Tree:
+def nearby_point(theta: Tree, bounds: Bounds, far: float) -> Tree:
     """A random point near theta and within its bounds, the same one every time.
 
     The numbers do not all move alike: a softmax would not see that.

@@ -13,7 +13,7 @@ from optimlib.gradcheck.arguments import fitted_gradient
 from optimlib.gradcheck.bounds import Bounds
 from optimlib.gradcheck.diagnosis import memory
 from optimlib.gradcheck.lines import Coordinate, Line, Loss, evaluate, evaluate_anywhere
-from optimlib.gradcheck.nearby import near, point_beside
+from optimlib.gradcheck.nearby import nearby_point, short_distance
 from optimlib.gradcheck.noise import noise_along
 from optimlib.trees import Tree, copy_tree, flatten, map_tree
 
@@ -24,7 +24,19 @@ Leaves = list[tuple[str, np.ndarray]]
 FAR = 6.0  # noise is looked for at up to so many times the parameters' own size
 FAR_OUT = 2**10  # a number of this size may be a date or a count: the loss may vary over lengths of 1
 LAST_DIGITS = 2**10  # two calls may differ by so many roundings: sums in an order that changes
+IN_DOUBLE = "the loss was evaluated in float64, and the gradient as it is, in float32"
 CLOSE = 1e-2  # in float32 and in float64 a loss agrees to this part, if it computes the same
+
+
+class NotAFunctionError(Exception):
+    """Two calls with the same parameters differ by more than their last digits."""
+
+
+class Calls:
+    """How often the loss was called in one check, at whatever point: the only counter."""
+
+    def __init__(self) -> None:
+        self.number = 0
 
 
 class Objective:
@@ -32,6 +44,9 @@ class Objective:
 
     A loss of float32 parameters is evaluated in float64 if it can be: if it accepts such parameters,
     and returns a number that no float32 can hold.
+
+    Two attributes change once an objective is made: `evaluations` grows with every call, and the prober
+    raises `noise` where a probe finds the loss to be coarser than it looked.
 
     Parameters
     ----------
@@ -43,6 +58,8 @@ class Objective:
         Chooses the places where noise is looked for.
     accuracy
         The absolute error of the values of the loss, where the user knows it.
+    calls
+        Counts the calls of the loss; given where another objective of the same check began to count.
 
     Attributes
     ----------
@@ -59,10 +76,11 @@ class Objective:
     claim_noise : list of float
         By how much the numbers of each leaf of the gradient differ between two calls.
     evaluations : int
-        How often the loss was called, by whomever.
+        How often the loss was called in this check. The prober adds what the searches called, which may
+        have run in other processes.
     problem : str
         Why nothing can be compared, or "".
-    notes : list of str
+    notes : tuple of str
         What a reader of the report should know about the loss.
 
     Raises
@@ -89,51 +107,63 @@ class Objective:
         bounds: Bounds,
         rng: np.random.Generator,
         accuracy: float = 0.0,
+        calls: Calls | None = None,
     ) -> None:
         self.loss, self.grad, self.bounds, self.rng = loss, grad, bounds, rng
-        self.accuracy = accuracy
-        self.theta = self.point = copy_tree(theta)
-        self.leaves: Leaves = flatten(self.theta)
-        self.evaluations = 0
-        self.notes: list[str] = []
-        self.value, self.roundoff = self.first_value()
-        self.claim_roundoff = self.roundoff
-        self.use_double()
+        self.accuracy, self.calls = accuracy, calls or Calls()
+        self.theta = copy_tree(theta)
+        self.value, self.claim_roundoff = self.first_value()
+        doubled = self.in_double()
+        self.point, self.value, self.roundoff = doubled or (self.theta, self.value, self.claim_roundoff)
+        self.leaves: Leaves = flatten(self.point)
         self.gradient = self.claimed(self.theta)
-        self.claim_noise = [0.0] * len(self.gradient)
-        self.noise = accuracy
-        self.problem = self.randomness()
+        self.noise, self.claim_noise, self.problem = accuracy, [0.0] * len(self.gradient), ""
+        self.notes: tuple[str, ...] = (IN_DOUBLE,) if doubled else ()
+        try:
+            self.noise, self.claim_noise, wavering = self.errors()
+        except NotAFunctionError as error:
+            self.problem = str(error)
+        else:
+            if wavering:
+                self.notes += (f"two calls of the loss differ by {wavering:.0e}, which counts as noise",)
+
+    @property
+    def evaluations(self) -> int:
+        """How often the loss was called in this check."""
+        return self.calls.number
+
+    @evaluations.setter
+    def evaluations(self, number: int) -> None:
+        self.calls.number = number
 
     def first_value(self) -> tuple[float, float]:
         """The loss at theta, and the unit roundoff of what it computes with."""
         argument = copy_tree(self.theta)
-        arrays = [leaf for _, leaf in flatten(argument)]
+        arrays, before = [leaf for _, leaf in flatten(argument)], flatten(self.theta)
         self.evaluations += 1
         value = evaluate(self.loss, argument)
-        _check_unchanged(argument, arrays, self.leaves, "loss")
+        _check_unchanged(argument, arrays, before, "loss")
         if not isfinite(value):
             raise ValueError(f"loss(theta) is {float(value)}; expected a finite number")
-        coarsest = max(unit_roundoff(leaf) for _, leaf in self.leaves)
+        coarsest = max(unit_roundoff(leaf) for _, leaf in before)
         return float(value), max(coarsest, unit_roundoff(value))
 
-    def use_double(self) -> None:
-        """Evaluate a loss of float32 parameters in float64 from now on, if it can be."""
-        if all(leaf.dtype == np.float64 for _, leaf in self.leaves):
-            return
+    def in_double(self) -> tuple[Tree, float, float] | None:
+        """Theta in float64, the loss and its unit roundoff, if theta is float32 and that can be."""
+        if all(leaf.dtype == np.float64 for _, leaf in flatten(self.theta)):
+            return None
         doubled = map_tree(lambda leaf: leaf.astype(np.float64), self.theta)
         self.evaluations += 1
         try:
             value = evaluate(self.loss, copy_tree(doubled))
         except Exception:  # whatever a loss says to parameters of another dtype
-            return
-        in_double, value = not isinstance(value, np.float32), float(value)
-        if not in_double or float(np.float32(value)) == value:
-            return
+            return None
+        is_double, value = not isinstance(value, np.float32), float(value)
+        if not is_double or float(np.float32(value)) == value:
+            return None
         if not abs(value - self.value) <= CLOSE * abs(self.value):
-            return
-        self.point, self.leaves = doubled, flatten(doubled)
-        self.value, self.roundoff = value, unit_roundoff(1.0)
-        self.notes.append("the loss was evaluated in float64, and the gradient as it is, in float32")
+            return None
+        return doubled, value, unit_roundoff(1.0)
 
     def claimed(self, theta: Tree) -> Leaves:
         """The leaves of the claimed gradient, once they fit those of theta."""
@@ -142,7 +172,7 @@ class Objective:
         gradient = self.grad(argument)
         matched = [np.copy(g) for g in fitted_gradient(gradient, theta)]
         _check_unchanged(argument, arrays, flatten(theta), "grad")
-        return [(path, g) for (path, _), g in zip(self.leaves, matched, strict=True)]
+        return [(path, g) for (path, _), g in zip(flatten(theta), matched, strict=True)]
 
     def counted(self, f: Callable[[Any], float]) -> Callable[[Any], float]:
         """A function that calls the loss once, with its calls counted."""
@@ -153,48 +183,54 @@ class Objective:
 
         return counting
 
-    def randomness(self) -> str:
-        """How a second call with the same parameters differed from the first, or "".
+    def errors(self) -> tuple[float, list[float], float]:
+        """The absolute errors of the loss and of each leaf of the gradient, and the loss's wavering.
 
-        A difference in the last digits is noise. On the way, measure the errors of the loss beyond its
-        last rounding: float32 inside, long sums.
+        A second call with the same parameters may differ in the last digits: that *wavering* is noise.
+        Beside it, the errors of the loss beyond its last rounding are measured: float32 inside, long
+        sums.
+
+        Raises
+        ------
+        NotAFunctionError
+            If a second call differs by more.
         """
         h = 2.0 ** round(0.75 * log2(self.roundoff))  # many roundings, and still next to nothing
         line, far_line = (self.counted(self.line_for_noise(least)) for least in (0.0, 1.0))
         known = {0.0: line(0.0), h: line(h)}
         again = line(h)  # two masks may agree by chance at theta
-        wavering = 0.0
-        for place, first, second in (
-            ("loss(theta)", self.value, known[0.0]),
-            ("the loss beside theta", known[h], again),
-        ):
-            if not isfinite(first) or not isfinite(second):
-                continue
-            if abs(first - second) > LAST_DIGITS * self.roundoff * abs(first):
-                return f"{place} is {first:.9g} and then {second:.9g}: {self.why_loss_varies()}"
-            wavering = max(wavering, abs(first - second))
-        problem = self.gradient_randomness()
-        if problem:
-            return problem
-        if wavering:
-            self.notes.append(f"two calls of the loss differ by {wavering:.0e}, which counts as noise")
+        wavering = max(
+            self.loss_wavering("loss(theta)", self.value, known[0.0]),
+            self.loss_wavering("the loss near theta", known[h], again),
+        )
+        claim_noise = self.gradient_wavering()
 
         def along(distance: float) -> float:
             return known[distance] if distance in known else line(distance)
 
         level = noise_along(along, far_line, h, self.value)
-        self.noise = max(self.accuracy, 4 * wavering, 4 * level)
-        return ""
+        return max(self.accuracy, 4 * wavering, 4 * level), claim_noise, wavering
 
-    def gradient_randomness(self) -> str:
-        """How a second call of the gradient differed from the first by more than its last digits."""
-        second = self.claimed(self.theta)
-        for leaf, ((path, g), (_, h)) in enumerate(zip(self.gradient, second, strict=True)):
+    def loss_wavering(self, place: str, first: float, second: float) -> float:
+        """How far two values of the loss for the same parameters are apart, in their last digits."""
+        if not isfinite(first) or not isfinite(second):
+            return 0.0
+        if abs(first - second) > LAST_DIGITS * self.roundoff * abs(first):
+            values = f"{first:.9g} and then {second:.9g}"
+            raise NotAFunctionError(f"{place} is {values}: {self.why_loss_varies()}")
+        return abs(first - second)
+
+    def gradient_wavering(self) -> list[float]:
+        """How far the numbers of each leaf of a second gradient are off, in their last digits."""
+        errors = []
+        for (path, g), (_, h) in zip(self.gradient, self.claimed(self.theta), strict=True):
             wavering = float(np.abs(g - h).max(initial=0))
             if wavering > LAST_DIGITS * self.claim_roundoff * float(np.abs(g).max(initial=0)):
-                return f"grad(theta){path} differs between two calls: {self.why_gradient_varies()}"
-            self.claim_noise[leaf] = 4 * wavering
-        return ""
+                raise NotAFunctionError(
+                    f"grad(theta){path} differs between two calls: {self.why_gradient_varies()}"
+                )
+            errors.append(4 * wavering)
+        return errors
 
     def why_loss_varies(self) -> str:
         """What to do about a loss that is no function."""
@@ -208,11 +244,11 @@ class Objective:
         def claimed(theta: Tree) -> list[np.ndarray]:
             return [g for _, g in self.claimed(theta)]
 
-        moved = point_beside(self.theta, self.bounds, near(self.claim_roundoff))
+        moved = nearby_point(self.theta, self.bounds, short_distance(self.claim_roundoff))
         try:
-            what = memory.varying_gradient(self.loss, claimed, self.theta, moved)
+            what = memory.varying_gradient(self.counted(self.loss), claimed, self.theta, moved)
         except Exception:  # outside of the functions' domain: no advice is worth an error
-            what = memory.RANDOM
+            return "it is not a function of theta."
         return f"it is not a function of theta. {what}"
 
     def line_for_noise(self, least: float) -> Line:
@@ -231,8 +267,8 @@ class Objective:
         inwards, farthest, _ = self.bounds.inwards(direction, FAR)
         return Line(self.loss, self.point, [d if d is None else farthest / FAR * d for d in inwards])
 
-    def beside(self) -> Objective:
-        """An objective at a random point close to theta, where its kinks are not."""
+    def point_close_by(self) -> Tree:
+        """A random point close to theta, where its kinks are not."""
         size = self.roundoff**0.25  # far enough for steps that stay on one side of a kink
         direction: list[np.ndarray | None] = [
             free * self.rng.standard_normal(leaf.shape)
@@ -240,11 +276,20 @@ class Objective:
         ]
         inwards, distance, _ = self.bounds.inwards(direction, size)
         shifts = iter(inwards)
-        moved = map_tree(
+        return map_tree(
             lambda leaf: np.asarray(leaf + distance * np.asarray(next(shifts)), leaf.dtype), self.theta
         )
-        bounds = self.bounds.at(moved)
-        return Objective(self.loss, self.grad, moved, bounds, self.rng, self.accuracy)
+
+    def at(self, point: Tree) -> Objective:
+        """The objective at another point, with the same counter of calls."""
+        bounds = self.bounds.at(point)
+        return Objective(self.loss, self.grad, point, bounds, self.rng, self.accuracy, self.calls)
+
+    def moves_to(self, point: Tree) -> bool:
+        """Whether the loss has another value at another point, by more than its errors."""
+        self.evaluations += 1
+        value = evaluate_anywhere(self.loss, copy_tree(point))
+        return abs(value - self.value) > max(self.noise, self.roundoff * abs(self.value))
 
     def central(self, path: str, index: tuple[int, ...], h: float) -> float:
         """The central difference of the loss at one place, or NaN: for the report's curve."""

@@ -1,12 +1,26 @@
-"""Options that other packages have, and what this one has in their place."""
+"""The options of a check, and what answers those that only other packages have."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from functools import wraps
 from inspect import Parameter, signature
+from math import inf
 from typing import Any, TypeVar
+
+import numpy as np
+
+from optimlib.gradcheck.arguments import (
+    check_accuracy,
+    check_executor,
+    check_progress,
+    check_whole,
+    generator,
+)
+from optimlib.gradcheck.bounds import Frozen, Limits
+from optimlib.gradcheck.probes import Executor
 
 Check = TypeVar("Check", bound=Callable[..., Any])
 
@@ -48,6 +62,51 @@ ANSWERS = {
 }
 
 
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How a gradient is to be checked: what `optimlib.check_gradient` says of each option holds here.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an option cannot be meant. Bounds and frozen leaves are looked at together with theta
+        (`optimlib.gradcheck.bounds`).
+
+    Examples
+    --------
+    >>> Options(coordinates=-1)
+    Traceback (most recent call last):
+        ...
+    ValueError: coordinates is -1; expected a whole number from 0 on
+    """
+
+    coordinates: int | None = None
+    directions: int | None = None
+    bounds: Limits = (-inf, inf)
+    rng: np.random.Generator | None = None
+    executor: Executor | None = None
+    progress: bool | None = None
+    accuracy: float | None = None
+    frozen: Frozen = None
+
+    def __post_init__(self) -> None:
+        check_executor(self.executor)
+        for name in ("coordinates", "directions"):
+            if getattr(self, name) is not None:
+                check_whole(getattr(self, name), name, least=0)
+        generator(self.rng)
+        if self.accuracy is not None:
+            check_accuracy(self.accuracy)
+        check_progress(self.progress)
+
+    @classmethod
+    def named(cls, options: Mapping[str, Any]) -> Options:
+        """The options with these names; an unknown name is answered."""
+        names = [field.name for field in fields(cls)]
+        refuse_unknown(options, names, names)
+        return cls(**options)
+
+
 def explaining_options(function: Check) -> Check:
     """Let a function answer an unknown keyword with what it has in its place.
 
@@ -66,14 +125,19 @@ def explaining_options(function: Check) -> Check:
 
     @wraps(function)
     def explained(*args: Any, **kwargs: Any) -> Any:
-        for name, value in kwargs.items():
-            if name not in known:
-                given = repr(value)
-                shown = f"{name}={given}" if len(given) <= 20 else f"{name}="
-                raise TypeError(f"{shown} is not an option here: {_answer(name, options)}")
+        refuse_unknown(kwargs, known, options)
         return function(*args, **kwargs)
 
     return explained  # type: ignore[return-value]
+
+
+def refuse_unknown(given: Mapping[str, Any], known: Collection[str], options: list[str]) -> None:
+    """Answer the first keyword that is not known with what the options have in its place."""
+    for name, value in given.items():
+        if name not in known:
+            written = repr(value)
+            shown = f"{name}={written}" if len(written) <= 20 else f"{name}="
+            raise TypeError(f"{shown} is not an option here: {_answer(name, options)}")
 
 
 def _answer(name: str, options: list[str]) -> str:

@@ -10,19 +10,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from numbers import Integral
 from typing import Any
 
 import numpy as np
 
-from optimlib.gradcheck.arguments import check_function, check_point, fitted_gradient
+from optimlib.gradcheck.arguments import (
+    check_function,
+    check_point,
+    check_whole,
+    fitted_gradient,
+    generator,
+)
 from optimlib.gradcheck.check import check_gradient, compare
 from optimlib.gradcheck.inner_products import (
     Function,
     Product,
     check_product,
     cotangent,
-    generator,
     inner,
     leaves_of,
     normal,
@@ -56,10 +60,8 @@ def check_vjp(
     x
         The point: float32 or float64 arrays in nested dicts, lists and tuples. It is never changed;
         the functions get copies.
-    rng
-        Draws `dy` and chooses what is probed; ``np.random.default_rng(0)`` unless given.
-    **options
-        As for `check_gradient`.
+    rng, **options
+        Draws `dy` and chooses what is probed, the same every time unless given; as for `check_gradient`.
 
     Returns
     -------
@@ -167,9 +169,8 @@ def check_jvp(
     check_function(f, "f", "x")
     check_function(jvp, "jvp", "x, dx")
     rng = generator(rng)
-    if isinstance(directions, bool) or not (isinstance(directions, Integral) and directions >= 1):
-        raise ValueError(f"directions is {directions!r}; expected a whole number from 1 on")
-    leaves = check_point(x, "x")
+    check_whole(directions, "directions", 1)
+    coarsest = min((leaf.dtype for _, leaf in check_point(x, "x")), key=lambda dtype: dtype.itemsize)
     y = output(result(f, "f", x=x), "f(x)")
     tangents = [tangent(x, rng) for _ in range(directions)]
 
@@ -186,7 +187,6 @@ def check_jvp(
         fitted = [fitted_gradient(product, y, "jvp(x, dx)", "f(x)") for product in products]
         return np.array([inner(product, leaves_of(dy)) for product in fitted], s.dtype)
 
-    coarsest = min((leaf.dtype for _, leaf in leaves), key=lambda dtype: dtype.itemsize)
     start = np.zeros(directions, coarsest)
     names = {"theta": "s", "grad(theta)": "jvp(x, dx)", "grad": "jvp"}
     report = check_product(compare, along, slopes, start, names, rng, options)
@@ -252,9 +252,8 @@ def check_adjoint(
     dx = normal(x, rng)
     dy = cotangent(output(result(jvp, "jvp", x=x, dx=dx), "jvp(x, dx)"), rng)
     fitted_gradient(result(vjp, "vjp", x=x, dy=dy), x, "vjp(x, dy)", "x")
-    return _adjoint_at(
-        jvp, vjp, x, {"theta": "dx", "grad(theta)": "vjp(x, dy)", "grad": "vjp"}, rng, options
-    )
+    names = {"theta": "dx", "grad(theta)": "vjp(x, dy)", "grad": "vjp"}
+    return _adjoint_at(jvp, vjp, x, names, rng, options)
 
 
 def check_hvp(

@@ -27,7 +27,7 @@ class Progress:
     """
 
     def __init__(self, show: bool | None) -> None:
-        self.show = show
+        self.show = None if show is None else bool(show)
         self.done = self.expected = 0
         self.start = self.last = time.monotonic()
         self.bar: Any = None

@@ -93,7 +93,8 @@ class GradientReport:
     probes : tuple of Probe
         Every comparison that was made.
     parameters : int
-        How many numbers the gradient has.
+        How many numbers of the gradient are checked: all but those held fixed by ``frozen=`` or by
+        equal bounds.
     norm : float
         The Euclidean norm of the claimed gradient.
     evaluations : int
@@ -105,7 +106,8 @@ class GradientReport:
     notes : tuple of str
         What else was noticed about the loss or the gradient, one sentence each.
     untested : tuple of str
-        The leaves, such as ``theta['W']``, whose slopes are zero or lost in round-off.
+        The leaves, such as ``theta['W']``, whose slopes are zero or lost in round-off: at theta, or, if
+        all of them are, at a point close by.
     gradient : tuple of (str, numpy.ndarray)
         The claimed gradient, as ``(path, leaf)`` pairs.
     central : callable or None

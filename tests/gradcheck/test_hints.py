@@ -442,6 +442,22 @@ def test_a_solver_that_stops_early_and_differences_that_show():
     assert "a solver that stops early" in report.hints[0]
 
 
+@pytest.mark.parametrize("stop", [1e-4, 1e-6])
+def test_a_linear_solver_that_stops_early_and_is_off_by_nearly_the_same_part(stop):
+    A = np.array([[4.0, 1, 0], [1, 5, 2], [0, 2, 6]])
+
+    def solve(b):
+        z = np.zeros(3)
+        while np.abs(A @ z - b).max() > stop:
+            z = (b - A @ z) / np.diag(A) + z
+        return z
+
+    report = check_gradient(
+        lambda b: (solve(b) ** 2).sum(), lambda b: 2 * np.linalg.solve(A.T, solve(b)), np.arange(1.0, 4)
+    )
+    assert report.verdict != "fail" or "a solver that stops early" in report.hints[0]
+
+
 @pytest.mark.parametrize("size", [1e-7, 1e-6, 1e-4])
 @pytest.mark.parametrize("seed", range(5))
 def test_small_constant_factors_are_no_epsilon(size, seed):
@@ -467,6 +483,24 @@ def test_a_wrong_leaf_beside_a_nearly_right_one_is_no_epsilon():
         return {"a": np.cos(t["a"]) + 1e-6 * t["a"] ** 3, "b": np.exp(t["b"])}
 
     assert not any("epsilon" in hint for hint in hints(loss, grad, theta))
+
+
+# Reversed
+
+
+def test_a_kernel_of_one_axis_that_should_be_flipped():
+    signal = np.random.default_rng(0).standard_normal(15)
+
+    def loss(k):
+        return (np.convolve(signal, k, "valid") ** 2).sum()
+
+    def unflipped(k):
+        return 2 * np.correlate(signal, np.convolve(signal, k, "valid"), "valid")
+
+    kernel = np.array([0.3, -0.2, 0.7])
+    assert check_gradient(loss, lambda k: unflipped(k)[::-1].copy(), kernel).passed
+    hint = only(loss, unflipped, kernel)
+    assert "axis 0 reversed; usually a loop in the wrong order, or a kernel that should" in hint
 
 
 # Factors: the cause as a question

@@ -109,7 +109,7 @@ def test_random_losses_are_told_to_fix_the_seed(loss):
     assert "Fix the seed: draw masks and noise once, outside." in problem(loss, one_layer_grad)
 
 
-@pytest.mark.parametrize("period", [2, 3])
+@pytest.mark.parametrize("period", [2, 3, 4])
 def test_a_batch_in_every_call(period):
     batches = itertools.cycle(range(period))
     text = problem(lambda w: np.tanh(X @ w)[next(batches)].sum(), one_layer_grad)
@@ -156,7 +156,48 @@ class Cached:
         return one_layer_grad(self.w)
 
 
-@pytest.mark.parametrize("kind", [Layer, Cached])
+class Stacked:
+    """Backward takes from a stack what forward has put there."""
+
+    def __init__(self):
+        self.stack = []
+
+    def forward(self, w):
+        self.stack.append(np.tanh(X @ w))
+        return self.stack[-1].sum()
+
+    def backward(self, w):
+        return X.T @ (1 - self.stack.pop() ** 2)
+
+
+class Freed:
+    """Backward frees the memory of what it has read."""
+
+    def forward(self, w):
+        self.h = np.tanh(X @ w)
+        return self.h.sum()
+
+    def backward(self, w):
+        h = self.h
+        del self.h
+        return X.T @ (1 - h**2)
+
+
+class Spent:
+    """Backward takes the numbers and leaves None."""
+
+    h = None
+
+    def forward(self, w):
+        self.h = np.tanh(X @ w)
+        return self.h.sum()
+
+    def backward(self, w):
+        h, self.h = self.h, None
+        return X.T @ (1 - h**2)
+
+
+@pytest.mark.parametrize("kind", [Layer, Cached, Freed, Spent, Stacked])
 def test_a_gradient_that_reads_a_cache(kind):
     layer = kind()
     text = problem(layer.forward, layer.backward)
@@ -216,6 +257,34 @@ def test_a_gradient_that_answers_one_call_late():
             return g
 
     assert "grad answers one call late" in problem(one_layer, Late())
+
+
+class Momentum:
+    """An average of the gradient and of what was returned before."""
+
+    def __init__(self, kept, added):
+        self.kept, self.added, self.mean = kept, added, 0.0
+
+    def __call__(self, w):
+        self.mean = self.kept * self.mean + self.added * one_layer_grad(w)
+        return self.mean
+
+
+@pytest.mark.parametrize(("kept", "added"), [(0.9, 0.1), (0.9, 1.0), (0.5, 0.5), (0.999, 0.001), (2, 1)])
+def test_a_gradient_with_a_momentum(kept, added):
+    text = problem(one_layer, Momentum(kept, added))
+    assert "grad keeps something from call to call (a momentum, running means?)" in text
+    assert "seed" not in text
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_random_gradients_keep_nothing(seed):
+    for size in (1, 3):
+        r = np.random.default_rng(seed)
+        advice = memory.varying_gradient(
+            lambda w: 0.0, lambda w, r=r, n=size: [r.standard_normal(n)], np.ones(1), np.ones(1)
+        )
+        assert advice == memory.RANDOM
 
 
 def test_a_random_gradient_is_told_to_fix_the_seed():
@@ -287,6 +356,11 @@ def remarks_on_memory(report):
 def test_the_remark_names_what_did_not_move():
     (note,) = remarks_on_memory(check_gradient(two_layers, WHOLLY, THETA))
     assert "does not move with theta in theta['W'], theta['V']" in note
+    there = np.array([0.5, 0.7])
+    (note,) = remarks_on_memory(
+        check_gradient(lambda w: (w**3).sum(), lambda w: 3 * there**2, there.copy())
+    )
+    assert "disagrees with the loss, and does not move with theta. Does" in note
     (note,) = remarks_on_memory(check_gradient(two_layers, PARTLY, THETA))
     assert "does not move" not in note
 

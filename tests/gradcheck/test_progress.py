@@ -2,8 +2,10 @@
 
 import sys
 
+import numpy as np
 import pytest
 
+from optimlib import check_gradient
 from optimlib.gradcheck import progress
 from optimlib.gradcheck.progress import Progress
 
@@ -49,3 +51,35 @@ def test_more_probes_may_be_expected_later(monkeypatch, capsys):
     counted.close()
     assert (counted.done, counted.expected) == (4, 4)
     assert "4/4" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_the_bar_is_closed_when_the_loss_raises(error, monkeypatch):
+    bars, calls = [], []
+
+    class Bar:
+        total, n, is_open = 0, 0, True
+
+        def __init__(self):
+            bars.append(self)
+
+        def update(self, count):
+            self.n += count
+
+        def refresh(self):
+            pass
+
+        def close(self):
+            self.is_open = False
+
+    def loss(x):
+        calls.append(None)
+        if len(calls) > 80:
+            raise error
+        return (x**3).sum()
+
+    monkeypatch.setattr(progress, "_bar", Bar)
+    with pytest.raises(error):
+        check_gradient(loss, lambda x: 3 * x**2, np.linspace(1, 2, 200), progress=True, coordinates=200)
+    assert [bar.is_open for bar in bars] == [False]
+    assert bars[0].total == bars[0].n > 0

@@ -8,6 +8,8 @@ import pytest
 from optimlib import check_gradient, check_vjp
 from optimlib.gradcheck.diagnosis import shape_hint
 
+BATCH = "the first axis (the batch?)"
+
 
 @pytest.mark.parametrize(
     ("received", "expected", "words"),
@@ -37,6 +39,19 @@ from optimlib.gradcheck.diagnosis import shape_hint
         ((3, 32, 4), (3, 4), "the sum over axis 1 is missing?"),
         ((), (3,), "summed over axis 0, which the parameter has?"),
         ((4,), (4, 5), "summed over axis 1, which the parameter has?"),
+        ((1,), (3,), "summed over axis 0, which the parameter has?"),
+        ((1, 3), (4, 3), "summed over axis 0, which the parameter has?"),
+        ((1, 4, 1), (2, 4, 3), "summed over axes 0, 2, which the parameter has?"),
+        (
+            (3, 3),
+            (3,),
+            f"the sum over {BATCH} is missing, or this is a Jacobian, still to be multiplied?",
+        ),
+        (
+            (2, 5, 2, 5),
+            (2, 5),
+            "the sum over the first 2 axes is missing, or this is a Jacobian, still to be multiplied?",
+        ),
         ((6,), (2, 3), "another shape of the same size: reshaped?"),
         ((4, 3), (2, 6), "another shape of the same size: reshaped?"),
     ],
@@ -58,6 +73,8 @@ def test_shapes_that_suggest_something(received, expected, words):
         ((0,), (3,)),
         ((5, 5), (5, 6)),
         ((2, 2, 2), (3, 3)),
+        ((1, 3), (4, 5)),
+        ((1, 4), (4, 4, 2)),
     ],
 )
 def test_shapes_that_suggest_nothing(received, expected):

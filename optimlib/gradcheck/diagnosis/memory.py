@@ -18,7 +18,7 @@ Arrays = list[np.ndarray]
 """The leaves of a gradient."""
 
 CALLS = 6  # that are compared: random values rise or fall all the way once in 360 times
-SAME = 1e-9  # relative difference of increments that count as equal
+SAME = 1e-9  # relative difference of increments, or of their ratios, that count as equal
 NOISES = 64  # of the loss: what is less may be chance
 PART = 2**-12  # of the change of slope that the gradient expects: a larger rest is looked into
 QUARTER = (0.2, 0.3)
@@ -42,16 +42,20 @@ READS_THE_LAST_LOSS = (
     "grad reads what the last loss left: run the forward pass inside grad, for the theta it is given."
 )
 ACCUMULATES = "grad adds to what it returned before: start from zeros in every call."
+KEEPS = (
+    "Every call moves it further in one direction: grad keeps something from call to call (a momentum,"
+    " running means?). Start afresh in every call."
+)
 LATE = "grad answers one call late: it returns the gradient of the parameters of the call before."
 STAYS_THE_SAME = (
     "grad(theta) stays the same when theta moves, though the slopes of the loss do not: it does not look"
     " at its argument (stored activations, other parameters, a factor left out?)."
 )
-WRONG_BESIDE = (
+WRONG_NEARBY = (
     "right at theta only: at a point beside it grad disagrees with the loss{}. Does grad read other"
     " arrays than its argument? Check there, too."
 )
-UNMOVED = ", and does not move with theta in {}"
+UNMOVED = ", and does not move with theta"
 
 
 def varying_loss(values: Sequence[float]) -> str:
@@ -69,7 +73,7 @@ def varying_loss(values: Sequence[float]) -> str:
         return SETTLING
     if np.allclose(differences, differences[0], rtol=SAME, atol=1e-14 * abs(values[0])):
         return GROWING
-    for period in (2, 3):
+    for period in range(2, CALLS - 1):  # two values at least come back
         if values[period:] == values[:-period]:
             return REPEATING.format(period)
     if (differences > 0).all() or (differences < 0).all():
@@ -102,12 +106,16 @@ def varying_gradient(
     def gradient(at: Tree) -> np.ndarray:
         return np.concatenate([np.ravel(leaf).astype(np.float64) for leaf in grad(copy_tree(at))])
 
-    _, *calls = [gradient(theta) for _ in range(4)]
+    def gradient_after_loss(at: Tree) -> np.ndarray:
+        loss(copy_tree(at))
+        return gradient(theta)
+
+    try:
+        _, *calls = [gradient(theta) for _ in range(5)]
+    except Exception:  # so far a loss was called before every gradient: this is a cache used up
+        return READS_THE_LAST_LOSS
     if all(np.array_equal(call, calls[0]) for call in calls):
-        after = []
-        for point in (moved, theta, moved):
-            loss(copy_tree(point))
-            after.append(gradient(theta))
+        after = [gradient_after_loss(at) for at in (moved, theta, moved)]
         if np.array_equal(after[0], after[2]) and not np.array_equal(after[0], after[1]):
             return READS_THE_LAST_LOSS
         gradient(moved)
@@ -115,10 +123,22 @@ def varying_gradient(
         if not np.array_equal(late, right):
             return LATE
         return SETTLING
-    first, second = np.diff(calls, axis=0)
-    if first.any() and np.allclose(first, second, rtol=SAME, atol=SAME * np.abs(first).max()):
-        return ACCUMULATES
+    ratio = _common_ratio(np.diff(calls, axis=0))
+    if ratio:
+        return ACCUMULATES if abs(ratio - 1) <= SAME else KEEPS
+    fresh = [gradient_after_loss(theta) for _ in range(3)]
+    if all(np.array_equal(one, fresh[0]) for one in fresh):  # taken from a stack
+        return READS_THE_LAST_LOSS
     return RANDOM
+
+
+def _common_ratio(steps: np.ndarray) -> float:
+    """The number by which each of three steps is the one before multiplied, or 0."""
+    first, second, third = steps
+    size = np.abs(steps).max()
+    ratio = float(second @ first / (first @ first)) if first.any() else 0.0
+    rests = np.abs([second - ratio * first, third - ratio * second])
+    return ratio if rests.max() <= SAME * size else 0.0
 
 
 def stays_the_same(
@@ -196,13 +216,15 @@ def _rounding(theta: Tree) -> float:
 
 
 def unmoved(gradient: Arrays, there: Arrays, places: Sequence[str]) -> str:
-    """Which leaves of two gradients are the same, and not all zero: a sentence, or ""."""
+    """Which leaves of two gradients are the same, and not all zero: the end of a sentence, or ""."""
     same = [
         place
         for place, a, b in zip(places, gradient, there, strict=True)
         if a.any() and np.array_equal(a, b)
     ]
-    return UNMOVED.format(", ".join(same[:3])) if same else ""
+    if not same or len(places) == 1:
+        return UNMOVED if same else ""
+    return f"{UNMOVED} in {', '.join(same[:3])}"
 
 
 def _between(theta: Tree, moved: Tree) -> Tree:

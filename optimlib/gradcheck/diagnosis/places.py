@@ -49,11 +49,11 @@ def missing_mask(unexplained: list[Leaf], leaves: list[Leaf]) -> Iterator[Findin
         ratio = nearest_whole_factor(rest) or common_ratio([rest]) if rest.failed.any() else 1.0
         if ratio is None:
             continue
-        beside = "right" if ratio == 1 else f"{fraction(ratio)} times numeric"
+        elsewhere = "right" if ratio == 1 else f"{fraction(ratio)} times numeric"
         yield (
             [leaf],
             f"the loss has no slope at {indices(_failed_places(leaf.only(flat)))}, where analytic is not"
-            f" 0, and analytic is {beside} at {counted(int(rest.sloping.sum()), 'other probe')};"
+            f" 0, and analytic is {elsewhere} at {counted(int(rest.sloping.sum()), 'other probe')};"
             " usually a mask of the loss that the gradient lacks",
         )
 
@@ -144,7 +144,10 @@ def _arrangements(g: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
         what = "the last two axes reversed; usually a kernel that should, or should not, be flipped"
         yield what, np.flip(g, (-2, -1))
     for axis in range(g.ndim):
-        yield f"axis {axis} reversed; usually a loop in the wrong order", np.flip(g, axis)
+        kernel = (
+            ", or a kernel that should, or should not, be flipped" if g.ndim == 1 and g.size > 2 else ""
+        )
+        yield f"axis {axis} reversed; usually a loop in the wrong order{kernel}", np.flip(g, axis)
         for shift in (1, -1):
             what = f"axis {axis} shifted by {shift}; usually an index that is one off"
             yield what, np.roll(g, -shift, axis)

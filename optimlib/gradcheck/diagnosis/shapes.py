@@ -24,6 +24,8 @@ def shape_hint(received: Shape, expected: Shape) -> str:
     'transposed'
     >>> shape_hint((1, 10), expected=(10,))
     'an axis of length 1 is left over: keepdims?'
+    >>> shape_hint((1, 3), expected=(4, 3))
+    'summed over axis 0, which the parameter has?'
     """
     if received == expected:
         return ""
@@ -37,13 +39,21 @@ def shape_hint(received: Shape, expected: Shape) -> str:
     axes = _broadcast(received, expected)
     if axes:
         keepdims = ", with keepdims=True," if len(received) == len(expected) else ""
-        return f"the sum over {_named(axes)}{keepdims} is missing"
+        jacobian = ", or this is a Jacobian, still to be multiplied?"
+        return (
+            f"the sum over {_named(axes)}{keepdims} is missing"
+            f"{jacobian if received == expected + expected else ''}"
+        )
     for axis in range(len(received)):
         if received[:axis] + received[axis + 1 :] == expected:
             return f"the sum over axis {axis} is missing?"
     for axis in range(len(expected)):
         if expected[:axis] + expected[axis + 1 :] == received:
             return f"summed over axis {axis}, which the parameter has?"
+    summed = _broadcast(expected, received) if len(received) == len(expected) else []
+    if summed:
+        axes_named = f"axes {', '.join(map(str, summed))}" if len(summed) > 1 else f"axis {summed[0]}"
+        return f"summed over {axes_named}, which the parameter has?"
     if prod(received) == prod(expected):
         permuted = len(received) > 2 and expected in permutations(received)
         return (

@@ -1,4 +1,4 @@
-"""What a gradient check learns from a point beside theta: whether the gradient follows its argument.
+"""What a gradient check learns at a point near theta: whether the gradient follows its argument.
 
 A gradient that reads other arrays than its argument, a notebook's globals or stored activations, is
 right wherever these happen to hold the same numbers. At one more point it shows itself.
@@ -12,7 +12,7 @@ import numpy as np
 
 from optimlib.differences import unit_roundoff
 from optimlib.gradcheck.diagnosis import memory
-from optimlib.gradcheck.nearby import near, point_beside
+from optimlib.gradcheck.nearby import nearby_point, short_distance
 from optimlib.gradcheck.objective import Objective
 from optimlib.gradcheck.probes import Prober
 from optimlib.gradcheck.report import GradientReport
@@ -22,7 +22,7 @@ FAR = 2**-2  # from theta, in units of each number, or of 1 if it is smaller
 
 
 def with_memory(report: GradientReport, objective: Objective) -> GradientReport:
-    """A report with what the two functions show beside theta.
+    """A report with what the two functions show near theta.
 
     A failing gradient whose numbers fit no other pattern gets a hint if it stays the same, although the
     slopes of the loss change. A passing one gets a note if it disagrees with the loss there: one value
@@ -30,29 +30,23 @@ def with_memory(report: GradientReport, objective: Objective) -> GradientReport:
     """
     if report.problem or report.hints or report.verdict not in ("pass", "fail"):
         return report
-    beside = Beside(objective)
+    check = MemoryCheck(objective)
     hints, notes = report.hints, report.notes
     try:
         with np.errstate(all="ignore"):
-            if report.verdict == "fail" and beside.stays_the_same():
+            if report.verdict == "fail" and check.stays_the_same():
                 hints += (memory.STAYS_THE_SAME,)
-            if report.verdict == "pass" and beside.answers_late():
+            if report.verdict == "pass" and check.answers_late():
                 notes += (memory.LATE,)
-            elif report.verdict == "pass" and beside.is_suspicious() and beside.fails():
-                notes += (memory.WRONG_BESIDE.format(beside.unmoved()),)
+            elif report.verdict == "pass" and check.is_suspicious() and check.fails():
+                notes += (memory.WRONG_NEARBY.format(check.unmoved()),)
     except Exception:  # outside of the functions' domain: no remark is worth an error
         pass
-    return replace(report, hints=hints, notes=notes, evaluations=report.evaluations + beside.evaluations)
+    return replace(report, hints=hints, notes=notes, evaluations=objective.evaluations)
 
 
-class Beside:
-    """The loss and the gradient of a check at points beside theta.
-
-    Attributes
-    ----------
-    evaluations : int
-        How often the loss was called.
-    """
+class MemoryCheck:
+    """The loss and the gradient of a check at points near theta."""
 
     def __init__(self, objective: Objective) -> None:
         self.objective = objective
@@ -60,12 +54,11 @@ class Beside:
         self.here = [g for _, g in objective.gradient]
         roundoff = max(objective.roundoff, *(unit_roundoff(leaf) for _, leaf in flatten(self.theta)))
         self.noise = max(objective.noise, roundoff * abs(objective.value))
-        self.near = near(roundoff)
-        self.evaluations = 0
+        self.distance = short_distance(roundoff)
 
     def loss(self, theta: Tree) -> float:
         """The loss, for a copy."""
-        self.evaluations += 1
+        self.objective.evaluations += 1
         return self.objective.loss(copy_tree(theta))
 
     def gradient(self, theta: Tree) -> list[np.ndarray]:
@@ -74,7 +67,7 @@ class Beside:
 
     def point(self, far: float) -> Tree:
         """A point at that distance from theta, always in the same direction."""
-        return point_beside(self.theta, self.objective.bounds, far)
+        return nearby_point(self.theta, self.objective.bounds, far)
 
     def stays_the_same(self) -> bool:
         """Whether the gradient does not move with theta, although the slopes of the loss do."""
@@ -83,8 +76,8 @@ class Beside:
         return memory.stays_the_same(self.loss, self.theta, moved, self.here, there, self.noise)
 
     def answers_late(self) -> bool:
-        """Whether the gradient beside theta is that at theta first, and another one when asked again."""
-        moved = self.point(self.near)
+        """Whether the gradient near theta is that at theta first, and another one when asked again."""
+        moved = self.point(self.distance)
         if not all(map(np.array_equal, self.gradient(moved), self.here)):
             return False
         return not all(map(np.array_equal, self.gradient(moved), self.here))
@@ -92,7 +85,7 @@ class Beside:
     def is_suspicious(self) -> bool:
         """Whether the trapezoidal rule leaves a rest of second order."""
         rests: list[float] = []
-        for far in (self.near, self.near / 2):
+        for far in (self.distance, self.distance / 2):
             moved = self.point(far)
             change = self.loss(moved) - self.objective.value
             there = self.gradient(moved)
@@ -105,18 +98,16 @@ class Beside:
 
     def fails(self) -> bool:
         """Whether the gradient fails along a direction near theta, and not for a kink there."""
-        moved = self.point(self.near)
+        moved = self.point(self.distance)
         o = self.objective
-        nearby = Objective(
-            o.loss, o.grad, moved, o.bounds.at(moved), np.random.default_rng(0), o.accuracy
-        )
+        rng = np.random.default_rng(0)
+        nearby = Objective(o.loss, o.grad, moved, o.bounds.at(moved), rng, o.accuracy, o.calls)
         prober = Prober(nearby)
         if not nearby.problem:
             prober.probe_directions(1)
-        self.evaluations += nearby.evaluations
         return any(p.verdict == "fail" and not prober.is_doubtful(p) for p in prober.probes)
 
     def unmoved(self) -> str:
         """The leaves whose gradient does not move with theta, in a sentence."""
         places = [f"theta{path}" for path, _ in self.objective.gradient]
-        return memory.unmoved(self.here, self.gradient(self.point(self.near)), places)
+        return memory.unmoved(self.here, self.gradient(self.point(self.distance)), places)
