@@ -319,3 +319,14 @@ def test_figures_equations_and_exercises_are_numbered_by_chapter(site, pages):
             numbers = [re.search(r"\d+\.\d+", text)[0] for text in found]
             expected = [f"{number}.{k}" for k in range(1, len(numbers) + 1)]
             assert numbers == expected, (name, kind)
+
+
+def test_a_term_links_to_the_glossary_once_in_a_chapter(pages):
+    for path, page in pages.items():
+        chapter = path.with_name(f"{path.stem}.ipynb").name
+        if (BOOK / chapter).exists() and path.stem != "index":
+            found = page.select('article a[href^="glossary.html#term-"]')
+            links = [link["href"] for link in found]
+            assert len(links) > 2, path
+            assert len(set(links)) == len(links), path
+            assert not [link for link in found if link.find_parent(["h1", "h2", "h3", "code", "pre"])]
