@@ -12,16 +12,17 @@ from typing import Any
 
 import numpy as np
 
-from optimlib.optimizers.engine.arrays import squares
+from optimlib.optimizers.engine.arrays import is_moderate, squares
 from optimlib.optimizers.engine.contract import (
     Advance,
+    Maker,
     NotFiniteResultError,
     Update,
     step_and_state,
 )
 
 
-def called_update(advance: Advance, begin: Callable[[], object]) -> Update:
+def called_update(advance: Advance, begin: Callable[[], object], *_: Any) -> Update:
     """The update that calls a rule, with arrays that it cannot write to.
 
     Parameters
@@ -30,6 +31,8 @@ def called_update(advance: Advance, begin: Callable[[], object]) -> Update:
         The rule with its weight decay.
     begin
         What is called before something changes.
+    *_
+        What only a compiler has to know: the slots and the dtype.
 
     Examples
     --------
@@ -119,3 +122,7 @@ def check_finite_results(old: Sequence[np.ndarray], new: Sequence[np.ndarray]) -
         lost = np.flatnonzero(~np.isfinite(new[number]) & np.isfinite(old[number]))
         if lost.size:
             raise NotFiniteResultError(number, int(lost[0]), float(new[number].flat[lost[0]]))
+
+
+CALLED = Maker(called_update, check_returned, is_moderate, block_bytes=None)
+"""Rules are called with arrays: what runs unless one asks for more."""
