@@ -19,7 +19,7 @@ from optimlib.clipping import clipper
 from optimlib.optimizers.checkpoint import Checkpoint, check_slots
 from optimlib.optimizers.engine.arrays import Arrays, fill_tree
 from optimlib.optimizers.engine.blocks import keep_freed_memory
-from optimlib.optimizers.engine.called import CALLED, check_returned, rehearse
+from optimlib.optimizers.engine.called import CALLED, check_returned, quiet, rehearse
 from optimlib.optimizers.engine.compiled import COMPILED, CompiledSetting
 from optimlib.optimizers.engine.contract import Maker, NotFiniteResultError, Update
 from optimlib.optimizers.engine.run import rehearse_all, run
@@ -70,7 +70,7 @@ class Optimizer(PerArray, Checkpoint):
     compiled
         Whether Numba compiles the rule (`optimlib.optimizers.engine.compiled`): the result is the same,
         bit for bit, and a rule for which it might not be is refused, such as one that needs whole
-        arrays. The first step waits for the compiler, and a division by zero brings no warning.
+        arrays. The first step waits for the compiler.
 
     Attributes
     ----------
@@ -268,7 +268,7 @@ class Optimizer(PerArray, Checkpoint):
             if self._schedule is not None:
                 self._rate = hyperparameter("learning_rate", self._schedule(self.t))
             self.t, self._gradient_norm = self.t + 1, norm
-            with np.errstate(under="ignore"):  # a running mean that fades away is no error
+            with np.errstate(**quiet()):
                 blocks = self._blocks(tuple(gradients), maker.block_bytes)
                 if huge:
                     rehearse_all(self._arrays, self._updates(blocks, self._rehearse), gradients, clip)
@@ -319,6 +319,8 @@ class Optimizer(PerArray, Checkpoint):
         return FloatingPointError(f"{what}; expected finite numbers from finite ones")
 
     def __repr__(self) -> str:
+        if "_weight_decay" not in vars(self):  # in __init__, or after an error there
+            return f"<{type(self).__name__}, not yet made>"
         rate = self._rate if self._schedule is None else self._schedule
         shown = {"learning_rate": rate} | self.settings()
         shown |= {"weight_decay": self._weight_decay} if any(self._strengths) else {}

@@ -71,6 +71,22 @@ def rehearse(advance: Advance, p: np.ndarray, g: np.ndarray, *state: np.ndarray)
         check_finite_results([p, *state], [np.subtract(start, step), *new_state])
 
 
+def quiet() -> dict[str, Any]:
+    """What NumPy does about doubtful results of a rule, by their kinds: for `numpy.errstate`.
+
+    A running mean that fades away is no error. A parameter that becomes NaN or infinite is refused and
+    named, so no warning comes before that. What was asked to raise, as by ``np.seterr(all="raise")``,
+    still does.
+
+    >>> sorted(quiet().items())
+    [('divide', 'ignore'), ('invalid', 'ignore'), ('over', 'ignore'), ('under', 'ignore')]
+    """
+    return {
+        kind: "ignore" if kind == "under" or action in ("warn", "print") else action
+        for kind, action in np.geterr().items()
+    }
+
+
 def read_only(array: np.ndarray) -> np.ndarray:
     """A view of an array where a rule may look and not write."""
     view = array.view()

@@ -29,7 +29,7 @@ class Maker(NamedTuple):
     """A function of an advance, of what to call before something changes, the slots and the dtype."""
 
     check: Callable[..., None]
-    """Refuses what a rule returned: a function of the rule's class, its slots, that and its arguments."""
+    """Refuses a wrong result: a function of the class's name, slots, result, and the rule's arrays."""
 
     is_moderate: Callable[[np.ndarray], bool]
     """Whether the row of a gradient is finite, and so are the sums of its squares."""
