@@ -469,3 +469,14 @@ def test_an_optimizer_adds_epsilon_to_the_norm():
     np.testing.assert_allclose(theta, [-0.6, -0.8], rtol=1e-15)
     with pytest.raises(ValueError, match="clip_eps is -1"):
         SGD(theta, 1.0, clip_norm=2.0, clip_eps=-1.0)
+
+
+@pytest.mark.parametrize("value", [0, 0.0, -1, -0.5, np.inf, np.nan, 10**400])
+@pytest.mark.parametrize("name", ["clip_norm", "clip_value"])
+def test_a_limit_of_an_optimizer_is_more_than_0(name, value):
+    with pytest.raises(ValueError, match=rf"^{name} is .*; expected more than 0, and finite$"):
+        SGD(np.ones(2), 0.1, **{name: value})
+    optimizer = SGD(np.ones(2), 0.1, **{name: 1.0})
+    with pytest.raises(ValueError, match=rf"^{name} is .*; expected more than 0, and finite$"):
+        setattr(optimizer, name, value)
+    assert getattr(optimizer, name) == 1

@@ -8,6 +8,7 @@ from the next step on.
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
@@ -27,6 +28,8 @@ OUR_NAMES = {
     "alpha": "rho, or learning_rate",
     "decay": "rho, or a schedule as learning_rate",
     "gamma": "rho, or a schedule as learning_rate",
+    "lr_decay": "a schedule as learning_rate",
+    "scheduler": "a schedule as learning_rate",
     "epsilon": "eps",
     "wd": "weight_decay",
     "decay_rate": "weight_decay",
@@ -163,7 +166,8 @@ class Settings(Known):
 
         known = list(known)
         similar = get_close_matches(name, known, n=1)
-        ours = OUR_NAMES.get(name) or (similar[0] if similar else None)
-        if ours and any(one in ours for one in known):
+        meanings = OUR_NAMES.get(name, similar[0] if similar else "").split(", or ")
+        ours = ", or ".join(one for one in meanings if set(re.findall(r"\w+", one)) & set(known))
+        if ours:
             return f"{type(self).__name__} has no {name}: here it is {ours}"
         return super()._unknown(name, known)
