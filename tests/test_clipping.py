@@ -206,7 +206,7 @@ trees = st.dictionaries(st.sampled_from("abcd"), leaves, min_size=1)
 limits = st.floats(1e-3, 1e3)
 
 
-@settings(max_examples=100, derandomize=True, deadline=None)
+@settings(derandomize=True, deadline=None)
 @given(grads=trees, limit=limits)
 def test_after_clipping_the_norm_is_the_limit_and_the_direction_what_it_was(grads, limit):
     clipped, norm = clip_by_global_norm(grads, limit)
@@ -219,7 +219,7 @@ def test_after_clipping_the_norm_is_the_limit_and_the_direction_what_it_was(grad
         np.testing.assert_allclose(clipped[key] * norm, g * limit, rtol=1e-12)
 
 
-@settings(max_examples=100, derandomize=True, deadline=None)
+@settings(derandomize=True, deadline=None)
 @given(grads=trees, limit=limits)
 def test_clipping_by_leaf_norm_is_clipping_every_leaf_alone(grads, limit):
     clipped = clip_by_leaf_norm(grads, limit)
@@ -227,7 +227,7 @@ def test_clipping_by_leaf_norm_is_clipping_every_leaf_alone(grads, limit):
         np.testing.assert_array_equal(clipped[key], clip_by_global_norm(g, limit)[0])
 
 
-@settings(max_examples=100, derandomize=True, deadline=None)
+@settings(derandomize=True, deadline=None)
 @given(grads=trees, limit=limits)
 def test_clipping_by_value_keeps_what_is_within_and_the_signs(grads, limit):
     for key, clipped in clip_by_value(grads, limit).items():

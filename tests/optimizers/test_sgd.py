@@ -98,7 +98,7 @@ def test_the_papers_have_the_rate_inside(looks_ahead):
     momentum=st.floats(0.01, 0.99),
     rate=st.floats(1e-4, 1.0),
 )
-@settings(derandomize=True, deadline=None, max_examples=40)
+@settings(derandomize=True, deadline=None)
 def test_ways_to_write_one_momentum_at_a_constant_rate(gradients, momentum, rate):
     options = {"momentum": momentum, "learning_rate": rate}
     heavy, ahead = (steps_taken(optimizer, gradients, **options) for optimizer in (SGD, Nesterov))

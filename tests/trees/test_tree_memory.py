@@ -91,7 +91,7 @@ def view_of(box, cuts):
     ].transpose(order)
 
 
-@settings(PROPERTY, max_examples=150)
+@settings(PROPERTY, max_examples=4 * PROPERTY.max_examples)
 @given(st.lists(views_of_a_box, min_size=2, max_size=6), st.sampled_from([np.float32, np.float64]))
 def test_views_of_a_box_share_memory_if_and_only_if_an_element_is_in_two(cuts, dtype):
     box, numbers = np.zeros((4, 4, 4), dtype), np.arange(64).reshape(4, 4, 4)
