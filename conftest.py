@@ -6,6 +6,7 @@ from collections.abc import Generator
 from functools import cache
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 # The kernels that nbval starts inherit these. One thread: sums come out alike on every machine.
@@ -31,6 +32,17 @@ SLOW = {
 
 CASES = 3
 """Of a test with more cases (`@pytest.mark.parametrize`), `make check` runs so many, evenly spread."""
+
+
+EXAMPLES = 25
+"""Of a property, `make check` tries so many examples; other runs try 100, or what the test says."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Set the number of examples before the tests are read, which take it on."""
+    if config.option.markexpr == "not slow":
+        hypothesis.settings.register_profile("check", max_examples=EXAMPLES)
+        hypothesis.settings.load_profile("check")
 
 
 @cache
@@ -89,6 +101,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for place, why in SLOW.items():
         terminalreporter.line(f"{place}: {why}")
     terminalreporter.line(f"tests with more than {CASES} cases: all but {CASES} of them")
+    terminalreporter.line(f"properties: all but {EXAMPLES} examples of each, unless it says how many")
     for path in sorted(ROOT.glob("tests/**/test_*.py")):
         marked = _text(path).count("@pytest.mark.slow") + _text(path).count("marks=pytest.mark.slow")
         if marked:

@@ -27,15 +27,20 @@ def hyperparameter(name: str, value: float, lowest: float = 0.0, below: float = 
         ...
     ValueError: beta1 is 1.0; expected 0.0 <= beta1 < 1.0
     """
-    if isinstance(value, bool) or not isinstance(value, Real):
-        raise TypeError(f"{name} is {value!r} of type {type(value).__name__}; expected a number")
-    try:
-        number = float(value)  # before the comparison: a fraction may round up to `below`
-    except OverflowError:  # a whole number beyond all floats
-        number = math.inf
+    number = _number(name, value)  # before the comparison: a fraction may round up to `below`
     if not lowest <= number < below:
         raise ValueError(f"{name} is {value}; expected {lowest} <= {name} < {below}")
     return number
+
+
+def _number(name: str, value: float) -> float:
+    """A value as a Python float, once it is a real number."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{name} is {value!r} of type {type(value).__name__}; expected a number")
+    try:
+        return float(value)
+    except OverflowError:  # a whole number beyond all floats
+        return math.inf
 
 
 def positive(name: str, value: float) -> float:
@@ -53,11 +58,11 @@ def positive(name: str, value: float) -> float:
     >>> positive("clip_norm", 0)
     Traceback (most recent call last):
         ...
-    ValueError: clip_norm is 0; expected more than 0
+    ValueError: clip_norm is 0; expected more than 0, and finite
     """
-    number = hyperparameter(name, value)
-    if number == 0:
-        raise ValueError(f"{name} is {value}; expected more than 0")
+    number = _number(name, value)
+    if not 0 < number < math.inf:
+        raise ValueError(f"{name} is {value}; expected more than 0, and finite")
     return number
 
 

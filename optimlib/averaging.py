@@ -17,6 +17,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from optimlib.arguments import hyperparameter, whole_number
+from optimlib.attributes import Known
 from optimlib.trees import (
     Tree,
     check_all_finite,
@@ -27,21 +28,13 @@ from optimlib.trees import (
 )
 
 
-class Average:
-    """What the averages share; a class of its own defines `weight`.
-
-    Attributes
-    ----------
-    params : Tree
-        The parameters that are averaged, the very arrays.
-    t : int
-        The number of updates.
-    """
+class Average(Known):
+    """What the averages share; a class of its own defines `weight`."""
 
     def __init__(self, params: Tree) -> None:
         self._leaves = check_parameters(params)
-        self.params = params
-        self.t = 0
+        self._params = params
+        self._t = 0
         self._average = copy_tree(params)
         self._swapped = False
 
@@ -51,6 +44,16 @@ class Average:
     def weight(self) -> float:
         """The weight of the present parameters in update `t`, 1 in the first."""
         raise NotImplementedError(f"{type(self).__name__} has to define weight()")
+
+    @property
+    def params(self) -> Tree:
+        """The parameters that are averaged, the very arrays."""
+        return self._params
+
+    @property
+    def t(self) -> int:
+        """The number of updates."""
+        return self._t
 
     @property
     def average(self) -> Tree:
@@ -70,7 +73,7 @@ class Average:
         """
         self._check_that_params_are_in_place()
         check_all_finite([(f"params{path}", leaf) for path, leaf in self._leaves])
-        self.t += 1
+        self._t += 1
         weight = self.weight()
         for (_, average), (_, leaf) in zip(flatten(self._average), self._leaves, strict=True):
             if self.t == 1:  # of the first values nothing is left, not even their rounding
@@ -145,7 +148,7 @@ class Average:
         matched = match(arrays, ours, "saved", "state")
         for leaf, average in zip(ours.values(), matched, strict=True):
             leaf[...] = average
-        self.t = t
+        self._t = t
 
     def _check_that_params_are_in_place(self) -> None:
         """Refuse to go on with arrays that the caller no longer uses, or that hold the averages."""

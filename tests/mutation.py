@@ -143,6 +143,7 @@ EQUIVALENT = {  # the mistakes that compute the same, by their names, and why
     "_norm '<' -> '<=' in: if 1e-200 < squares < math.inf: (2)": BOTH,
     "one_cycle.rate '-' -> '+' in: part = half_cosine(1 - part)": "a cosine is symmetric about pi",
     "_shrink 'False' -> 'True' in: return scaled.astype(array.dtype, copy=False)": COPIED,
+    "Adafactor.rule 'g' -> 'p' in: u = u.reshape(g.shape)": "a gradient is shaped like its parameters",
 }
 
 

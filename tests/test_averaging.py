@@ -292,3 +292,35 @@ def test_a_decay_that_is_assigned_holds_from_the_next_update_on():
     average.update()
     assert average.average[0] == 7.0
     assert type(average.decay) is float
+
+
+@pytest.mark.parametrize(
+    ("make", "name", "message"),
+    [
+        (lambda p: EMA(p, 0.9), "beta", "EMA has no beta; it has decay"),
+        (lambda p: EMA(p, 0.9), "Decay", "EMA has no Decay; it has decay"),
+        (PolyakAverage, "decay", "PolyakAverage has no decay; it has none to assign"),
+        (PolyakAverage, "weights", "PolyakAverage has no weights; it has none to assign"),
+        (PolyakAverage, "t", "t of PolyakAverage can only be read"),
+        (lambda p: EMA(p, 0.9), "params", "params of EMA can only be read"),
+        (lambda p: EMA(p, 0.9), "average", "average of EMA can only be read"),
+    ],
+)
+def test_only_what_is_there_can_be_assigned(make, name, message):
+    average = make(np.ones(2))
+    for one in (average, copy.deepcopy(average), pickle.loads(pickle.dumps(average))):
+        with pytest.raises(AttributeError, match=f"^{message}$"):
+            setattr(one, name, 0.5)
+        assert name not in vars(one)
+
+
+def test_an_average_of_ones_own_has_attributes_of_its_own():
+    class Last(PolyakAverage):
+        def __init__(self, params, lag):
+            super().__init__(params)
+            self.lag = lag
+
+    last = Last(np.ones(2), 3)
+    last.lag = 4
+    with pytest.raises(AttributeError, match=r"^Last has no leg; it has lag$"):
+        last.leg = 5

@@ -206,7 +206,7 @@ trees = st.dictionaries(st.sampled_from("abcd"), leaves, min_size=1)
 limits = st.floats(1e-3, 1e3)
 
 
-@settings(max_examples=100, derandomize=True, deadline=None)
+@settings(derandomize=True, deadline=None)
 @given(grads=trees, limit=limits)
 def test_after_clipping_the_norm_is_the_limit_and_the_direction_what_it_was(grads, limit):
     clipped, norm = clip_by_global_norm(grads, limit)
@@ -219,7 +219,7 @@ def test_after_clipping_the_norm_is_the_limit_and_the_direction_what_it_was(grad
         np.testing.assert_allclose(clipped[key] * norm, g * limit, rtol=1e-12)
 
 
-@settings(max_examples=100, derandomize=True, deadline=None)
+@settings(derandomize=True, deadline=None)
 @given(grads=trees, limit=limits)
 def test_clipping_by_leaf_norm_is_clipping_every_leaf_alone(grads, limit):
     clipped = clip_by_leaf_norm(grads, limit)
@@ -227,7 +227,7 @@ def test_clipping_by_leaf_norm_is_clipping_every_leaf_alone(grads, limit):
         np.testing.assert_array_equal(clipped[key], clip_by_global_norm(g, limit)[0])
 
 
-@settings(max_examples=100, derandomize=True, deadline=None)
+@settings(derandomize=True, deadline=None)
 @given(grads=trees, limit=limits)
 def test_clipping_by_value_keeps_what_is_within_and_the_signs(grads, limit):
     for key, clipped in clip_by_value(grads, limit).items():
@@ -469,3 +469,14 @@ def test_an_optimizer_adds_epsilon_to_the_norm():
     np.testing.assert_allclose(theta, [-0.6, -0.8], rtol=1e-15)
     with pytest.raises(ValueError, match="clip_eps is -1"):
         SGD(theta, 1.0, clip_norm=2.0, clip_eps=-1.0)
+
+
+@pytest.mark.parametrize("value", [0, 0.0, -1, -0.5, np.inf, np.nan, 10**400])
+@pytest.mark.parametrize("name", ["clip_norm", "clip_value"])
+def test_a_limit_of_an_optimizer_is_more_than_0(name, value):
+    with pytest.raises(ValueError, match=rf"^{name} is .*; expected more than 0, and finite$"):
+        SGD(np.ones(2), 0.1, **{name: value})
+    optimizer = SGD(np.ones(2), 0.1, **{name: 1.0})
+    with pytest.raises(ValueError, match=rf"^{name} is .*; expected more than 0, and finite$"):
+        setattr(optimizer, name, value)
+    assert getattr(optimizer, name) == 1

@@ -161,6 +161,7 @@ def test_code_keeps_the_style(command):
     assert answer.returncode == 0, answer.stdout
 
 
+@pytest.mark.slow  # mypy reads the whole package
 def test_type_hints_are_true():
     """What `py.typed` promises to those who check their own code against the package."""
     answer = run("-m", "mypy")

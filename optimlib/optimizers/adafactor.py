@@ -116,8 +116,9 @@ class Adafactor(Optimizer):
         square = as_matrices(g) ** 2 + self.eps
         R = beta * R + (1 - beta) * square.mean(axis=-1, keepdims=True)  # rows
         C = beta * C + (1 - beta) * square.mean(axis=-2, keepdims=True)  # columns
-        V = R * C / R.mean(axis=-2, keepdims=True)  # size, squared
-        u = g / np.sqrt(V).reshape(g.shape)
+        # Divided by the root of V = R C / mean(R), factor by factor: in float32 eps * eps is 0.
+        u = as_matrices(g) / np.sqrt(R) / np.sqrt(C) * np.sqrt(R.mean(axis=-2, keepdims=True))
+        u = u.reshape(g.shape)
         u = u / max(1.0, rms(u) / self.clip_rms)
         return self.learning_rate * max(self.eps_scale, rms(p)) * u, (R, C)
 

@@ -17,13 +17,12 @@ import numpy as np
 from optimlib.arguments import flag, hyperparameter, positive, whole_number
 from optimlib.clipping import clipper
 from optimlib.optimizers.checkpoint import Checkpoint, check_slots
-from optimlib.optimizers.engine.arrays import Arrays, fill_tree, is_moderate
+from optimlib.optimizers.engine.arrays import Arrays, fill_tree
 from optimlib.optimizers.engine.blocks import keep_freed_memory
-from optimlib.optimizers.engine.called import called_update, check_returned, rehearse
-from optimlib.optimizers.engine.compiled import CompiledSetting, compile_update, is_moderate_compiled
-from optimlib.optimizers.engine.contract import NotFiniteResultError, Update
+from optimlib.optimizers.engine.called import CALLED, check_returned, quiet, rehearse
+from optimlib.optimizers.engine.compiled import COMPILED, CompiledSetting
+from optimlib.optimizers.engine.contract import Maker, NotFiniteResultError, Update
 from optimlib.optimizers.engine.run import rehearse_all, run
-from optimlib.optimizers.engine.tracing import check_traced
 from optimlib.optimizers.per_array import Group, PerArray
 from optimlib.optimizers.settings import optional, setting
 from optimlib.optimizers.weight_decay import L2, WeightDecay
@@ -71,7 +70,7 @@ class Optimizer(PerArray, Checkpoint):
     compiled
         Whether Numba compiles the rule (`optimlib.optimizers.engine.compiled`): the result is the same,
         bit for bit, and a rule for which it might not be is refused, such as one that needs whole
-        arrays. The first step waits for the compiler, and a division by zero brings no warning.
+        arrays. The first step waits for the compiler.
 
     Attributes
     ----------
@@ -251,16 +250,16 @@ class Optimizer(PerArray, Checkpoint):
             If structure or shape differ from the parameters', a parameter array was replaced or made
             read-only, a schedule returns no finite number from 0 on, or `rule` arrays of another shape.
         """
+        maker = COMPILED if self.compiled else CALLED
         try:
-            moderate = is_moderate_compiled if self.compiled else is_moderate
-            gradients, huge = self._arrays.gradients(grads, self._ignored, moderate)
-            self._take_step(gradients, huge)
+            gradients, huge = self._arrays.gradients(grads, self._ignored, maker.is_moderate)
+            self._take_step(gradients, huge, maker)
         except NonFiniteError:
             if not self.skip_nonfinite:
                 raise
             self._skipped += 1
 
-    def _take_step(self, gradients: dict[int, np.ndarray], huge: bool) -> None:
+    def _take_step(self, gradients: dict[int, np.ndarray], huge: bool, maker: Maker) -> None:
         """Take a step with gradients that fit: all of it, or none, or know that it was interrupted."""
         clip_norm = self.clip_norm if gradients else None
         clip, norm = clipper(list(gradients.values()), self.clip_value, clip_norm, self.clip_eps)
@@ -269,10 +268,12 @@ class Optimizer(PerArray, Checkpoint):
             if self._schedule is not None:
                 self._rate = hyperparameter("learning_rate", self._schedule(self.t))
             self.t, self._gradient_norm = self.t + 1, norm
-            with np.errstate(under="ignore"):  # a running mean that fades away is no error
+            with np.errstate(**quiet()):
+                blocks = self._blocks(tuple(gradients), maker.block_bytes)
                 if huge:
-                    rehearse_all(self._arrays, self._updates(gradients, self._rehearse), gradients, clip)
-                run(self._arrays, self._updates(gradients, self._update), gradients, clip)
+                    rehearse_all(self._arrays, self._updates(blocks, self._rehearse), gradients, clip)
+                updates = self._updates(blocks, partial(self._update, maker))
+                run(self._arrays, updates, gradients, clip)
                 self._arrays.torn = False
         except BaseException as error:
             lost = self._blame(error, huge) if isinstance(error, NotFiniteResultError) else None
@@ -284,13 +285,10 @@ class Optimizer(PerArray, Checkpoint):
         finally:
             self._group_rate = 1.0
 
-    def _update(self, group: Group) -> Update:
-        """What updates arrays of a group: one interface, two makers."""
-        begin = self._arrays.begin
-        if self.compiled:
-            advance = partial(self._advance, check_traced, group.strength)
-            return compile_update(advance, self.slots, group.dtype, begin)
-        return called_update(partial(self._advance, check_returned, group.strength), begin)
+    def _update(self, maker: Maker, group: Group) -> Update:
+        """What updates arrays of a group."""
+        advance = partial(self._advance, maker.check, group.strength)
+        return maker.update(advance, self._arrays.begin, self.slots, group.dtype)
 
     def _rehearse(self, group: Group) -> Update:
         """The rule called on arrays of a group only to see whether it makes something infinite."""
@@ -321,6 +319,8 @@ class Optimizer(PerArray, Checkpoint):
         return FloatingPointError(f"{what}; expected finite numbers from finite ones")
 
     def __repr__(self) -> str:
+        if "_weight_decay" not in vars(self):  # in __init__, or after an error there
+            return f"<{type(self).__name__}, not yet made>"
         rate = self._rate if self._schedule is None else self._schedule
         shown = {"learning_rate": rate} | self.settings()
         shown |= {"weight_decay": self._weight_decay} if any(self._strengths) else {}

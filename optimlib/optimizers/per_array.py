@@ -13,7 +13,7 @@ import numpy as np
 
 from optimlib.arguments import flag, hyperparameter
 from optimlib.optimizers.engine.arrays import Arrays
-from optimlib.optimizers.engine.blocks import LARGE_BYTES, Block, pack
+from optimlib.optimizers.engine.blocks import Block, pack
 from optimlib.optimizers.engine.contract import Update
 from optimlib.optimizers.settings import Settings
 from optimlib.optimizers.weight_decay import WeightDecay
@@ -35,7 +35,6 @@ class PerArray(Settings):
     default_decay: ClassVar[type[WeightDecay]]
     needs_whole_arrays: ClassVar[bool]
     t: int
-    compiled: bool
     _arrays: Arrays
     _rate: float | None
     _schedule: Schedule | None
@@ -109,30 +108,30 @@ class PerArray(Settings):
         return per_leaf(choice, self._arrays.params, name, kind)
 
     def _updates(
-        self, gradients: dict[int, np.ndarray], make: Callable[[Group], Update]
+        self, blocks: dict[Group, list[Block]], make: Callable[[Group], Update]
     ) -> Iterator[tuple[Update, Block]]:
         """Every block and what `make` says updates it, while the learning rate is that of its arrays.
 
         The last block comes first: the check has just read the gradient to its end.
         """
-        groups, updates = self._groups(tuple(gradients), self.compiled), []
+        groups, updates = list(blocks), []
         for group in groups:
             self._group_rate = group.rate
             updates.append(make(group))
         for group, update in zip(reversed(groups), reversed(updates), strict=True):
             self._group_rate = group.rate
-            for block in reversed(groups[group]):
+            for block in reversed(blocks[group]):
                 yield update, block
 
-    def _groups(self, numbers: tuple[int, ...], compiled: bool) -> dict[Group, list[Block]]:
+    def _blocks(self, numbers: tuple[int, ...], block_bytes: int | None) -> dict[Group, list[Block]]:
         """The blocks of the arrays with these numbers, by what they have in common."""
-        key = numbers, compiled
+        key = numbers, block_bytes
         if self._packed[0] != key:
             arrays: dict[Group, list[tuple[int, np.ndarray]]] = {}
             for number in numbers:
                 leaf = self._arrays.leaves[number]
                 group = Group(leaf.dtype, self._strengths[number], self._factors[number])
                 arrays.setdefault(group, []).append((number, leaf))
-            how = LARGE_BYTES if compiled else None, self.needs_whole_arrays
-            self._packed = key, {group: pack(some, *how) for group, some in arrays.items()}
+            packed = {g: pack(some, block_bytes, self.needs_whole_arrays) for g, some in arrays.items()}
+            self._packed = key, packed
         return self._packed[1]

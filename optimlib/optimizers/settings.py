@@ -8,10 +8,12 @@ from the next step on.
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
 from optimlib.arguments import hyperparameter
+from optimlib.attributes import Known
 
 OUR_NAMES = {
     "lr": "learning_rate",
@@ -26,6 +28,8 @@ OUR_NAMES = {
     "alpha": "rho, or learning_rate",
     "decay": "rho, or a schedule as learning_rate",
     "gamma": "rho, or a schedule as learning_rate",
+    "lr_decay": "a schedule as learning_rate",
+    "scheduler": "a schedule as learning_rate",
     "epsilon": "eps",
     "wd": "weight_decay",
     "decay_rate": "weight_decay",
@@ -118,35 +122,11 @@ def optional(check: Callable[[str, Any], Any]) -> Callable[[str, Any], Any]:
     return lambda name, value: None if value is None else check(name, value)
 
 
-class _Creation(type):
-    """Marks what a class has made, once its ``__init__`` is through: from then on names are known."""
-
-    def __call__(cls, *arguments: Any, **keywords: Any) -> Any:
-        made = super().__call__(*arguments, **keywords)
-        vars(made)["_made"] = True
-        return made
-
-    @property
-    def __signature__(cls) -> inspect.Signature:
-        """That of ``__init__``, which help() would look for in vain behind ``__call__``."""
-        parameters = list(inspect.signature(cls.__init__).parameters.values())  # type: ignore[misc]
-        return inspect.Signature(parameters[1:])
-
-
-class Settings(metaclass=_Creation):
-    """An object whose attributes are known once it is created: others cannot be assigned by mistake."""
+class Settings(Known):
+    """An object with settings, whose attributes are known once it is created."""
 
     hints_for_keywords: ClassVar[dict[str, str]] = {}
     """What to do instead, by the name of a keyword that a class does not have."""
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name[0] != "_" and "_made" in vars(self) and name not in vars(self):
-            declared = getattr(type(self), name, None)
-            if declared is None:
-                raise AttributeError(self._unknown(name, self._assignable()))
-            if not hasattr(declared, "__set__") or getattr(declared, "fset", self) is None:
-                raise AttributeError(f"{name} of {type(self).__name__} can only be read")
-        super().__setattr__(name, value)
 
     def settings(self) -> dict[str, Any]:
         """All public attributes that are numbers, names or switches, by name."""
@@ -157,13 +137,8 @@ class Settings(metaclass=_Creation):
         }
 
     def _assignable(self) -> list[str]:
-        """The names of what may be assigned."""
-        properties = [
-            name
-            for name in dir(type(self))
-            if getattr(getattr(type(self), name), "fset", None) is not None
-        ]
-        return [*self.settings(), *properties]
+        """The names of what may be assigned: settings first."""
+        return list(dict.fromkeys([*self.settings(), *super()._assignable()]))
 
     def _refuse_keywords(self, unknown: dict[str, Any]) -> None:
         """Refuse keywords that no class has taken, and say what is meant.
@@ -191,7 +166,8 @@ class Settings(metaclass=_Creation):
 
         known = list(known)
         similar = get_close_matches(name, known, n=1)
-        ours = OUR_NAMES.get(name) or (similar[0] if similar else None)
-        if ours and any(one in ours for one in known):
+        meanings = OUR_NAMES.get(name, similar[0] if similar else "").split(", or ")
+        ours = ", or ".join(one for one in meanings if set(re.findall(r"\w+", one)) & set(known))
+        if ours:
             return f"{type(self).__name__} has no {name}: here it is {ours}"
-        return f"{type(self).__name__} has no {name}; it has {', '.join(known)}"
+        return super()._unknown(name, known)

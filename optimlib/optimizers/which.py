@@ -14,7 +14,7 @@ import numpy as np
 
 from optimlib.optimizers.adam import Adam
 from optimlib.optimizers.base import Optimizer
-from optimlib.trees import Tree, copy_tree, flatten, map_tree
+from optimlib.trees import Tree, check_parameters, copy_tree, flatten, map_tree, match
 
 STEPS = 20
 Clock = Callable[[int, int, int], int]
@@ -46,7 +46,11 @@ def which_convention(
     Raises
     ------
     TypeError
-        If `step` cannot be called, or `learning_rate` is missing.
+        If `step` cannot be called, `learning_rate` is missing, or `params` or what `step` returns are
+        not arrays of float64.
+    ValueError
+        If no candidate has these hyperparameters, or if `step` returns arrays of other shapes, makes
+        all parameters NaN, or neither changes them nor returns new ones.
 
     Examples
     --------
@@ -63,8 +67,13 @@ def which_convention(
         raise TypeError(f"step is {step!r}; expected a function of parameters and their gradient")
     if "learning_rate" not in hyperparameters:
         raise TypeError("learning_rate is missing; expected the one that step was written with")
-    theirs = np.zeros(12) if params is None else copy_tree(params)
-    leaves = [leaf for _, leaf in flatten(theirs)]
+    start = np.zeros(12) if params is None else params
+    for place, leaf in check_parameters(start, updated=False):
+        if leaf.dtype != np.float64:
+            raise TypeError(
+                f"params{place} has dtype {leaf.dtype}; expected float64, in which roundings are small"
+            )
+    leaves = [leaf for _, leaf in flatten(start)]
     gradients = [gradient(leaf.shape, np.random.default_rng(k)) for k, leaf in enumerate(leaves)]
     found = []
     for name, (optimizer, clock) in candidates(hyperparameters, len(leaves)).items():
@@ -73,13 +82,40 @@ def which_convention(
             for k, leaf in enumerate(leaves)
         ]
         found.append((name, np.concatenate(paths, axis=1)))
-    seen = []
+    if not found:
+        raise ValueError(
+            f"no class has all of {', '.join(hyperparameters)}; expected hyperparameters of one method"
+        )
+    seen = path_of(step, start, gradients)
+    differences = [(name, difference(seen, ours)) for name, ours in found]
+    return sorted(differences, key=lambda pair: pair[1])[:5]
+
+
+def path_of(
+    step: Callable[[Tree, Tree], Tree | None], start: Tree, gradients: list[np.ndarray]
+) -> np.ndarray:
+    """All parameters after every call of `step`, in rows, once it is seen to move them.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it returns something else than parameters, leaves them where they are, or makes all NaN.
+    """
+    theirs, rows = copy_tree(start), []
+    before = np.concatenate([np.ravel(leaf) for _, leaf in flatten(start)])
     for n in range(STEPS):
         returned = step(theirs, like_tree(theirs, [g[n].copy() for g in gradients]))
-        theirs = theirs if returned is None else returned
-        seen.append(np.concatenate([np.ravel(leaf) for _, leaf in flatten(copy_tree(theirs))]))
-    differences = [(name, difference(np.array(seen), ours)) for name, ours in found]
-    return sorted(differences, key=lambda pair: pair[1])[:5]
+        if returned is not None:
+            theirs = like_tree(start, match(returned, start, "step(...)", "params", finite=False))
+        rows.append(np.concatenate([np.ravel(leaf) for _, leaf in flatten(copy_tree(theirs))]))
+    if np.isnan(rows[0]).all():
+        raise ValueError("step made all parameters NaN in its first call; expected numbers")
+    if all(np.array_equal(row, before) for row in rows):
+        raise ValueError(
+            f"step left all parameters where they were in {STEPS} calls; expected it to change them in"
+            " place (theta -= ..., not theta = theta - ...) or to return new ones"
+        )
+    return np.array(rows)
 
 
 def like_tree(tree: Tree, arrays: list[np.ndarray]) -> Tree:

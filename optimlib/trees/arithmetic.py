@@ -1,6 +1,7 @@
 """Arithmetic with trees: sums, multiples and zeros, leaf by leaf.
 
-A leaf that is `None`, a gradient that an array does not have, adds nothing to a sum.
+A leaf that is `None`, a gradient that an array does not have, adds nothing to a sum, and stays `None` in
+a multiple and among zeros.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from optimlib.trees.containers import Tree, is_number, map_tree, map_with_path
+from optimlib.trees.containers import Tree, is_number, map_with_path, shown
 
 
 def add(tree: Tree, *others: Tree) -> Tree:
@@ -27,6 +28,8 @@ def add(tree: Tree, *others: Tree) -> Tree:
 
     Raises
     ------
+    TypeError
+        If a leaf is neither numbers nor `None`.
     ValueError
         If the trees are not built alike, or two arrays at one place differ in shape.
 
@@ -45,7 +48,7 @@ def add(tree: Tree, *others: Tree) -> Tree:
     """
 
     def total(path: str, *leaves: Any) -> np.ndarray | None:
-        arrays = [np.asarray(leaf) for leaf in leaves if leaf is not None]
+        arrays = [_numbers(path, leaf) for leaf in leaves if leaf is not None]
         if not arrays:
             return None
         for array in arrays:
@@ -80,7 +83,7 @@ def scale(tree: Tree, factor: float) -> Tree:
     Raises
     ------
     TypeError
-        If the factor is not a real number.
+        If the factor is not a real number, or a leaf is neither numbers nor `None`.
 
     Examples
     --------
@@ -90,13 +93,38 @@ def scale(tree: Tree, factor: float) -> Tree:
     if not is_number(factor):
         raise TypeError(f"factor is {factor!r} of type {type(factor).__name__}; expected a number")
     number = float(factor)  # a NumPy scalar of float64 would turn float32 into float64
-    return map_tree(lambda leaf: None if leaf is None else np.asarray(leaf * number), tree)
+
+    def multiple(path: str, leaf: Any) -> np.ndarray | None:
+        return None if leaf is None else np.asarray(_numbers(path, leaf) * number)
+
+    return map_with_path(multiple, tree)
 
 
 def zeros_like(tree: Tree) -> Tree:
-    """A tree of zeros in arrays of the same shapes and dtypes.
+    """A tree of zeros in arrays of the same shapes and dtypes; `None` stays `None`.
 
-    >>> zeros_like({"W": np.ones((1, 2)), "b": np.array(3.0)})
-    {'W': array([[0., 0.]]), 'b': array(0.)}
+    Raises
+    ------
+    TypeError
+        If a leaf is neither numbers nor `None`.
+
+    Examples
+    --------
+    >>> zeros_like({"W": np.ones((1, 2)), "b": np.array(3.0), "frozen": None})
+    {'W': array([[0., 0.]]), 'b': array(0.), 'frozen': None}
     """
-    return map_tree(lambda leaf: np.zeros_like(np.asarray(leaf)), tree)
+
+    def zeros(path: str, leaf: Any) -> np.ndarray | None:
+        return None if leaf is None else np.zeros_like(_numbers(path, leaf))
+
+    return map_with_path(zeros, tree)
+
+
+def _numbers(path: str, leaf: Any) -> np.ndarray:
+    """A leaf as an array, once it can be calculated with."""
+    array = np.asarray(leaf)
+    if array.dtype.kind not in "biufc":
+        raise TypeError(
+            f"the tree has {shown(leaf)} at {path or 'its root'}; expected an array of numbers, or None"
+        )
+    return array

@@ -246,6 +246,8 @@ def _fitting(leaf: Any, like: np.ndarray, path: str, name: str, reference_name: 
         raise TypeError(f"{place} is a masked array; expected a plain one (use .filled(0))")
     array = np.asarray(leaf)
     if array.dtype != like.dtype:
+        if array.dtype == object and array.shape == () and array.item() is None:
+            raise TypeError(f"{place} is an array of None; expected an array like {counterpart}")
         raise TypeError(
             f"{place} has dtype {array.dtype}; expected {like.dtype}, the dtype of {counterpart}"
             f"{_remedy(array.dtype, like.dtype)}"

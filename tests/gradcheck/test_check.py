@@ -965,6 +965,7 @@ def test_a_direction_compares_the_gradient_of_all_leaves_with_the_slope():
 # How large an error is missed
 
 
+@pytest.mark.slow  # 800 checks, to count what is missed
 def test_as_many_errors_are_missed_as_the_report_says(monkeypatch):
     monkeypatch.setattr(report_module, "MISS", 0.1)
     rng = np.random.default_rng(0)

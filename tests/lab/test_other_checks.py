@@ -45,6 +45,7 @@ def test_the_recorded_decisions_are_not_all_alike(check):
     assert kinds == {"right": {True, False}, "wrong": {True, False}}
 
 
+@pytest.mark.slow  # two calls of the loss for every parameter
 @pytest.mark.parametrize("check", RULES)
 def test_a_rule_decides_as_its_library_with_many_parameters(check):
     for name in ("large tanh network: largest number masked", "large relu network: 0.05 % too small"):

@@ -87,6 +87,29 @@ def test_a_gradient_of_zeros_moves_nothing_and_leaves_no_trouble():
     assert np.isfinite(steps[1]).all()
 
 
+@pytest.mark.parametrize(
+    "g",
+    [
+        np.zeros((2, 2)),
+        np.full((2, 2), 1e-25),
+        np.full(3, 1e-16),
+        np.zeros(()),
+        np.array([[0.0, 0.0], [0.0, 1e3]]),  # a dead unit, of a pixel that is always blank
+        np.array([[1e-12, 0.0], [0.0, 1e2]]),
+    ],
+    ids=repr,
+)
+def test_in_float32_the_square_of_eps_is_zero_and_does_not_matter(g):
+    """The default of 1e-30, in rows and in columns, has a product below all numbers of float32."""
+    single, double = np.ones(g.shape, np.float32), np.ones(g.shape)
+    for theta in (single, double):
+        optimizer = Adafactor(theta, learning_rate=0.125)
+        optimizer.step(g.astype(theta.dtype))
+        optimizer.step(g.astype(theta.dtype))
+    np.testing.assert_allclose(single, double, rtol=1e-6)
+    assert (single[g == 0] == 1).all()
+
+
 @pytest.mark.parametrize(("keyword", "answer"), [("beta2_decay", "decay"), ("momentum", "left out")])
 def test_a_keyword_of_another_library_is_answered(keyword, answer):
     with pytest.raises(TypeError, match=f"Adafactor has no {keyword}: .*{answer}"):

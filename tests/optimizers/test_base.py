@@ -791,3 +791,35 @@ def test_slots_that_python_reads_as_one_name_are_refused():
 
     with pytest.raises(ValueError, match="expected different names"):
         Same(np.zeros(2), 0.1)
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["before super().__init__", "without it"])
+def test_an_optimizer_that_is_half_built_can_be_shown(before):
+    """As a debugger does, or pytest beside a traceback."""
+    shown = []
+
+    class Ours(SGD):
+        def __init__(self, params):
+            shown.append(repr(self))
+            if before:
+                super().__init__(params, 0.5)
+                shown.append(repr(self))
+
+    last = repr(Ours(np.ones(2)))
+    begun, made = "<Ours, not yet made>", "Ours(learning_rate=0.5, momentum=0.0, t=0)"
+    assert [*shown, last] == ([begun, made, made] if before else [begun, begun])
+    assert repr(Adam.__new__(Adam)) == "<Adam, not yet made>"
+
+
+@pytest.mark.parametrize("wrong", [{"beta1": 2}, {"clip_norm": -1}, {"frozen": 3}])
+def test_an_optimizer_whose_creation_failed_can_be_shown(wrong):
+    made = []
+
+    class Ours(Adam):
+        def __init__(self, params, **options):
+            made.append(self)
+            super().__init__(params, 0.5, **options)
+
+    with pytest.raises((TypeError, ValueError)):
+        Ours(np.ones(2), **wrong)
+    assert repr(made[0]) == "<Ours, not yet made>"

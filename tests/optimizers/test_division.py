@@ -91,3 +91,30 @@ def test_of_float32_nonzero_keeps_the_bits_of_every_root():
     assert found.dtype == np.float32
     np.testing.assert_array_equal(found[1:], roots[1:])
     assert 0 / found[0] == 0
+
+
+@pytest.mark.parametrize("name", ["Adam", "AdamW", "Nadam", "AdaGrad"])
+@pytest.mark.parametrize("gradient", [[1.0, 0.0], [0.0, 0.0], [0.0, -2.0]])
+def test_where_0_over_0_is_refused_no_warning_comes_first(name, gradient):
+    """A warning is an error in these tests: it would come in the place of ours."""
+    theta, lost = np.ones(2), gradient.index(0)
+    optimizer = getattr(optimizers, name)(theta, 0.1, eps=0.0)
+    message = rf"^{name}.rule made params\[{lost}\] nan in step 1 \(nothing has changed\); expected"
+    with pytest.raises(FloatingPointError, match=message):
+        optimizer.step(np.array(gradient))
+    assert theta.tolist() == [1, 1]
+    assert optimizer.t == 0
+
+
+@pytest.mark.parametrize(
+    ("function", "value"),
+    [(lambda g: 1 / g, "inf"), (lambda g: np.exp(1e4 - g), "inf"), (lambda g: np.log(g - 1), "nan")],
+    ids=["divided", "overflown", "invalid"],
+)
+def test_nor_for_a_rule_of_ones_own(function, value):
+    class Ours(optimizers.Optimizer):
+        def rule(self, g):
+            return function(g), ()
+
+    with pytest.raises(FloatingPointError, match=rf"^Ours.rule made params\[0\] -?{value} in step 1"):
+        Ours(np.ones(2), 1.0).step(np.zeros(2))

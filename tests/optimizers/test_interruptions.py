@@ -66,6 +66,28 @@ def test_an_optimizer_interrupted_between_blocks_refuses_to_go_on(monkeypatch, t
     assert {key: leaf.tolist() for key, leaf in params.items()} == {"a": [0] * 4, "b": [0] * 8}
 
 
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda o: pickle.loads(pickle.dumps(o))])
+def test_copies_of_a_torn_optimizer_are_torn_until_they_load(monkeypatch, copied):
+    theta = np.ones(3)
+    optimizer = Adam(theta, 0.5)
+    saved = optimizer.state_dict()
+
+    def interrupted(*arrays):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("numpy.copyto", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        optimizer.step(np.ones(3))
+    monkeypatch.undo()
+    again = copied(copied(optimizer))
+    for refused in (lambda: again.step(np.ones(3)), again.state_dict):
+        with pytest.raises(RuntimeError, match="a step was interrupted"):
+            refused()
+    again.load_state_dict(saved)
+    again.step(np.ones(3))
+    assert again.params.tolist() == pytest.approx([0.5] * 3)
+
+
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
 def test_an_optimizer_interrupted_before_its_first_change_is_what_it_was(monkeypatch, error):
     params = three_blocks(monkeypatch)

@@ -124,7 +124,7 @@ def test_a_constant_gradient_is_no_negative_variance(optimizer):
 
 @pytest.mark.parametrize("optimizer", PLAIN)
 @given(gradients=st.lists(GRADIENTS, min_size=1, max_size=20).filter(lambda g: g[0] != 0))
-@settings(derandomize=True, deadline=None, max_examples=50)
+@settings(derandomize=True, deadline=None)
 def test_adam_without_a_first_mean_is_rmsprop_with_a_growing_rate(optimizer, gradients):
     adam = steps_taken(Adam, gradients, beta1=0.0, beta2=0.9, eps=0.0)
     rmsprop = steps_taken(

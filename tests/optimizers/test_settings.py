@@ -6,7 +6,7 @@ import time
 import numpy as np
 import pytest
 
-from optimlib import SGD, Adam, AdamW, RMSProp
+from optimlib import SGD, Adam, AdamW, Lion, RMSProp
 from optimlib.optimizers.base import Optimizer
 from optimlib.optimizers.settings import setting
 
@@ -115,3 +115,26 @@ def test_an_error_about_many_arrays_is_short():
     with pytest.raises(ValueError, match="the saved rates is") as caught:
         optimizer.load_state_dict(saved)
     assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "name", "answer"),
+    [
+        (SGD, "decay", "here it is a schedule as learning_rate"),
+        (RMSProp, "decay", "here it is rho, or a schedule as learning_rate"),
+        (Adam, "alpha", "here it is learning_rate"),
+        (RMSProp, "alpha", "here it is rho, or learning_rate"),
+        (Lion, "gamma", "here it is a schedule as learning_rate"),
+        (Adam, "lr_decay", "here it is a schedule as learning_rate"),
+        (Adam, "mu", "it has beta1"),
+        (SGD, "betas", "it has "),
+        (Lion, "epsilon", "it has "),
+    ],
+)
+def test_an_answer_names_only_what_the_class_has(optimizer, name, answer):
+    message = f"^{optimizer.__name__} has no {name}[:;] {answer}"
+    with pytest.raises(TypeError, match=message):
+        optimizer(np.ones(2), 0.1, **{name: 0.5})
+    running = optimizer(np.ones(2), 0.1)
+    with pytest.raises(AttributeError, match=message.replace("it has beta1", "it has ")):
+        setattr(running, name, 0.5)

@@ -1,5 +1,7 @@
 """A step of one's own is told by its path, and so are the slips that people make."""
 
+import re
+
 import numpy as np
 import pytest
 from optimizer_cases import METHODS
@@ -112,3 +114,51 @@ def test_a_learning_rate_is_asked_for(step):
 def test_a_step_is_a_function(step):
     with pytest.raises(TypeError, match=r"^step is .*; expected a function"):
         which_convention(step, learning_rate=0.1)
+
+
+@pytest.mark.parametrize(
+    ("returned", "error", "message"),
+    [
+        (3.0, ValueError, "step(...) has shape (); expected (12,), the shape of params"),
+        (np.zeros(3), ValueError, "step(...) has shape (3,); expected (12,)"),
+        (np.zeros((12, 1)), ValueError, "step(...) has shape (12, 1); expected (12,)"),
+        ([0.0] * 12, ValueError, "step(...) is a list; expected an array like params"),
+        ((np.zeros(12), None), ValueError, "step(...) is a tuple; expected an array like params"),
+        (np.zeros(12, np.float32), TypeError, "step(...) has dtype float32; expected float64"),
+        (np.full(12, np.nan), ValueError, "step made all parameters NaN in its first call"),
+        (None, ValueError, "step left all parameters where they were in 20 calls; expected it to"),
+        (np.zeros(12), ValueError, "step left all parameters where they were in 20 calls"),
+    ],
+    ids=repr,
+)
+def test_what_a_step_returns_are_parameters(returned, error, message):
+    with pytest.raises(error, match=f"^{re.escape(message)}"):
+        which_convention(lambda theta, g: returned, learning_rate=0.1)
+
+
+def test_a_step_that_only_binds_the_name_again_moves_nothing():
+    def step(theta, g):
+        theta = {key: theta[key] - 0.1 * g[key] for key in theta}
+
+    with pytest.raises(ValueError, match=r"theta -= \.\.\., not theta = theta"):
+        which_convention(step, {"W": np.ones((2, 2)), "b": np.ones(2)}, learning_rate=0.1)
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"W": np.ones(2, np.float32)}, "params['W'] has dtype float32; expected float64"),
+        ([np.ones(2), None], "params[1] is None"),
+        (3.0, "params is 3.0 of type float; expected a NumPy array"),
+        (np.ones(3, int), "params has dtype int64; expected float32 or float64"),
+    ],
+    ids=repr,
+)
+def test_parameters_are_arrays_of_float64(params, message):
+    with pytest.raises(TypeError, match=f"^{re.escape(message)}"):
+        which_convention(own_adam(), params, **ADAM)
+
+
+def test_hyperparameters_that_nothing_has_together():
+    with pytest.raises(ValueError, match="no class has all of learning_rate, foo; expected"):
+        which_convention(own_adam(), learning_rate=0.1, foo=1)

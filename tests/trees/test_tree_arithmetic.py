@@ -67,6 +67,26 @@ def test_a_factor_that_is_no_number_is_refused(factor):
         scale(np.ones(2), factor)
 
 
+def test_none_stays_none():
+    tree = {"W": np.ones((1, 2), np.float32), "frozen": None, "layers": [None, np.array(2.0)]}
+    zeros = zeros_like(tree)
+    assert zeros["frozen"] is None
+    assert zeros["layers"][0] is None
+    assert zeros["W"].tolist() == [[0, 0]]
+    assert zeros["W"].dtype == np.float32
+    assert zeros_like(None) is None
+    assert add(tree, zeros)["frozen"] is None
+
+
+@pytest.mark.parametrize("calculate", [add, zeros_like, lambda tree: scale(tree, 2)])
+@pytest.mark.parametrize("leaf", ["x", np.array(["a"]), object(), np.array([None])], ids=repr)
+def test_what_is_no_number_is_named(calculate, leaf):
+    with pytest.raises(
+        TypeError, match=r"^the tree has .* at \['a'\]\[0\]; expected an array of numbers"
+    ):
+        calculate({"a": [leaf]})
+
+
 def test_four_small_batches_are_one_large_batch():
     rng = np.random.default_rng(5)
     X, y = rng.standard_normal((12, 3)), rng.standard_normal(12)

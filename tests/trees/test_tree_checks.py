@@ -496,3 +496,17 @@ def test_views_are_checked_where_they_are_and_only_there(view):
                 check_finite(view(array), "x")
         else:
             check_finite(view(array), "x")
+
+
+@pytest.mark.parametrize("place", ["", "['W']", "['W'][1]"])
+def test_an_array_of_none_is_named(place):
+    trees_of = {
+        "": lambda x: x,
+        "['W']": lambda x: {"W": x},
+        "['W'][1]": lambda x: {"W": [np.ones(2), x]},
+    }
+    make = trees_of[place]
+    with pytest.raises(
+        TypeError, match=re.escape(f"grads{place} is an array of None; expected an array")
+    ):
+        match(make(np.array(None)), make(np.ones(2)), "grads", "params")

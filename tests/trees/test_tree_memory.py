@@ -91,7 +91,7 @@ def view_of(box, cuts):
     ].transpose(order)
 
 
-@settings(PROPERTY, max_examples=400)
+@settings(PROPERTY, max_examples=4 * PROPERTY.max_examples)
 @given(st.lists(views_of_a_box, min_size=2, max_size=6), st.sampled_from([np.float32, np.float64]))
 def test_views_of_a_box_share_memory_if_and_only_if_an_element_is_in_two(cuts, dtype):
     box, numbers = np.zeros((4, 4, 4), dtype), np.arange(64).reshape(4, 4, 4)
@@ -119,7 +119,7 @@ def test_many_separate_views_are_told_apart_at_once_and_one_more_is_found(name):
     views = many_views()[name]
     started = time.process_time()
     assert not shared(*views)
-    assert time.process_time() - started < 0.25  # all pairs took 2 to 4 s; now it is some 0.01 s
+    assert time.process_time() - started < 0.7  # all pairs took 2 to 4 s; now it is some 0.01 s
     doubled = views[len(views) // 2]
     assert shared(*views, doubled)
     assert shared(doubled[1:], *views)

@@ -7,7 +7,7 @@ parameter, its gradient and its state follow the parameter's order: element k is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,9 @@ from optimlib.trees import (
 
 HUGE = {dtype: 1e-8 * float(np.finfo(dtype).max) for dtype in "fd"}
 """By dtype: below this even 100 million times the squares of a gradient have a finite sum."""
+
+TOGETHER_BYTES = 4096
+"""Rows up to this size are put together before something is asked of them: a call takes longer."""
 
 TILED_BYTES = 2**20
 """From this size on a transposed copy of a matrix is made in tiles: about four times as fast."""
@@ -212,7 +215,7 @@ class Arrays:
         apart = {k: g.copy() if self._overlaps(g) else g for k, g in given.items()}
         rows = apart if self.whole else {k: row(g, self.axes[k]) for k, g in apart.items()}
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-            huge = [k for k, g in rows.items() if not is_moderate(g)]
+            huge = denied(is_moderate, rows)
         if huge:
             check_all_finite([(f"grads{self.paths[k]}", given[k]) for k in huge])
         return rows, bool(huge)
@@ -262,6 +265,33 @@ def tiled_copy(matrix: np.ndarray) -> np.ndarray:
             tile = slice(top, top + height), slice(left, left + width)
             copy[tile] = matrix[tile]
     return copy
+
+
+def denied(holds: Callable[[np.ndarray], bool], rows: Mapping[int, np.ndarray]) -> list[int]:
+    """The numbers of the rows of which something does not hold.
+
+    Parameters
+    ----------
+    holds
+        A function of an array. What holds of rows put together holds of each.
+    rows
+        Arrays with their numbers. Small ones of one dtype are put together first.
+
+    Examples
+    --------
+    >>> denied(np.all, {0: np.array([True, False]), 3: np.array([True]), 7: np.array([False])})
+    [0, 7]
+    """
+    alone: list[int] = []
+    small: dict[str, list[int]] = {}
+    for number, array in rows.items():
+        (small.setdefault(array.dtype.char, []) if array.nbytes <= TOGETHER_BYTES else alone).append(
+            number
+        )
+    for numbers in small.values():
+        if len(numbers) == 1 or not holds(np.concatenate([rows[k] for k in numbers], axis=None)):
+            alone += numbers
+    return sorted(number for number in alone if not holds(rows[number]))
 
 
 def is_moderate(g: np.ndarray) -> bool:

@@ -116,7 +116,7 @@ def spread(values: np.ndarray, rows: Sequence[np.ndarray], block: Block) -> None
     start = 0
     for array, _ in block:
         stop = start + rows[array].size
-        rows[array][:] = values[start:stop]
+        rows[array][...] = values[start:stop]  # quicker than [:]
         start = stop
 
 

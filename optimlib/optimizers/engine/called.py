@@ -12,16 +12,17 @@ from typing import Any
 
 import numpy as np
 
-from optimlib.optimizers.engine.arrays import squares
+from optimlib.optimizers.engine.arrays import is_moderate, squares
 from optimlib.optimizers.engine.contract import (
     Advance,
+    Maker,
     NotFiniteResultError,
     Update,
     step_and_state,
 )
 
 
-def called_update(advance: Advance, begin: Callable[[], object]) -> Update:
+def called_update(advance: Advance, begin: Callable[[], object], *_: Any) -> Update:
     """The update that calls a rule, with arrays that it cannot write to.
 
     Parameters
@@ -30,6 +31,8 @@ def called_update(advance: Advance, begin: Callable[[], object]) -> Update:
         The rule with its weight decay.
     begin
         What is called before something changes.
+    *_
+        What only a compiler has to know: the slots and the dtype.
 
     Examples
     --------
@@ -66,6 +69,22 @@ def rehearse(advance: Advance, p: np.ndarray, g: np.ndarray, *state: np.ndarray)
     with np.errstate(all="ignore"):
         start, step, new_state = advance(*map(read_only, (p, g, *state)))
         check_finite_results([p, *state], [np.subtract(start, step), *new_state])
+
+
+def quiet() -> dict[str, Any]:
+    """What NumPy does about doubtful results of a rule, by their kinds: for `numpy.errstate`.
+
+    A running mean that fades away is no error. A parameter that becomes NaN or infinite is refused and
+    named, so no warning comes before that. What was asked to raise, as by ``np.seterr(all="raise")``,
+    still does.
+
+    >>> sorted(quiet().items())
+    [('divide', 'ignore'), ('invalid', 'ignore'), ('over', 'ignore'), ('under', 'ignore')]
+    """
+    return {
+        kind: "ignore" if kind == "under" or action in ("warn", "print") else action
+        for kind, action in np.geterr().items()
+    }
 
 
 def read_only(array: np.ndarray) -> np.ndarray:
@@ -119,3 +138,7 @@ def check_finite_results(old: Sequence[np.ndarray], new: Sequence[np.ndarray]) -
         lost = np.flatnonzero(~np.isfinite(new[number]) & np.isfinite(old[number]))
         if lost.size:
             raise NotFiniteResultError(number, int(lost[0]), float(new[number].flat[lost[0]]))
+
+
+CALLED = Maker(called_update, check_returned, is_moderate, block_bytes=None)
+"""Rules are called with arrays: what runs unless one asks for more."""

@@ -18,8 +18,9 @@ import numpy as np
 
 from optimlib.arguments import flag
 from optimlib.optimizers.engine.arrays import HUGE
-from optimlib.optimizers.engine.contract import Advance, NotFiniteResultError, Update
-from optimlib.optimizers.engine.tracing import Program, trace
+from optimlib.optimizers.engine.blocks import LARGE_BYTES
+from optimlib.optimizers.engine.contract import Advance, Maker, NotFiniteResultError, Update
+from optimlib.optimizers.engine.tracing import Program, check_traced, trace
 from optimlib.optimizers.settings import Setting
 
 PLACES = 16
@@ -27,7 +28,7 @@ PLACES = 16
 
 
 def compile_update(
-    advance: Advance, slots: Sequence[str], dtype: np.dtype, begin: Callable[[], object]
+    advance: Advance, begin: Callable[[], object], slots: Sequence[str], dtype: np.dtype
 ) -> Update:
     """The update that runs a rule compiled.
 
@@ -35,12 +36,12 @@ def compile_update(
     ----------
     advance
         The rule with its weight decay.
+    begin
+        What is called before something changes.
     slots
         The names of the state arrays.
     dtype
         What all arrays are of.
-    begin
-        What is called before something changes.
 
     Raises
     ------
@@ -153,6 +154,10 @@ def moderate_kernel(dtype: np.dtype) -> Callable[[np.ndarray], bool]:
 def is_moderate_compiled(g: np.ndarray) -> bool:
     """Whether a gradient is finite, and so are sums of its squares over 100 million steps."""
     return moderate_kernel(g.dtype)(g)
+
+
+COMPILED = Maker(compile_update, check_traced, is_moderate_compiled, LARGE_BYTES)
+"""Rules are compiled by Numba."""
 
 
 class CompiledSetting(Setting):

@@ -1,13 +1,16 @@
 """What the parts of the engine hand to each other: an advance, an update, and what went wrong.
 
 An *advance* is a function of some parameters, their gradient and their state: a rule with its weight
-decay. An *update* is a function of the same arrays, which changes the parameters and the state.
+decay. An *update* is a function of the same arrays, which changes the parameters and the state. A
+*maker* makes an update of an advance: there is one that calls the rule, and one that compiles it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from optimlib.optimizers.engine.blocks import Block
 
@@ -17,6 +20,22 @@ the new state."""
 
 Update = Callable[..., object]
 """A function of `p`, `g` and the state arrays, which changes `p` and the state."""
+
+
+class Maker(NamedTuple):
+    """A way to run rules, and what has to be known of it before a step."""
+
+    update: Callable[..., Update]
+    """A function of an advance, of what to call before something changes, the slots and the dtype."""
+
+    check: Callable[..., None]
+    """Refuses a wrong result: a function of the class's name, slots, result, and the rule's arrays."""
+
+    is_moderate: Callable[[np.ndarray], bool]
+    """Whether the row of a gradient is finite, and so are the sums of its squares."""
+
+    block_bytes: int | None
+    """The size that large arrays are cut to; None for that of blocks with temporary arrays."""
 
 
 class NotFiniteResultError(ArithmeticError):

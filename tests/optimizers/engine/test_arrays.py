@@ -141,3 +141,19 @@ def test_a_row_has_no_gaps():
         found = row(array, memory_order(array))
         assert found.flags.c_contiguous
         assert found.size == array.size
+
+
+@pytest.mark.parametrize("dtypes", [("f", "f", "f"), ("f", "d", "f"), ("d", "f", "f")])
+@pytest.mark.parametrize("sizes", [(3, 5, 7), (3, 5000, 7), (5000, 3, 5000), (3, 0, 7)])
+@pytest.mark.parametrize("wrong", [[0], [2], [0, 2]])
+def test_small_gradients_are_checked_together_and_blamed_apart(sizes, dtypes, wrong):
+    theta = [np.ones(size, dtype) for size, dtype in zip(sizes, dtypes, strict=True)]
+    grads = [array.copy() for array in theta]
+    for number in wrong:
+        grads[number][-1] = np.nan
+    index = sizes[wrong[0]] - 1
+    with pytest.raises(NonFiniteError, match=rf"^grads\[{wrong[0]}\]\[{index}\] is nan; expected"):
+        of(theta).gradients(grads, [], is_moderate)
+    for number in wrong:
+        grads[number][-1] = 1e18  # whose square is far from too large, and 1e8 times that is
+    assert of(theta).gradients(grads, [], is_moderate)[1] == any(dtypes[k] == "f" for k in wrong)

@@ -21,7 +21,7 @@ from optimlib.trees import copy_tree, flatten, map_tree
 def compiled_as_python(monkeypatch):
     """Run programs without Numba, element by element."""
     monkeypatch.setattr(compiled, "needs_numba", lambda: None)
-    monkeypatch.setattr(base, "is_moderate_compiled", is_moderate)
+    monkeypatch.setattr(base, "COMPILED", compiled.COMPILED._replace(is_moderate=is_moderate))
     monkeypatch.setattr(compiled, "compiled", lambda program, dtype: compiled.as_python(program))
     return {"compiled": True}
 
