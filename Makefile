@@ -18,7 +18,7 @@ NOTEBOOKS := $(TEXTS:book/text/%.md=book/%.ipynb)
 export JUPYTER_PREFER_ENV_PATH := 1
 SINGLE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 VECLIB_MAXIMUM_THREADS=1
 
-.PHONY: help book check test test-frameworks mutants notebooks lab serve bench pins clean
+.PHONY: help book check test test-frameworks mutants notebooks pictures lab serve bench pins clean
 
 help:
 	@echo "make book             build the HTML book in _build/html, warnings being errors"
@@ -28,6 +28,7 @@ help:
 	@echo "make mutants          plant every one-token mistake in the optimizers: do the tests catch it?"
 	@echo "make notebooks        make the notebooks from book/text: sync, execute, normalise"
 	@echo "                      (one of them: make notebooks CHAPTER=adam)"
+	@echo "make pictures         take the pictures of the README and the front page from the notebooks"
 	@echo "make lab              open JupyterLab on the notebooks"
 	@echo "make serve            show the built book on http://localhost:$(PORT)"
 	@echo "make bench            measure an Adam step and a gradient check beside those of other libraries"
@@ -70,7 +71,11 @@ notebooks: $(READY)
 	touch $(TEXTS)
 	$(BIN)/jupytext --quiet --sync $(TEXTS)
 	$(SINGLE_THREAD) $(BIN)/jupyter nbconvert --log-level WARN --KernelManager.transport_encryption=auto --to notebook --execute --inplace --NotebookExporter.preprocessors=nbconvert.preprocessors.CoalesceStreamsPreprocessor $(NOTEBOOKS)
+	$(BIN)/python book/fold_solutions.py $(NOTEBOOKS)
 	$(BIN)/nbstripout --keep-output --keep-count --keep-id --extra-keys "metadata.language_info metadata.jupytext" $(NOTEBOOKS)
+
+pictures: $(READY)
+	$(BIN)/python book/pictures.py
 
 lab: $(READY)
 	$(BIN)/jupyter lab book

@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 
 import jupytext
+import nbformat
+from fold_solutions import fold
 from nbformat import NotebookNode
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -21,14 +23,32 @@ def read_text(path: Path) -> NotebookNode:
 
 
 def drift(text: NotebookNode, notebook: NotebookNode) -> list[str]:
-    """Cells whose kind, source or metadata differ between text and notebook."""
+    """Cells whose kind, source or metadata differ between text and notebook, but for what is folded."""
     if len(text.cells) != len(notebook.cells):
         return [f"the text has {len(text.cells)} cells, the notebook {len(notebook.cells)}"]
     return [
         f"cell {number}: {what} differs from the text"
         for number, (ours, theirs) in enumerate(zip(text.cells, notebook.cells, strict=True))
         for what in ("cell_type", "source", "metadata")
-        if ours[what] != theirs[what]
+        if unfolded(ours[what]) != unfolded(theirs[what])
+    ]
+
+
+def unfolded(part: object) -> object:
+    """Metadata without what is folded in JupyterLab; anything else as it is."""
+    return {key: part[key] for key in part if key != "jupyter"} if isinstance(part, dict) else part
+
+
+def solutions_left_open(notebook: NotebookNode) -> list[str]:
+    """Cells of solutions that JupyterLab would show open."""
+    fresh = nbformat.from_dict(notebook)
+    fold(fresh)
+    return [
+        f"code cell {number} is not folded as it should be"
+        for number, (have, want) in enumerate(
+            zip(code_cells(notebook), code_cells(fresh), strict=True), start=1
+        )
+        if have.metadata != want.metadata
     ]
 
 

@@ -21,7 +21,7 @@ window.addEventListener("load", async () => {
   // What scrolls sideways can be reached and scrolled with the keyboard.
   await window.MathJax?.startup?.promise;
   for (const box of document.querySelectorAll(
-    ".bd-article :is(mjx-container[display], div.math, pre, table, .output)"
+    ".bd-article :is(mjx-container[display], div.math, pre, table, .output, .pst-scrollable-table-container)"
   )) {
     if (box.scrollWidth > box.clientWidth) {
       box.tabIndex = 0;

@@ -58,6 +58,7 @@ def test_notebook_keeps_the_rules(path):
     text = rules.read_text(BOOK / "text" / f"{path.stem}.md")
     assert rules.figures(notebook, chapter(text)) == []
     assert rules.exercises(notebook) == []
+    assert rules.solutions_left_open(notebook) == [], "run: make notebooks"
 
 
 # The rules themselves: a small chapter that keeps them, and the same with one defect
@@ -207,6 +208,14 @@ def test_a_figure_with_no_number_beside_it_is_seen(notebook):
     for cell in rules.code_cells(notebook):
         cell.outputs = [output for output in cell.outputs if "image/png" in output.get("data", {})]
     assert rules.figures(notebook, "wrong-gradient")
+
+
+def test_an_open_solution_is_seen(notebook):
+    assert len(rules.solutions_left_open(notebook)) == 1
+    rules.fold(notebook)
+    assert rules.solutions_left_open(notebook) == []
+    rules.code_cells(notebook)[0].metadata["jupyter"] = {"source_hidden": True}
+    assert len(rules.solutions_left_open(notebook)) == 1
 
 
 @pytest.mark.parametrize(

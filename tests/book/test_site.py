@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -274,3 +275,47 @@ def test_one_line_turns_on_the_buttons(tmp_path):
     assert f"{repository}/edit/main/book/text/01-page.md" in links
     for place in ("https://colab.research.google.com/github", "https://mybinder.org/v2/gh"):
         assert any(link.startswith(f"{place}/OWNER/REPOSITORY/") for link in links)
+
+
+def test_the_site_gives_away_the_package_and_the_notebooks(site):
+    files = site / "files"
+    (wheel,) = files.glob("optimlib-*.whl")
+    assert "optimlib/gradcheck/check.py" in zipfile.ZipFile(wheel).namelist()
+    notebooks = {path.name for path in BOOK.glob("*.ipynb")}
+    whole = zipfile.ZipFile(files / "notebooks.zip")
+    assert set(whole.namelist()) == notebooks
+    assert "book/index.html" in zipfile.ZipFile(files / "site.zip").namelist()
+    exercises = zipfile.ZipFile(files / "exercises.zip")
+    assert set(exercises.namelist()) == notebooks
+    for name in notebooks - {"index.ipynb"}:
+        before, after = (archive.read(name).decode() for archive in (whole, exercises))
+        assert "{solution" in before
+        assert "{solution" not in after
+        assert after.count("{exercise}") == before.count("{exercise}")
+
+
+def test_the_tab_of_the_front_page_has_its_title_once(site, pages):
+    assert pages[site / "book" / "index.html"].title.get_text() == "Gradients You Can Trust"
+
+
+def test_pages_say_what_they_are_about(site, pages):
+    named = {f"{name}.html" for name in toc_files() if "/api/" not in name}
+    for path in (site / name for name in named):
+        tags = {tag.get("property"): tag.get("content") for tag in pages[path].find_all("meta")}
+        assert tags["og:title"]
+        assert len(tags["og:description"]) > 40, path
+
+
+def test_figures_equations_and_exercises_are_numbered_by_chapter(site, pages):
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf8"))
+    chapters = [e["file"] for part in toc["parts"] if part.get("numbered") for e in part["chapters"]]
+    for number, name in enumerate(chapters, start=1):
+        page = pages[site / f"{name}.html"]
+        assert page.select_one("article h1 .section-number").get_text().strip() == f"{number}."
+        captions = [found.get_text() for found in page.select("figcaption .caption-number")]
+        equations = [found.get_text().strip("()#\u00b6") for found in page.select("span.eqno")]
+        exercises = [found.get_text() for found in page.select(".exercise .caption-number")]
+        for kind, found in (("figure", captions), ("equation", equations), ("exercise", exercises)):
+            numbers = [re.search(r"\d+\.\d+", text)[0] for text in found]
+            expected = [f"{number}.{k}" for k in range(1, len(numbers) + 1)]
+            assert numbers == expected, (name, kind)

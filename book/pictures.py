@@ -1,0 +1,45 @@
+"""Pictures of the front page and of the README, taken from the notebooks: ``make pictures``.
+
+A picture that nobody remakes grows stale. These are figures that the notebooks have drawn, and a test
+compares them with what the notebooks hold.
+"""
+
+import base64
+import io
+from pathlib import Path
+
+import nbformat
+from PIL import Image
+
+BOOK = Path(__file__).parent
+WIDTH = 480  # pixels of a card, which is shown half as wide
+FRONT = ("index", "fig-front-which")  # shown whole
+CARDS: dict[str, str] = {}  # notebook: its most telling figure
+
+
+def figure(notebook: str, name: str) -> Image.Image:
+    """A figure of a notebook, by its name."""
+    for cell in nbformat.read(BOOK / f"{notebook}.ipynb", as_version=4).cells:
+        if cell.metadata.get("mystnb", {}).get("figure", {}).get("name") == name:
+            (data,) = (o.data["image/png"] for o in cell.outputs if "image/png" in o.get("data", {}))
+            return Image.open(io.BytesIO(base64.b64decode(data))).convert("RGB")
+    raise ValueError(f"{notebook}.ipynb has no figure named {name}")
+
+
+def pictures() -> dict[Path, Image.Image]:
+    """All pictures, and where they belong."""
+    made = {BOOK / "_static" / "front.png": figure(*FRONT)}
+    for notebook, name in CARDS.items():
+        whole = figure(notebook, name)
+        size = (WIDTH, round(whole.height * WIDTH / whole.width))
+        made[BOOK / "_static" / "cards" / f"{notebook}.png"] = whole.resize(
+            size, Image.Resampling.LANCZOS
+        )
+    return made
+
+
+if __name__ == "__main__":
+    for path, picture in pictures().items():
+        path.parent.mkdir(exist_ok=True)
+        picture.save(path)
+        print(path.relative_to(BOOK.parent))
