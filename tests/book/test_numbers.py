@@ -16,7 +16,6 @@ each_chapter = pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.s
 TOO_LONG = {
     "a-wrong-gradient-still-learns",
     "adam",
-    "backpropagation-by-hand",
     "relatives-of-adam",
     "the-gradient-check",
     "vanishing-and-exploding",
