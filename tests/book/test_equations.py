@@ -264,13 +264,13 @@ def test_the_dense_layer():
         np.testing.assert_allclose(found[name], gradient, rtol=1e-12, atol=1e-14)
 
 
-@defines("eq-backprop-batch-norm")
+@defines("eq-layers-batch-norm")
 def test_batch_normalization():
     rng = np.random.default_rng(0)
     x, gamma, beta, dy = (rng.standard_normal(shape) for shape in ((5, 4), 4, 4, (5, 4)))
     values = {"x": x, r"\gamma": gamma, r"\beta": beta, "dy": dy, r"\varepsilon": 0.125}
     values |= {SUM: lambda a: a.sum(axis=0), MEAN: lambda a: a.mean(axis=0)}
-    found = evaluate(EQUATIONS["eq-backprop-batch-norm"], values)
+    found = evaluate(EQUATIONS["eq-layers-batch-norm"], values)
     y, cache = batch_norm(x, gamma, beta, eps=0.125)
     np.testing.assert_allclose(found["y"], y, rtol=1e-12)
     gradients = batch_norm_backward(dy, cache)
@@ -278,7 +278,7 @@ def test_batch_normalization():
         np.testing.assert_allclose(found[name], gradient, rtol=1e-11, atol=1e-14)
 
 
-@defines("eq-backprop-rnn-step", "eq-backprop-rnn-sums")
+@defines("eq-layers-rnn-step", "eq-layers-rnn-sums")
 def test_backpropagation_through_time():
     rng, T = np.random.default_rng(0), 4
     shapes = ((5, T, 2), (5, 3), (2, 3), (3, 3), 3, (5, T, 3))
@@ -288,18 +288,39 @@ def test_backpropagation_through_time():
     dx, dz = {}, {T + 1: np.zeros((5, 3))}
     for t in range(T, 0, -1):
         values = {"dh_t": dh[:, t - 1], "h_t": h[:, t - 1], "dz_{t+1}": dz[t + 1]} | transposed
-        found = evaluate(EQUATIONS["eq-backprop-rnn-step"], values)
+        found = evaluate(EQUATIONS["eq-layers-rnn-step"], values)
         dz[t], dx[t] = found["d z _ t"], found["d x _ t"]
     before = [h0, *h.transpose(1, 0, 2)]
     values = {"T": T, "dz_1": dz[1], "dz_t": Series("t", dz)} | transposed
     values[r"\mathbf{1}^\top"] = Matrix(np.ones(5))
     values[r"x_t^\top"] = Series("t", {t: Matrix(x[:, t - 1].T) for t in dx})
     values[r"h_{t-1}^\top"] = Series("t", {t: Matrix(before[t - 1].T) for t in dx})
-    found = evaluate(EQUATIONS["eq-backprop-rnn-sums"], values)
+    found = evaluate(EQUATIONS["eq-layers-rnn-sums"], values)
     found["d x"] = np.stack([dx[t] for t in sorted(dx)], axis=1)
     gradients = rnn_backward(dh, cache)
     for name, gradient in zip(("d x", "d h _ 0", "d W _ x", "d W _ h", "d b"), gradients, strict=True):
         np.testing.assert_allclose(found[name], gradient, rtol=1e-11, atol=1e-13)
+
+
+@defines("eq-layers-lstm-backward")
+def test_the_lstm_cell_backward():
+    rng, T = np.random.default_rng(0), 3
+    shapes = ((5, T, 2), (5, 3), (5, 3), (2, 12), (3, 12), 12, (5, T, 3))
+    x, h0, c0, Wx, Wh, b, dh = (rng.standard_normal(shape) for shape in shapes)
+    _, cache = lstm(x, h0, c0, Wx, Wh, b)
+    db, after = np.zeros(12), {"da_{t+1}": np.zeros((5, 12)), "dc_{t+1}": 0.0, "f_{t+1}": 0.0}
+    for t in reversed(range(T)):
+        values = dict(zip(("i_t", "f_t", "g_t", "o_t"), cache.gates[t], strict=True)) | after
+        values |= {"c_t": cache.c[:, t], "c_{t-1}": cache.c[:, t - 1] if t else c0}
+        values |= {"dh_t": dh[:, t], r"W_h^\top": Matrix(Wh.T), r"\tanh": np.tanh}
+        found = evaluate(EQUATIONS["eq-layers-lstm-backward"], values)
+        da = np.hstack([found[f"d a ^ {gate} _ t"] for gate in "ifgo"])
+        db += da.sum(axis=0)
+        after = {"da_{t+1}": da, "dc_{t+1}": found["d c _ t"], "f_{t+1}": cache.gates[t][1]}
+    _, dh0, dc0, _, _, theirs = lstm_backward(dh, cache)
+    np.testing.assert_allclose(db, theirs, rtol=1e-11)
+    np.testing.assert_allclose(after["da_{t+1}"] @ Wh.T, dh0, rtol=1e-11)
+    np.testing.assert_allclose(after["dc_{t+1}"] * after["f_{t+1}"], dc0, rtol=1e-11)
 
 
 # Chapter 5
