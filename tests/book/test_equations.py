@@ -362,31 +362,19 @@ def by_gate(gates: str, **arrays: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
-@defines("eq-vanishing-lstm", "eq-vanishing-lstm-backward")
+@defines("eq-vanishing-lstm")
 def test_lstm():
     rng, T = np.random.default_rng(0), 3
-    shapes = ((5, T, 2), (5, 3), (5, 3), (2, 12), (3, 12), 12, (5, T, 3))
-    x, h0, c0, Wx, Wh, b, dh = (rng.standard_normal(shape) for shape in shapes)
+    shapes = ((5, T, 2), (5, 3), (5, 3), (2, 12), (3, 12), 12)
+    x, h0, c0, Wx, Wh, b = (rng.standard_normal(shape) for shape in shapes)
     h, cache = lstm(x, h0, c0, Wx, Wh, b)
-    steps, before = [], {"h_{t-1}": h0, "c_{t-1}": c0}
+    before = {"h_{t-1}": h0, "c_{t-1}": c0}
     for t in range(T):
         values = RECURRENT | by_gate("ifgo", W_x=Wx, W_h=Wh, b=b) | before | {"x_t": x[:, t]}
-        steps.append(evaluate(EQUATIONS["eq-vanishing-lstm"], values))
-        before = {"h_{t-1}": steps[t]["h _ t"], "c_{t-1}": steps[t]["c _ t"]}
-        np.testing.assert_allclose(steps[t]["h _ t"], h[:, t], rtol=1e-12)
-        np.testing.assert_allclose(steps[t]["c _ t"], cache.c[:, t], rtol=1e-12)
-
-    db, after = np.zeros(12), {"da_{t+1}": np.zeros((5, 12)), "dc_{t+1}": 0.0, "f_{t+1}": 0.0}
-    for t in reversed(range(T)):
-        values = steps[t] | after | {"dh_t": dh[:, t], r"W_h^\top": Matrix(Wh.T)}
-        found = evaluate(EQUATIONS["eq-vanishing-lstm-backward"], values)
-        da = np.hstack([found[f"d a ^ {gate} _ t"] for gate in "ifgo"])
-        db += da.sum(axis=0)
-        after = {"da_{t+1}": da, "dc_{t+1}": found["d c _ t"], "f_{t+1}": steps[t]["f _ t"]}
-    _, dh0, dc0, _, _, theirs = lstm_backward(dh, cache)
-    np.testing.assert_allclose(db, theirs, rtol=1e-11)
-    np.testing.assert_allclose(after["da_{t+1}"] @ Wh.T, dh0, rtol=1e-11)
-    np.testing.assert_allclose(after["dc_{t+1}"] * after["f_{t+1}"], dc0, rtol=1e-11)
+        found = evaluate(EQUATIONS["eq-vanishing-lstm"], values)
+        before = {"h_{t-1}": found["h _ t"], "c_{t-1}": found["c _ t"]}
+        np.testing.assert_allclose(found["h _ t"], h[:, t], rtol=1e-12)
+        np.testing.assert_allclose(found["c _ t"], cache.c[:, t], rtol=1e-12)
 
 
 @defines("eq-vanishing-gru", "eq-vanishing-gru-backward")
