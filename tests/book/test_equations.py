@@ -18,6 +18,7 @@ from optimlib import (
     Lion,
     Nadam,
     RAdam,
+    ScheduleFreeSGD,
     check_gradient,
     differences,
 )
@@ -466,21 +467,21 @@ MOMENTS = {"m _ t": "m_{t-1}", "v _ t": "v_{t-1}"}
 RATES = DECAY | {r"\eta_t": 0.25, r"\varepsilon": 0.125, r"\lambda": 0.5}
 
 
-@defines("eq-family-coupled")
+@defines("eq-decay-coupled")
 def test_a_penalty_is_adam_with_another_gradient():
     latex = ADAMS_MEANS + r"\\" + EQUATIONS["eq-adam-update"]
 
     def step(values):
-        changed = evaluate(EQUATIONS["eq-family-coupled"], RATES | values)[r"\tilde g _ t"]
+        changed = evaluate(EQUATIONS["eq-decay-coupled"], RATES | values)[r"\tilde g _ t"]
         return evaluate(latex, RATES | values | {"g_t": changed})
 
     run_optimizer(lambda p: Adam(p, 0.25, eps=0.125, weight_decay=0.5), step, MOMENTS)
 
 
-@defines("eq-family-adamw")
+@defines("eq-decay-adamw")
 @pytest.mark.parametrize("alpha", [1.0, 0.125])
 def test_adamw(alpha):
-    latex = ADAMS_MEANS + r"\\" + EQUATIONS["eq-family-adamw"]
+    latex = ADAMS_MEANS + r"\\" + EQUATIONS["eq-decay-adamw"]
     run_optimizer(
         lambda p: AdamW(p, 0.25, eps=0.125, weight_decay=Decoupled(0.5, base_rate=alpha)),
         lambda values: evaluate(latex, RATES | {r"\alpha": alpha} | values),
@@ -488,10 +489,10 @@ def test_adamw(alpha):
     )
 
 
-@defines("eq-family-nadam")
+@defines("eq-relatives-nadam")
 @pytest.mark.parametrize("psi", [0.004, 1.0])
 def test_nadam(psi):
-    latex = ADAMS_MEANS + r"\\" + EQUATIONS["eq-family-nadam"]
+    latex = ADAMS_MEANS + r"\\" + EQUATIONS["eq-relatives-nadam"]
     products = {0: 1.0}
 
     def step(values):
@@ -503,9 +504,9 @@ def test_nadam(psi):
     run_optimizer(lambda p: Nadam(p, 0.25, eps=0.125, momentum_decay=psi), step, MOMENTS)
 
 
-@defines("eq-family-adamax")
+@defines("eq-relatives-adamax")
 def test_adamax():
-    latex = EQUATIONS["eq-adam-m"] + r"\\" + EQUATIONS["eq-family-adamax"]
+    latex = EQUATIONS["eq-adam-m"] + r"\\" + EQUATIONS["eq-relatives-adamax"]
     run_optimizer(
         lambda p: Adamax(p, 0.25, eps=0.125),
         lambda values: evaluate(latex, RATES | values),
@@ -515,9 +516,9 @@ def test_adamax():
     )
 
 
-@defines("eq-family-radam")
+@defines("eq-relatives-radam")
 def test_radam():
-    latex = ADAMS_MEANS + r"\\" + EQUATIONS["eq-family-radam"]
+    latex = ADAMS_MEANS + r"\\" + EQUATIONS["eq-relatives-radam"]
 
     def step(values):
         if values["t"] > 4:
@@ -531,9 +532,9 @@ def test_radam():
     run_optimizer(lambda p: RAdam(p, 0.25, eps=0.125), step, MOMENTS, steps=6)
 
 
-@defines("eq-family-adabelief")
+@defines("eq-relatives-adabelief")
 def test_adabelief():
-    latex = r"\\".join(EQUATIONS[name] for name in ("eq-adam-m", "eq-adam-m-hat", "eq-family-adabelief"))
+    latex = r"\\".join(EQUATIONS[name] for name in ("eq-adam-m", "eq-adam-m-hat", "eq-relatives-adabelief"))
     run_optimizer(
         lambda p: AdaBelief(p, 0.25, eps=0.125, eps_root=0.0625),
         lambda values: evaluate(latex, RATES | {r"\varepsilon'": 0.0625} | values),
@@ -541,11 +542,29 @@ def test_adabelief():
     )
 
 
-@defines("eq-family-lion")
+@defines("eq-relatives-lion")
 def test_lion():
     sign = {r"\operatorname{sign}": np.sign}
     run_optimizer(
         lambda p: Lion(p, 0.25, beta1=BETA1, beta2=BETA2, weight_decay=0.5),
-        lambda values: evaluate(EQUATIONS["eq-family-lion"], RATES | sign | values),
+        lambda values: evaluate(EQUATIONS["eq-relatives-lion"], RATES | sign | values),
         {"m _ t": "m_{t-1}"},
     )
+
+
+@defines("eq-relatives-free")
+def test_schedule_free():
+    rng = np.random.default_rng(14)
+    y = rng.standard_normal(3)
+    opt = ScheduleFreeSGD(y, 0.25, beta1=0.75)
+    found = {r"z _ t": y.copy(), "x _ t": y.copy()}
+    for t in range(1, 6):
+        g = rng.standard_normal(3)
+        found = evaluate(
+            EQUATIONS["eq-relatives-free"],
+            {"z_{t-1}": found["z _ t"], "x_{t-1}": found["x _ t"], "g_t": g, "t": t}
+            | {r"\eta": 0.25, r"\beta": 0.75},
+        )
+        opt.step(g)
+        np.testing.assert_allclose(y, found["y _ t"], rtol=1e-12)
+        np.testing.assert_allclose(opt.averaged(), found["x _ t"], rtol=1e-12)

@@ -590,8 +590,8 @@ def test_looking_up_does_not_change_the_table():
 
 
 def test_the_book_says_what_is_recorded():
-    """Chapter 11 tells how the traces are made; its numbers are these."""
-    text = (GOLDEN.parents[1] / "book" / "text" / "relatives-of-adam.md").read_text(encoding="utf8")
+    """The page of conventions tells how the traces are made; its numbers are these."""
+    text = (GOLDEN.parents[1] / "book" / "text" / "conventions.md").read_text(encoding="utf8")
     assert f"own class for {recorder.STEPS} steps" in text
     assert {17: "after seventeen of the steps"}[len(recorder.KEPT)] in text
 
