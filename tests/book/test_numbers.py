@@ -17,7 +17,6 @@ TOO_LONG = {
     "adam",
     "backpropagation-by-hand",
     "relatives-of-adam",
-    "the-gradient-check",
     "vanishing-and-exploding",
 }
 
