@@ -213,26 +213,26 @@ def test_the_gap_from_which_jumps_are_extrapolated():
     assert first.jump == pytest.approx(2 * gap(0.25 / 4) - gap(0.25 / 2), rel=1e-12)
 
 
-@defines("eq-check-miss-coordinates")
+@defines("eq-million-miss-coordinates")
 def test_the_probability_that_a_sample_misses_by_counting_all_samples():
     n, b, m = 7, 2, 3
     samples = list(combinations(range(n), m))
     missed = sum(min(sample) >= b for sample in samples) / len(samples)
-    found = evaluate(EQUATIONS["eq-check-miss-coordinates"], {"n": n, "b": b, "m": m})
+    found = evaluate(EQUATIONS["eq-million-miss-coordinates"], {"n": n, "b": b, "m": m})
     assert missed == pytest.approx(*list(found.values())[-1:])
 
 
-@defines("eq-check-miss-directions", "eq-check-detectable")
+@defines("eq-million-miss-directions", "eq-million-detectable")
 def test_an_error_of_the_detectable_size_is_missed_as_often_as_the_report_says():
     report = check_gradient(
         lambda x: (x**3).sum(), lambda x: 3 * x**2, np.arange(1.0, 6.0), directions=4
     )
     tolerance = max(probe.tolerance for probe in report.probes if probe.index is None)
     values = {r"\tau": tolerance, "k": 4, "p": MISS, r"\Phi^{-1}": NormalDist().inv_cdf}
-    least = evaluate(EQUATIONS["eq-check-detectable"], values)[r"e _ { \min }"]
+    least = evaluate(EQUATIONS["eq-million-detectable"], values)[r"e _ { \min }"]
     assert least == pytest.approx(report.detectable(), rel=1e-12)
     values |= {r"\lVert e \rVert": least, r"\operatorname{erf}": math.erf}
-    missed = list(evaluate(EQUATIONS["eq-check-miss-directions"], values).values())[-1]
+    missed = list(evaluate(EQUATIONS["eq-million-miss-directions"], values).values())[-1]
     assert missed == pytest.approx(MISS, rel=1e-9)
 
 

@@ -12,8 +12,6 @@ TEXTS = sorted((BOOK / "text").glob("*.md"))
 CHAPTERS = [path for path in TEXTS if path.stem != "index"]
 each_chapter = pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
 
-# Chapters that are still to be cut to their one idea; each leaves this list when it is.
-TOO_LONG = {"the-gradient-check"}
 
 
 @each_chapter
@@ -42,16 +40,12 @@ def test_chapters_are_numbered_through_the_parts():
 
 
 @each_chapter
-def test_the_promised_time_is_the_computed_one(path, request):
-    if path.stem in TOO_LONG:
-        request.applymarker(pytest.mark.xfail(reason="still to be cut to one idea", strict=True))
+def test_the_promised_time_is_the_computed_one(path):
     assert complaints(read_text(path)) == []
 
 
 @each_chapter
-def test_visible_cells_are_short(path, request):
-    if path.stem in TOO_LONG and long_cells(read_text(path)):
-        request.applymarker(pytest.mark.xfail(reason="still to be cut to one idea", strict=True))
+def test_visible_cells_are_short(path):
     assert long_cells(read_text(path)) == []
 
 
