@@ -87,7 +87,9 @@ def noise_beside(
     return min(levels)
 
 
-def roughness(along: Along, low: float, high: float, rounding: float) -> float:
+def roughness(
+    along: Along, low: float, high: float, rounding: float, roundoff: float = 0.0
+) -> float:
     """How much a loss jumps up and down near theta, if its graph is made of steps; 0 if it has none.
 
     A loss of parameters that are rounded, written as text or looked up in a table is a staircase, and
@@ -103,7 +105,9 @@ def roughness(along: Along, low: float, high: float, rounding: float) -> float:
     low, high
         Where to look.
     rounding
-        The error of its values by rounding.
+        The error of all of its values, by the rounding of theta and as far as it is known.
+    roundoff
+        The part of a value by which it may be rounded itself.
 
     Returns
     -------
@@ -118,7 +122,8 @@ def roughness(along: Along, low: float, high: float, rounding: float) -> float:
     0.0
     """
     for _ in range(RANGES):
-        level, is_smooth = _closest_look(along, low, high, rounding)
+        of_values = roundoff * max(abs(along(0.0)), abs(along(low)), abs(along(high)))
+        level, is_smooth = _closest_look(along, low, high, rounding + of_values)
         if level or is_smooth:
             return level
         low, high = low / CLOSER, high / CLOSER  # beside the kink, there may be small jumps as well
@@ -140,10 +145,22 @@ def _closest_look(along: Along, low: float, high: float, rounding: float) -> tup
         middle = start + (3 + int(sixth.argmax())) * spacing  # of the six steps that it spans
         spacing /= NEARER
         start = min(max(middle - POINTS / 2 * spacing, low), high - POINTS * spacing)
-    rough = max((size for size, nearer in pairwise(sizes) if size < NEARER**2 * nearer), default=0.0)
+    rough = max(_lasting(sizes))
     rises = np.sort(np.abs(np.diff(values)))
     is_jump = rises[-1] > 8 * rises[len(rises) // 2] and sizes[-1] > REMAINING * rough
     return (rough / ALTERNATING if is_jump else 0.0), False
+
+
+def _lasting(sizes: list[float]) -> list[float]:
+    """The last of some sixth differences, from where on they no longer shrink as smooth ones do.
+
+    >>> _lasting([640.0, 10.0, 2.0, 1.0, 1.5])
+    [2.0, 1.0, 1.5]
+    """
+    first = len(sizes) - 1
+    while first > 0 and sizes[first - 1] < NEARER**2 * sizes[first]:
+        first -= 1
+    return sizes[first:]
 
 
 def _shrinks(sizes: list[float]) -> bool:

@@ -25,6 +25,10 @@ TINY = 2**9  # steps of fewer roundings of the reach see roundings that no longe
 HALVINGS = 60  # of the first step, at most
 INWARDS = 16  # where the loss is undefined, steps shrink by so much
 COARSER = 4  # so often at most the loss is found to be coarser than it was thought to be
+NOISY = 2**8  # so many roundings of the loss
+ROOM = 4  # a difference of slopes of so many errors is no chance
+CONFIRMATIONS = 4  # so many small steps confirm that a claim is wrong
+UNEVEN = 0.9428  # of the widest distance: parts of theta itself may be rounded all alike
 UNLIKE = 0.01 / 0.8123  # of a step: roundings that repeat with the steps show with others
 NOTICEABLE = 2**20  # so many roundings of the loss are a jump, and no noise
 CONSTANT = 2.0**-20  # over steps of this ratio, only a jump at theta keeps its height
@@ -105,7 +109,31 @@ class Search:
             jump = self.jump_at_theta()
             if jump is not None:
                 return self, jump
+        if best is not None and search.is_noisy and search.test.verdict(best) in ("fail", "kink"):
+            off = abs(best.value - search.test.claim)
+            if not search.is_confirmed(best, off):
+                best = best._replace(error=max(best.error, off), jump=0.0)
         return search, best
+
+    @property
+    def is_noisy(self) -> bool:
+        """Whether the values of the loss are far less exact than their last digits."""
+        return self.noise > NOISY * self.roundoff * abs(self.test.value)
+
+    def is_confirmed(self, best: Estimate, off: float) -> bool:
+        """Whether the smallest steps that noise leaves room for contradict the claim as well.
+
+        Steps that are wide enough for a noisy loss may be too wide for its curves.
+        """
+        step = ROOM * self.noise / off
+        for _ in range(CONFIRMATIONS):
+            if step >= best.step:
+                break
+            slope, _ = self.quotient(copysign(step, self.step))
+            if isfinite(slope) and abs(slope - self.test.claim) < off / 2:
+                return False
+            step *= 3
+        return True
 
     def best_estimate(self) -> Estimate | None:
         """The estimate of the true slope with the smallest error, or None if `f` has no values.
@@ -260,13 +288,12 @@ class Search:
         def along(distance: float) -> float:
             return self.f(self.x + type(self.x)(distance))
 
-        far = copysign(self.widest, self.step)
+        far = copysign(UNEVEN * self.widest, self.step)
         low, high = sorted((0.0, far)) if self.one_sided else (-abs(far), abs(far))
         while high - low > self.least and not (isfinite(along(low)) and isfinite(along(high))):
             low, high = low / INWARDS, high / INWARDS
-        rounding = 2 * self.roundoff * max(abs(self.test.value), abs(along(low)), abs(along(high)))
-        rounding += abs(self.test.claim) * float(np.spacing(abs(self.x)))
-        return 4 * roughness(along, low, high, max(rounding, self.noise))
+        of_theta = abs(self.test.claim) * float(np.spacing(abs(self.x)))
+        return 4 * roughness(along, low, high, max(of_theta, self.noise), 2 * self.roundoff)
 
     def coarser(self, noise: float) -> Search:
         """The search for a loss whose values have so large an error."""
