@@ -13,7 +13,8 @@ from optimlib.differences.noise import SMALL
 
 POINTS, NEARER, LEVELS = 12, 2, 32  # steps in a row, how much smaller they become, and how often
 RANGES, CLOSER = 3, 2**12  # looks, and how much nearer to theta the next one is
-REMAINING = 1e-3  # of the roughness is seen at the nearest, if it is made of jumps
+STEEP = 8  # times the median rise, and it may be a jump
+REMAINING = 1e-3  # of a rise is seen at the nearest, if it is made of jumps
 ALTERNATING = 30  # about the square root of 924: a sixth difference of errors, in units of one
 
 Along = Callable[[float], float]
@@ -133,22 +134,38 @@ def roughness(
 def _closest_look(along: Along, low: float, high: float, rounding: float) -> tuple[float, bool]:
     """The roughness in a range, and whether the loss is smooth there."""
     spacing, start = (high - low) / POINTS, low
+    finest = spacing / NEARER**LEVELS
     sizes: list[float] = []
-    values: list[float] = []
-    for _ in range(LEVELS):
+    while spacing > finest:
         values = [along(start + k * spacing) for k in range(POINTS + 1)]
         with np.errstate(all="ignore"):
             sixth = np.abs(np.diff(values, 6))
+            rises = np.abs(np.diff(values))
         sizes.append(float(sixth.max()))
         if not sizes[-1] > 64 * rounding or _shrinks(sizes) or _grows(sizes):  # or it is NaN
             return 0.0, all(16 * nearer < size for size, nearer in pairwise(sizes))
+        if _stays(sizes) and rises.max() > STEEP * np.median(rises):
+            before = start + int(rises.argmax()) * spacing
+            is_jump = _is_jump(along, before, before + spacing, finest)
+            return (max(_lasting(sizes)) / ALTERNATING if is_jump else 0.0), False
         middle = start + (3 + int(sixth.argmax())) * spacing  # of the six steps that it spans
         spacing /= NEARER
         start = min(max(middle - POINTS / 2 * spacing, low), high - POINTS * spacing)
-    rough = max(_lasting(sizes))
-    rises = np.sort(np.abs(np.diff(values)))
-    is_jump = rises[-1] > 8 * rises[len(rises) // 2] and sizes[-1] > REMAINING * rough
-    return (rough / ALTERNATING if is_jump else 0.0), False
+    return 0.0, False
+
+
+def _is_jump(along: Along, low: float, high: float, finest: float) -> bool:
+    """Whether what a loss rises by between two points, it does at one of them: found by halving."""
+    f_low, f_high = along(low), along(high)
+    least = REMAINING * abs(f_high - f_low)
+    while high - low > finest:
+        middle = (low + high) / 2
+        f_middle = along(middle)
+        if abs(f_middle - f_low) > abs(f_high - f_middle):
+            high, f_high = middle, f_middle
+        else:
+            low, f_low = middle, f_middle
+    return abs(f_high - f_low) > least
 
 
 def _lasting(sizes: list[float]) -> list[float]:
@@ -161,6 +178,11 @@ def _lasting(sizes: list[float]) -> list[float]:
     while first > 0 and sizes[first - 1] < NEARER**2 * sizes[first]:
         first -= 1
     return sizes[first:]
+
+
+def _stays(sizes: list[float]) -> bool:
+    """Whether sixth differences stay as large as they are, as they do at jumps."""
+    return len(sizes) > 8 and max(sizes[-8:]) < 2 * min(sizes[-8:])
 
 
 def _shrinks(sizes: list[float]) -> bool:
