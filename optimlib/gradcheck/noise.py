@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import pairwise
-from math import hypot, isfinite, sqrt
+from math import hypot, inf, isfinite, sqrt
 
 import numpy as np
 
@@ -13,7 +13,10 @@ from optimlib.differences.noise import SMALL
 
 POINTS, NEARER, LEVELS = 12, 2, 32  # steps in a row, how much smaller they become, and how often
 RANGES, CLOSER = 3, 2**12  # looks, and how much nearer to theta the next one is
+ASKEW = 0.7713  # of a spacing: steps that repeat with it show with others
 STEEP = 8  # times the median rise, and it may be a jump
+EXPLAINS = 2  # times what a slope is off, over a range, a jump may be to be its cause
+STEADY = 6  # halvings of a range over which a jump keeps its height
 REMAINING = 1e-3  # of a rise is seen at the nearest, if it is made of jumps
 ALTERNATING = 30  # about the square root of 924: a sixth difference of errors, in units of one
 
@@ -89,7 +92,13 @@ def noise_beside(
 
 
 def roughness(
-    along: Along, low: float, high: float, rounding: float, roundoff: float = 0.0
+    along: Along,
+    low: float,
+    high: float,
+    rounding: float,
+    roundoff: float = 0.0,
+    resolution: float = 0.0,
+    off: float = inf,
 ) -> float:
     """How much a loss jumps up and down near theta, if its graph is made of steps; 0 if it has none.
 
@@ -109,6 +118,11 @@ def roughness(
         The error of all of its values, by the rounding of theta and as far as it is known.
     roundoff
         The part of a value by which it may be rounded itself.
+    resolution
+        The smallest distance that is one: theta's own rounding makes steps, too.
+    off
+        How far a slope at theta is from what was claimed. Higher jumps than may explain that, over a
+        range, are of another kind, and we look nearer.
 
     Returns
     -------
@@ -124,17 +138,21 @@ def roughness(
     """
     for _ in range(RANGES):
         of_values = roundoff * max(abs(along(0.0)), abs(along(low)), abs(along(high)))
-        level, is_smooth = _closest_look(along, low, high, rounding + of_values)
-        if level or is_smooth:
+        level, is_smooth = _closest_look(along, low, high, rounding + of_values, resolution)
+        if 0 < level < EXPLAINS * off * (high - low):
             return level
+        if is_smooth:
+            break
         low, high = low / CLOSER, high / CLOSER  # beside the kink, there may be small jumps as well
     return 0.0
 
 
-def _closest_look(along: Along, low: float, high: float, rounding: float) -> tuple[float, bool]:
+def _closest_look(
+    along: Along, low: float, high: float, rounding: float, resolution: float
+) -> tuple[float, bool]:
     """The roughness in a range, and whether the loss is smooth there."""
     spacing, start = (high - low) / POINTS, low
-    finest = spacing / NEARER**LEVELS
+    finest = max(spacing / NEARER**LEVELS, resolution)
     sizes: list[float] = []
     while spacing > finest:
         values = [along(start + k * spacing) for k in range(POINTS + 1)]
@@ -142,11 +160,17 @@ def _closest_look(along: Along, low: float, high: float, rounding: float) -> tup
             sixth = np.abs(np.diff(values, 6))
             rises = np.abs(np.diff(values))
         sizes.append(float(sixth.max()))
-        if not sizes[-1] > 64 * rounding or _shrinks(sizes) or _grows(sizes):  # or it is NaN
-            return 0.0, all(16 * nearer < size for size, nearer in pairwise(sizes))
+        is_flat = not sizes[-1] > 64 * rounding  # or it is NaN
+        if is_flat and len(sizes) == 1:
+            spacing *= ASKEW
+            continue
+        if is_flat or _shrinks(sizes) or _grows(sizes):
+            return 0.0, all(
+                16 * nearer < size for size, nearer in pairwise(sizes) if size > 64 * rounding
+            )
         if _stays(sizes) and rises.max() > STEEP * np.median(rises):
             before = start + int(rises.argmax()) * spacing
-            is_jump = _is_jump(along, before, before + spacing, finest)
+            is_jump = _is_jump(along, before, before + spacing, resolution)
             return (max(_lasting(sizes)) / ALTERNATING if is_jump else 0.0), False
         middle = start + (3 + int(sixth.argmax())) * spacing  # of the six steps that it spans
         spacing /= NEARER
@@ -154,18 +178,22 @@ def _closest_look(along: Along, low: float, high: float, rounding: float) -> tup
     return 0.0, False
 
 
-def _is_jump(along: Along, low: float, high: float, finest: float) -> bool:
+def _is_jump(along: Along, low: float, high: float, resolution: float) -> bool:
     """Whether what a loss rises by between two points, it does at one of them: found by halving."""
     f_low, f_high = along(low), along(high)
-    least = REMAINING * abs(f_high - f_low)
-    while high - low > finest:
+    rises = [abs(f_high - f_low)]
+    while high - low > resolution and len(rises) <= LEVELS:
         middle = (low + high) / 2
         f_middle = along(middle)
-        if abs(f_middle - f_low) > abs(f_high - f_middle):
+        lower, upper = abs(f_middle - f_low), abs(f_high - f_middle)
+        if lower > upper:
             high, f_high = middle, f_middle
         else:
             low, f_low = middle, f_middle
-    return abs(f_high - f_low) > least
+        rises.append(max(lower, upper))
+    # A steep slope has been seen as one if halving its length halves what it rises by.
+    is_sudden = len(rises) > STEADY and 2 * rises[-1] > rises[-STEADY]
+    return is_sudden and rises[-1] > REMAINING * rises[0]
 
 
 def _lasting(sizes: list[float]) -> list[float]:

@@ -226,7 +226,7 @@ class Prober:
             wrong = [number for number, (search, best) in enumerate(found) if is_wrong(search, best)]
             if wrong and noise <= self.objective.noise and not self.is_continuous:
                 worst = max(wrong, key=lambda number: judged(*found[number], "", "", None).excess)
-                noise = self.roughness(found[worst][0])
+                noise = self.roughness(*found[worst])
                 self.is_continuous = noise == 0
             if noise <= self.objective.noise:
                 break
@@ -236,10 +236,11 @@ class Prober:
                 found[number] = pair
         return found
 
-    def roughness(self, search: Search) -> float:
-        """How much the loss jumps up and down along the line of a search."""
+    def roughness(self, search: Search, best: Estimate | None) -> float:
+        """How much the loss jumps up and down along the line of a search that contradicts its claim."""
         f = Counted(search.f)
-        rough = replace(search, f=f).roughness()
+        off = inf if best is None else abs(best.value - search.test.claim)
+        rough = replace(search, f=f).roughness(off)
         self.objective.evaluations += f.calls
         return rough
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice, takewhile
-from math import copysign, isfinite
+from math import copysign, isfinite, sqrt
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,7 @@ TINY = 2**9  # steps of fewer roundings of the reach see roundings that no longe
 HALVINGS = 60  # of the first step, at most
 INWARDS = 16  # where the loss is undefined, steps shrink by so much
 COARSER = 4  # so often at most the loss is found to be coarser than it was thought to be
+LOST = 2**8  # so many times the least step is as good as nothing
 NOISY = 2**8  # so many roundings of the loss
 ROOM = 4  # a difference of slopes of so many errors is no chance
 CONFIRMATIONS = 4  # so many small steps confirm that a claim is wrong
@@ -282,8 +283,8 @@ class Search:
         spacing = exact * round(UNLIKE * best.step / exact)
         return 4 * noise_beside(along, spacing, self.test.value, sides) if spacing else 0.0
 
-    def roughness(self) -> float:
-        """How much the loss jumps up and down along this line, if it does; else 0."""
+    def roughness(self, off: float) -> float:
+        """How much the loss jumps up and down along this line, so that the slope is `off`; else 0."""
 
         def along(distance: float) -> float:
             return self.f(self.x + type(self.x)(distance))
@@ -293,7 +294,10 @@ class Search:
         while high - low > self.least and not (isfinite(along(low)) and isfinite(along(high))):
             low, high = low / INWARDS, high / INWARDS
         of_theta = abs(self.test.claim) * float(np.spacing(abs(self.x)))
-        return 4 * roughness(along, low, high, max(of_theta, self.noise), 2 * self.roundoff)
+        resolution = max(4 * float(np.spacing(abs(self.x) + abs(far))), self.least / LOST)
+        return 4 * roughness(
+            along, low, high, max(of_theta, self.noise), 2 * self.roundoff, resolution, off
+        )
 
     def coarser(self, noise: float) -> Search:
         """The search for a loss whose values have so large an error."""
@@ -308,10 +312,13 @@ class Search:
         """A jump of the loss itself: no slope there is right."""
         wide = self.widest
         far, _ = self.quotient(copysign(wide, self.step))
+        between, _ = self.quotient(copysign(wide * sqrt(CONSTANT), self.step))
         near, _ = self.quotient(copysign(wide * CONSTANT, self.step))
         height = abs(near) * CONSTANT  # in units of far, if it does not change with the step
         least = NOTICEABLE * self.roundoff * abs(self.test.value) / wide
         if not (isfinite(near) and isfinite(far) and least < height > 0.5 * abs(far)):
+            return None
+        if not 0.5 * height < abs(between) * sqrt(CONSTANT) < 2 * height:
             return None
         beside = copysign(wide * CONSTANT, self.step)  # on this side the loss has to be smooth
         noise = noise_beside(
