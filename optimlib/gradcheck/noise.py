@@ -16,6 +16,8 @@ RANGES, CLOSER = 3, 2**12  # looks, and how much nearer to theta the next one is
 ASKEW = 0.7713  # of a spacing: steps that repeat with it show with others
 STEEP = 8  # times the median rise, and it may be a jump
 EXPLAINS = 2  # times what a slope is off, over a range, a jump may be to be its cause
+AFAR = (1.0, 0.25)  # of a range: where a solver's jumps are looked for
+SCANNED = 64  # steps of a graph that is looked at from afar
 STEADY = 6  # halvings of a range over which a jump keeps its height
 REMAINING = 1e-3  # of a rise is seen at the nearest, if it is made of jumps
 ALTERNATING = 30  # about the square root of 924: a sixth difference of errors, in units of one
@@ -144,6 +146,40 @@ def roughness(
         if is_smooth:
             break
         low, high = low / CLOSER, high / CLOSER  # beside the kink, there may be small jumps as well
+    return 0.0
+
+
+def roughness_afar(
+    along: Along,
+    low: float,
+    high: float,
+    rounding: float,
+    roundoff: float = 0.0,
+    resolution: float = 0.0,
+    off: float = inf,
+) -> float:
+    """How much a loss jumps where its graph looks least smooth from afar; 0 if it does not.
+
+    A solver's loss has few jumps, and these are low: they show among many values in a row. Parameters
+    as for `roughness`.
+
+    Examples
+    --------
+    >>> roughness_afar(lambda t: 1e-7 * (t > 0.3) + t**2, -1.0, 1.0, rounding=1e-16) > 1e-8
+    True
+    >>> roughness_afar(lambda t: 1e-7 * max(t, 0.3) + t**2, -1.0, 1.0, rounding=1e-16)
+    0.0
+    """
+    for part in AFAR:
+        start, spacing = part * low, part * (high - low) / SCANNED
+        values = [along(start + k * spacing) for k in range(SCANNED + 1)]
+        with np.errstate(all="ignore"):
+            eighth = np.nan_to_num(np.abs(np.diff(values, 8)), nan=0.0, posinf=0.0)
+        start += int(eighth.argmax()) * spacing
+        error = rounding + roundoff * max(map(abs, values))
+        level, _ = _closest_look(along, start, start + 8 * spacing, error, resolution)
+        if 0 < level < EXPLAINS * off * part * (high - low):
+            return level
     return 0.0
 
 

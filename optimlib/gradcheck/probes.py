@@ -11,6 +11,7 @@ import numpy as np
 
 from optimlib.differences import Estimate
 from optimlib.gradcheck.lines import Counted, evaluate_anywhere
+from optimlib.gradcheck.noise import roughness_afar
 from optimlib.gradcheck.objective import Objective
 from optimlib.gradcheck.progress import Progress
 from optimlib.gradcheck.report import Probe
@@ -28,6 +29,7 @@ GROUPS = 3  # leaves whose gradients differ much in size are moved apart, in so 
 DEAR = 18  # evaluations are what a coordinate may well take; four are enough where the loss is smooth
 FIRST = 2  # coordinates that show what one costs, and how exact the loss is
 ATTEMPTS = 4  # so often the loss may turn out to be coarser still
+SLIGHT = 3e-4  # of a slope: what a solver that stops early may be off
 TIED = 32  # up to so many numbers with a kink are looked at together
 
 
@@ -237,11 +239,21 @@ class Prober:
         return found
 
     def roughness(self, search: Search, best: Estimate | None) -> float:
-        """How much the loss jumps up and down along the line of a search that contradicts its claim."""
+        """How much the loss jumps up and down along the line of a search that contradicts its claim.
+
+        If that claim is off by little, we look where all parameters move, too: a solver may stop early.
+        """
         f = Counted(search.f)
         off = inf if best is None else abs(best.value - search.test.claim)
         rough = replace(search, f=f).roughness(off)
         self.objective.evaluations += f.calls
+        if not rough and off < SLIGHT * search.test.size:
+            leaves = [leaf for leaf, free in enumerate(self.scales.free) if free.any()]
+            line = self.scales.direction(leaves)
+            f = Counted(line.f)
+            off *= search.test.reach / line.test.reach  # in units of this line
+            rough = replace(line, f=f).roughness(off, roughness_afar)
+            self.objective.evaluations += f.calls
         return rough
 
     def measured(self, searches: list[Search]) -> list[tuple[Search, Estimate | None]]:

@@ -273,31 +273,35 @@ class Search:
 
     def noise_at(self, best: Estimate) -> float:
         """The error of the values of `f`, as they were used for this estimate."""
-
-        def along(distance: float) -> float:
-            return self.f(self.x + type(self.x)(distance))
-
         sides = (copysign(1, self.step),) if self.one_sided else (1.0, -1.0)
         # Points at equal distances, each of them a number: else their rounding is seen, too.
         exact = 2 * float(np.spacing(abs(self.x) + best.step))
         spacing = exact * round(UNLIKE * best.step / exact)
-        return 4 * noise_beside(along, spacing, self.test.value, sides) if spacing else 0.0
+        return 4 * noise_beside(self.along, spacing, self.test.value, sides) if spacing else 0.0
 
-    def roughness(self, off: float) -> float:
-        """How much the loss jumps up and down along this line, so that the slope is `off`; else 0."""
+    def roughness(self, off: float, look: Callable[..., float] = roughness) -> float:
+        """How much the loss jumps along this line, so that the slope is `off`; 0 if it does not.
 
-        def along(distance: float) -> float:
-            return self.f(self.x + type(self.x)(distance))
-
+        `look` is one of the ways to look for jumps: `noise.roughness` or `noise.roughness_afar`.
+        """
         far = copysign(UNEVEN * self.widest, self.step)
         low, high = sorted((0.0, far)) if self.one_sided else (-abs(far), abs(far))
-        while high - low > self.least and not (isfinite(along(low)) and isfinite(along(high))):
+        while high - low > self.least and not (isfinite(self.along(low)) and isfinite(self.along(high))):
             low, high = low / INWARDS, high / INWARDS
         of_theta = abs(self.test.claim) * float(np.spacing(abs(self.x)))
-        resolution = max(4 * float(np.spacing(abs(self.x) + abs(far))), self.least / LOST)
-        return 4 * roughness(
-            along, low, high, max(of_theta, self.noise), 2 * self.roundoff, resolution, off
+        return 4 * look(
+            self.along,
+            low,
+            high,
+            rounding=max(of_theta, self.noise),
+            roundoff=2 * self.roundoff,
+            resolution=max(4 * float(np.spacing(abs(self.x) + abs(far))), self.least / LOST),
+            off=off,
         )
+
+    def along(self, distance: float) -> float:
+        """The loss at a distance from theta."""
+        return self.f(self.x + type(self.x)(distance))
 
     def coarser(self, noise: float) -> Search:
         """The search for a loss whose values have so large an error."""
