@@ -229,7 +229,7 @@ def _is_jump(along: Along, low: float, high: float, resolution: float) -> bool:
         rises.append(max(lower, upper))
     # A steep slope has been seen as one if halving its length halves what it rises by.
     is_sudden = len(rises) > STEADY and 2 * rises[-1] > rises[-STEADY]
-    return is_sudden and rises[-1] > REMAINING * rises[0]
+    return is_sudden and REMAINING * rises[0] < rises[-1] < STEEP * rises[0]  # it grows at a pole
 
 
 def _lasting(sizes: list[float]) -> list[float]:
