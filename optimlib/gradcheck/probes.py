@@ -29,7 +29,7 @@ GROUPS = 3  # leaves whose gradients differ much in size are moved apart, in so 
 DEAR = 18  # evaluations are what a coordinate may well take; four are enough where the loss is smooth
 FIRST = 2  # coordinates that show what one costs, and how exact the loss is
 ATTEMPTS = 4  # so often the loss may turn out to be coarser still
-SLIGHT = 3e-4  # of a slope: what a solver that stops early may be off
+SLIGHT = 5e-5  # of a slope: what a solver that stops early may be off
 TIED = 32  # up to so many numbers with a kink are looked at together
 
 
