@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import pairwise
-from math import hypot, isfinite, sqrt
+from math import hypot, inf, isfinite, sqrt
 
 import numpy as np
 
@@ -13,7 +13,13 @@ from optimlib.differences.noise import SMALL
 
 POINTS, NEARER, LEVELS = 12, 2, 32  # steps in a row, how much smaller they become, and how often
 RANGES, CLOSER = 3, 2**12  # looks, and how much nearer to theta the next one is
-REMAINING = 1e-3  # of the roughness is seen at the nearest, if it is made of jumps
+ASKEW = 0.7713  # of a spacing: steps that repeat with it show with others
+STEEP = 8  # times the median rise, and it may be a jump
+EXPLAINS = 2  # times what a slope is off, over a range, a jump may be to be its cause
+AFAR = (1.0, 0.25)  # of a range: where a solver's jumps are looked for
+SCANNED = 64  # steps of a graph that is looked at from afar
+STEADY = 6  # halvings of a range over which a jump keeps its height
+REMAINING = 1e-3  # of a rise is seen at the nearest, if it is made of jumps
 ALTERNATING = 30  # about the square root of 924: a sixth difference of errors, in units of one
 
 Along = Callable[[float], float]
@@ -87,7 +93,15 @@ def noise_beside(
     return min(levels)
 
 
-def roughness(along: Along, low: float, high: float, rounding: float) -> float:
+def roughness(
+    along: Along,
+    low: float,
+    high: float,
+    rounding: float,
+    roundoff: float = 0.0,
+    resolution: float = 0.0,
+    off: float = inf,
+) -> float:
     """How much a loss jumps up and down near theta, if its graph is made of steps; 0 if it has none.
 
     A loss of parameters that are rounded, written as text or looked up in a table is a staircase, and
@@ -103,7 +117,14 @@ def roughness(along: Along, low: float, high: float, rounding: float) -> float:
     low, high
         Where to look.
     rounding
-        The error of its values by rounding.
+        The error of all of its values, by the rounding of theta and as far as it is known.
+    roundoff
+        The part of a value by which it may be rounded itself.
+    resolution
+        The smallest distance that is one: theta's own rounding makes steps, too.
+    off
+        How far a slope at theta is from what was claimed. Higher jumps than may explain that, over a
+        range, are of another kind, and we look nearer.
 
     Returns
     -------
@@ -118,32 +139,114 @@ def roughness(along: Along, low: float, high: float, rounding: float) -> float:
     0.0
     """
     for _ in range(RANGES):
-        level, is_smooth = _closest_look(along, low, high, rounding)
-        if level or is_smooth:
+        of_values = roundoff * max(abs(along(0.0)), abs(along(low)), abs(along(high)))
+        level, is_smooth = _closest_look(along, low, high, rounding + of_values, resolution)
+        if 0 < level < EXPLAINS * off * (high - low):
             return level
+        if is_smooth:
+            break
         low, high = low / CLOSER, high / CLOSER  # beside the kink, there may be small jumps as well
     return 0.0
 
 
-def _closest_look(along: Along, low: float, high: float, rounding: float) -> tuple[float, bool]:
+def roughness_afar(
+    along: Along,
+    low: float,
+    high: float,
+    rounding: float,
+    roundoff: float = 0.0,
+    resolution: float = 0.0,
+    off: float = inf,
+) -> float:
+    """How much a loss jumps where its graph looks least smooth from afar; 0 if it does not.
+
+    A solver's loss has few jumps, and these are low: they show among many values in a row. Parameters
+    as for `roughness`.
+
+    Examples
+    --------
+    >>> roughness_afar(lambda t: 1e-7 * (t > 0.3) + t**2, -1.0, 1.0, rounding=1e-16) > 1e-8
+    True
+    >>> roughness_afar(lambda t: 1e-7 * max(t, 0.3) + t**2, -1.0, 1.0, rounding=1e-16)
+    0.0
+    """
+    for part in AFAR:
+        start, spacing = part * low, part * (high - low) / SCANNED
+        values = [along(start + k * spacing) for k in range(SCANNED + 1)]
+        with np.errstate(all="ignore"):
+            eighth = np.nan_to_num(np.abs(np.diff(values, 8)), nan=0.0, posinf=0.0)
+        start += int(eighth.argmax()) * spacing
+        error = rounding + roundoff * max(map(abs, values))
+        level, _ = _closest_look(along, start, start + 8 * spacing, error, resolution)
+        if 0 < level < EXPLAINS * off * part * (high - low):
+            return level
+    return 0.0
+
+
+def _closest_look(
+    along: Along, low: float, high: float, rounding: float, resolution: float
+) -> tuple[float, bool]:
     """The roughness in a range, and whether the loss is smooth there."""
     spacing, start = (high - low) / POINTS, low
+    finest = max(spacing / NEARER**LEVELS, resolution)
     sizes: list[float] = []
-    values: list[float] = []
-    for _ in range(LEVELS):
+    while spacing > finest:
         values = [along(start + k * spacing) for k in range(POINTS + 1)]
         with np.errstate(all="ignore"):
             sixth = np.abs(np.diff(values, 6))
+            rises = np.abs(np.diff(values))
         sizes.append(float(sixth.max()))
-        if not sizes[-1] > 64 * rounding or _shrinks(sizes) or _grows(sizes):  # or it is NaN
-            return 0.0, all(16 * nearer < size for size, nearer in pairwise(sizes))
+        is_flat = not sizes[-1] > 64 * rounding  # or it is NaN
+        if is_flat and len(sizes) == 1:
+            spacing *= ASKEW
+            continue
+        if is_flat or _shrinks(sizes) or _grows(sizes):
+            return 0.0, all(
+                16 * nearer < size for size, nearer in pairwise(sizes) if size > 64 * rounding
+            )
+        if _stays(sizes) and rises.max() > STEEP * np.median(rises):
+            before = start + int(rises.argmax()) * spacing
+            is_jump = _is_jump(along, before, before + spacing, resolution)
+            return (max(_lasting(sizes)) / ALTERNATING if is_jump else 0.0), False
         middle = start + (3 + int(sixth.argmax())) * spacing  # of the six steps that it spans
         spacing /= NEARER
         start = min(max(middle - POINTS / 2 * spacing, low), high - POINTS * spacing)
-    rough = max((size for size, nearer in pairwise(sizes) if size < NEARER**2 * nearer), default=0.0)
-    rises = np.sort(np.abs(np.diff(values)))
-    is_jump = rises[-1] > 8 * rises[len(rises) // 2] and sizes[-1] > REMAINING * rough
-    return (rough / ALTERNATING if is_jump else 0.0), False
+    return 0.0, False
+
+
+def _is_jump(along: Along, low: float, high: float, resolution: float) -> bool:
+    """Whether what a loss rises by between two points, it does at one of them: found by halving."""
+    f_low, f_high = along(low), along(high)
+    rises = [abs(f_high - f_low)]
+    while high - low > resolution and len(rises) <= LEVELS:
+        middle = (low + high) / 2
+        f_middle = along(middle)
+        lower, upper = abs(f_middle - f_low), abs(f_high - f_middle)
+        if lower > upper:
+            high, f_high = middle, f_middle
+        else:
+            low, f_low = middle, f_middle
+        rises.append(max(lower, upper))
+    # A steep slope has been seen as one if halving its length halves what it rises by.
+    is_sudden = len(rises) > STEADY and 2 * rises[-1] > rises[-STEADY]
+    return is_sudden and REMAINING * rises[0] < rises[-1] < STEEP * rises[0]  # it grows at a pole
+
+
+def _lasting(sizes: list[float]) -> list[float]:
+    """The last of some sixth differences, from where on they no longer shrink as smooth ones do.
+
+    >>> _lasting([640.0, 10.0, 2.0, 1.0, 1.5])
+    [2.0, 1.0, 1.5]
+    """
+    first = len(sizes) - 1
+    while first > 0 and sizes[first - 1] < NEARER**2 * sizes[first]:
+        first -= 1
+    return sizes[first:]
+
+
+def _stays(sizes: list[float]) -> bool:
+    """Whether sixth differences stay as large as they are, as they do at jumps."""
+    return len(sizes) > 8 and max(sizes[-8:]) < 2 * min(sizes[-8:])
 
 
 def _shrinks(sizes: list[float]) -> bool:

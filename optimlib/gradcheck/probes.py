@@ -11,6 +11,7 @@ import numpy as np
 
 from optimlib.differences import Estimate
 from optimlib.gradcheck.lines import Counted, evaluate_anywhere
+from optimlib.gradcheck.noise import roughness_afar
 from optimlib.gradcheck.objective import Objective
 from optimlib.gradcheck.progress import Progress
 from optimlib.gradcheck.report import Probe
@@ -28,6 +29,7 @@ GROUPS = 3  # leaves whose gradients differ much in size are moved apart, in so 
 DEAR = 18  # evaluations are what a coordinate may well take; four are enough where the loss is smooth
 FIRST = 2  # coordinates that show what one costs, and how exact the loss is
 ATTEMPTS = 4  # so often the loss may turn out to be coarser still
+SLIGHT = 5e-5  # of a slope: what a solver that stops early may be off
 TIED = 32  # up to so many numbers with a kink are looked at together
 
 
@@ -226,7 +228,7 @@ class Prober:
             wrong = [number for number, (search, best) in enumerate(found) if is_wrong(search, best)]
             if wrong and noise <= self.objective.noise and not self.is_continuous:
                 worst = max(wrong, key=lambda number: judged(*found[number], "", "", None).excess)
-                noise = self.roughness(found[worst][0])
+                noise = self.roughness(*found[worst])
                 self.is_continuous = noise == 0
             if noise <= self.objective.noise:
                 break
@@ -236,11 +238,22 @@ class Prober:
                 found[number] = pair
         return found
 
-    def roughness(self, search: Search) -> float:
-        """How much the loss jumps up and down along the line of a search."""
+    def roughness(self, search: Search, best: Estimate | None) -> float:
+        """How much the loss jumps up and down along the line of a search that contradicts its claim.
+
+        If that claim is off by little, we look where all parameters move, too: a solver may stop early.
+        """
         f = Counted(search.f)
-        rough = replace(search, f=f).roughness()
+        off = inf if best is None else abs(best.value - search.test.claim)
+        rough = replace(search, f=f).roughness(off)
         self.objective.evaluations += f.calls
+        if not rough and off < SLIGHT * search.test.size:
+            leaves = [leaf for leaf, free in enumerate(self.scales.free) if free.any()]
+            line = self.scales.direction(leaves)
+            f = Counted(line.f)
+            off *= search.test.reach / line.test.reach  # in units of this line
+            rough = replace(line, f=f).roughness(off, roughness_afar)
+            self.objective.evaluations += f.calls
         return rough
 
     def measured(self, searches: list[Search]) -> list[tuple[Search, Estimate | None]]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice, takewhile
-from math import copysign, isfinite
+from math import copysign, isfinite, sqrt
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,11 @@ TINY = 2**9  # steps of fewer roundings of the reach see roundings that no longe
 HALVINGS = 60  # of the first step, at most
 INWARDS = 16  # where the loss is undefined, steps shrink by so much
 COARSER = 4  # so often at most the loss is found to be coarser than it was thought to be
+LOST = 2**8  # so many times the least step is as good as nothing
+NOISY = 2**8  # so many roundings of the loss
+ROOM = 4  # a difference of slopes of so many errors is no chance
+CONFIRMATIONS = 4  # so many small steps confirm that a claim is wrong
+UNEVEN = 0.9428  # of the widest distance: parts of theta itself may be rounded all alike
 UNLIKE = 0.01 / 0.8123  # of a step: roundings that repeat with the steps show with others
 NOTICEABLE = 2**20  # so many roundings of the loss are a jump, and no noise
 CONSTANT = 2.0**-20  # over steps of this ratio, only a jump at theta keeps its height
@@ -105,7 +110,31 @@ class Search:
             jump = self.jump_at_theta()
             if jump is not None:
                 return self, jump
+        if best is not None and search.is_noisy and search.test.verdict(best) in ("fail", "kink"):
+            off = abs(best.value - search.test.claim)
+            if not search.is_confirmed(best, off):
+                best = best._replace(error=max(best.error, off), jump=0.0)
         return search, best
+
+    @property
+    def is_noisy(self) -> bool:
+        """Whether the values of the loss are far less exact than their last digits."""
+        return self.noise > NOISY * self.roundoff * abs(self.test.value)
+
+    def is_confirmed(self, best: Estimate, off: float) -> bool:
+        """Whether the smallest steps that noise leaves room for contradict the claim as well.
+
+        Steps that are wide enough for a noisy loss may be too wide for its curves.
+        """
+        step = ROOM * self.noise / off
+        for _ in range(CONFIRMATIONS):
+            if step >= best.step:
+                break
+            slope, _ = self.quotient(copysign(step, self.step))
+            if isfinite(slope) and abs(slope - self.test.claim) < off / 2:
+                return False
+            step *= 3
+        return True
 
     def best_estimate(self) -> Estimate | None:
         """The estimate of the true slope with the smallest error, or None if `f` has no values.
@@ -244,29 +273,35 @@ class Search:
 
     def noise_at(self, best: Estimate) -> float:
         """The error of the values of `f`, as they were used for this estimate."""
-
-        def along(distance: float) -> float:
-            return self.f(self.x + type(self.x)(distance))
-
         sides = (copysign(1, self.step),) if self.one_sided else (1.0, -1.0)
         # Points at equal distances, each of them a number: else their rounding is seen, too.
         exact = 2 * float(np.spacing(abs(self.x) + best.step))
         spacing = exact * round(UNLIKE * best.step / exact)
-        return 4 * noise_beside(along, spacing, self.test.value, sides) if spacing else 0.0
+        return 4 * noise_beside(self.along, spacing, self.test.value, sides) if spacing else 0.0
 
-    def roughness(self) -> float:
-        """How much the loss jumps up and down along this line, if it does; else 0."""
+    def roughness(self, off: float, look: Callable[..., float] = roughness) -> float:
+        """How much the loss jumps along this line, so that the slope is `off`; 0 if it does not.
 
-        def along(distance: float) -> float:
-            return self.f(self.x + type(self.x)(distance))
-
-        far = copysign(self.widest, self.step)
+        `look` is one of the ways to look for jumps: `noise.roughness` or `noise.roughness_afar`.
+        """
+        far = copysign(UNEVEN * self.widest, self.step)
         low, high = sorted((0.0, far)) if self.one_sided else (-abs(far), abs(far))
-        while high - low > self.least and not (isfinite(along(low)) and isfinite(along(high))):
+        while high - low > self.least and not (isfinite(self.along(low)) and isfinite(self.along(high))):
             low, high = low / INWARDS, high / INWARDS
-        rounding = 2 * self.roundoff * max(abs(self.test.value), abs(along(low)), abs(along(high)))
-        rounding += abs(self.test.claim) * float(np.spacing(abs(self.x)))
-        return 4 * roughness(along, low, high, max(rounding, self.noise))
+        of_theta = abs(self.test.claim) * float(np.spacing(abs(self.x)))
+        return 4 * look(
+            self.along,
+            low,
+            high,
+            rounding=max(of_theta, self.noise),
+            roundoff=2 * self.roundoff,
+            resolution=max(4 * float(np.spacing(abs(self.x) + abs(far))), self.least / LOST),
+            off=off,
+        )
+
+    def along(self, distance: float) -> float:
+        """The loss at a distance from theta."""
+        return self.f(self.x + type(self.x)(distance))
 
     def coarser(self, noise: float) -> Search:
         """The search for a loss whose values have so large an error."""
@@ -281,10 +316,13 @@ class Search:
         """A jump of the loss itself: no slope there is right."""
         wide = self.widest
         far, _ = self.quotient(copysign(wide, self.step))
+        between, _ = self.quotient(copysign(wide * sqrt(CONSTANT), self.step))
         near, _ = self.quotient(copysign(wide * CONSTANT, self.step))
         height = abs(near) * CONSTANT  # in units of far, if it does not change with the step
         least = NOTICEABLE * self.roundoff * abs(self.test.value) / wide
         if not (isfinite(near) and isfinite(far) and least < height > 0.5 * abs(far)):
+            return None
+        if not 0.5 * height < abs(between) * sqrt(CONSTANT) < 2 * height:
             return None
         beside = copysign(wide * CONSTANT, self.step)  # on this side the loss has to be smooth
         noise = noise_beside(

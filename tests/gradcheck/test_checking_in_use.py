@@ -495,3 +495,65 @@ def test_some_numbers_of_a_leaf_are_held_fixed_by_equal_bounds():
 def test_nothing_left_to_move_is_refused():
     with pytest.raises(ValueError, match="all of theta is held fixed"):
         check_gradient(np.sum, np.ones_like, np.ones(2), frozen=lambda path: True)
+
+
+# Jumps that are hard to see
+
+
+def weighted_casts(theta, weights, half=np.float32, factor=1.0):
+    """A weighted sum of rounded numbers, and `factor` times its gradient."""
+    return check_gradient(
+        lambda x: float((weights * x.astype(half).astype(float)).sum()),
+        lambda x: factor * weights,
+        theta,
+    )
+
+
+def test_float32_is_seen_even_if_parts_of_theta_are_rounded_alike():
+    """Whole multiples of a sixth of the first number are off by whole multiples of one error."""
+    theta = np.array([-5.727293109462675, 2.23528969, 1.30230734, 16.01810608])
+    weights = np.array([0.156, -0.000855, -0.0643, -1.106])
+    assert weighted_casts(theta, weights).verdict in UNDECIDED
+    assert weighted_casts(theta, weights, factor=2.0).verdict == "fail"
+
+
+@pytest.mark.parametrize("seed", [2, 3, 6])
+def test_steps_that_coarse_values_ask_for_are_no_proof_if_smaller_ones_agree(seed):
+    """They are wider than the waves of this loss."""
+    rng = np.random.default_rng(seed)
+    theta, weights = rng.standard_normal(4) / 100, 10 ** rng.uniform(-2, 2, 4)
+    speed = 1 / np.abs(theta).max()
+
+    def loss(x):
+        return float((weights * np.sin(speed * x.astype(np.float16).astype(float))).sum())
+
+    def grad(x):
+        return speed * weights * np.cos(speed * x)
+
+    assert verdict(loss, grad, theta) in UNDECIDED
+
+
+@pytest.mark.parametrize("seed", [20, 25, 40])
+def test_a_solver_that_stops_at_a_millionth_is_not_accused_of_itself(seed):
+    loss, grad, theta = fixed_point(seed, 1e-6)
+    assert verdict(loss, grad, theta) in UNDECIDED
+    assert verdict(loss, lambda t: 1.01 * grad(t), theta) == "fail"
+
+
+@pytest.mark.parametrize("height", [1.0, 1e3])
+def test_a_jump_far_away_is_no_excuse(height):
+    def loss(x):
+        return 1e-9 * float((x**2).sum()) + height * float(x[0] > 1.3)
+
+    assert verdict(loss, lambda x: 4e-9 * x, np.array([1.0, 2.0])) == "fail"
+
+
+@pytest.mark.parametrize("size", [1e-4, 1e-5])
+def test_slightly_wrong_gradients_of_smooth_losses_fail(size):
+    theta = np.linspace(0.4, 1.6, 5)
+    report = check_gradient(
+        lambda x: float(np.exp(np.sin(x)).sum()),
+        lambda x: np.cos(x) * np.exp(np.sin(x)) + size * np.sin(3 * x),
+        theta,
+    )
+    assert report.verdict == "fail"

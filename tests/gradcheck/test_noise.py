@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from optimlib.gradcheck.noise import noise_beside, roughness
+from optimlib.gradcheck.noise import noise_beside, roughness, roughness_afar
 
 
 @pytest.mark.parametrize("size", [1e-12, 1e-6, 1e-2])
@@ -78,3 +78,31 @@ def test_roughness_is_of_the_size_of_the_steps(height):
     for shift in (0.1, 0.37, 0.71):
         found = roughness(lambda t, s=shift: height * round(20 * t + s), -1.0, 1.0, rounding=1e-18)
         assert height / 5 < found < 5 * height
+
+
+@pytest.mark.parametrize("place", [0.3, -0.77, 0.1])
+def test_a_solvers_low_jump_is_seen_from_afar(place):
+    def stopped_early(t):
+        return math.exp(t) + 1e-8 * (t > place)
+
+    assert 1e-9 < roughness_afar(stopped_early, -1.0, 1.0, rounding=1e-16) < 1e-7
+
+
+@pytest.mark.parametrize("name", CONTINUOUS)
+def test_from_afar_a_graph_without_steps_has_no_roughness(name):
+    assert roughness_afar(CONTINUOUS[name], -1.0, 1.0, rounding=1e-15) == 0
+
+
+@pytest.mark.parametrize("width", [1e-3, 1e-6])
+@pytest.mark.parametrize("place", [0.3, -0.77])
+def test_a_steep_slope_is_no_step(width, place):
+    assert roughness(lambda t: math.tanh((t - place) / width), -1.0, 1.0, rounding=1e-15) == 0
+
+
+@pytest.mark.parametrize("off", [1e-3, 1e-8])
+def test_a_jump_that_is_too_high_explains_nothing(off):
+    def jump(t):
+        return math.exp(t) + 1e-6 * (t > 0.3)
+
+    found = roughness(jump, -1.0, 1.0, rounding=1e-16, off=off)
+    assert (found > 1e-7) == (off == 1e-3)
