@@ -9,12 +9,24 @@ import io
 from pathlib import Path
 
 import nbformat
-from PIL import Image
+from PIL import Image, ImageOps
 
 BOOK = Path(__file__).parent
-WIDTH = 480  # pixels of a card, which is shown half as wide
+CARD = (480, 320)  # pixels, which are shown half as large
 FRONT = ("index", "fig-front-which")  # shown whole
-CARDS: dict[str, str] = {}  # notebook: its most telling figure
+CARDS = {  # of every chapter, its most telling figure
+    "a-wrong-gradient-still-learns": "fig-wrong-gradient-halfplane",
+    "finite-differences": "fig-differences-forward",
+    "the-gradient-check": "fig-check-band",
+    "a-million-parameters": "fig-million-probes",
+    "backpropagation-by-hand": "fig-backprop-circuit",
+    "layer-by-layer": "fig-layers-lstm",
+    "vanishing-and-exploding": "fig-vanishing-chain",
+    "adam": "fig-adam-paths",
+    "weight-decay-and-adamw": "fig-decay-plane",
+    "relatives-of-adam": "fig-relatives-map",
+    "which-optimizer": "fig-compare-differences",
+}
 
 
 def figure(notebook: str, name: str) -> Image.Image:
@@ -30,11 +42,8 @@ def pictures() -> dict[Path, Image.Image]:
     """All pictures, and where they belong."""
     made = {BOOK / "_static" / "front.png": figure(*FRONT)}
     for notebook, name in CARDS.items():
-        whole = figure(notebook, name)
-        size = (WIDTH, round(whole.height * WIDTH / whole.width))
-        made[BOOK / "_static" / "cards" / f"{notebook}.png"] = whole.resize(
-            size, Image.Resampling.LANCZOS
-        )
+        card = ImageOps.pad(figure(notebook, name), CARD, Image.Resampling.LANCZOS, color="white")
+        made[BOOK / "_static" / "cards" / f"{notebook}.png"] = card
     return made
 
 

@@ -326,4 +326,5 @@ def judged(
         jump=best.jump if test.sees_jump(best) else 0.0,
         verdict=test.verdict(best),
         leaves=leaves,
+        fine=test.fine,
     )

@@ -46,6 +46,8 @@ class Probe:
         "pass", "fail", "kink" or "inconclusive".
     leaves : tuple of str
         For a direction, the paths of the leaves that it moves.
+    fine : float
+        With a tolerance up to this, no smaller steps were tried: a wrong claim may be off by as much.
     """
 
     place: str
@@ -58,6 +60,7 @@ class Probe:
     jump: float
     verdict: str
     leaves: tuple[str, ...] = ()
+    fine: float = 0.0
 
     @property
     def difference(self) -> float:
@@ -178,7 +181,7 @@ class GradientReport:
         paths = {path for probe in directions for path in probe.leaves}
         if not paths.issuperset(path for path, g in self.gradient if g.size) or not paths:
             return inf
-        moving = [[p.tolerance for p in directions if path in p.leaves] for path in paths]
+        moving = [[max(p.tolerance, p.fine) for p in directions if path in p.leaves] for path in paths]
         return max(
             max(tolerances) / NormalDist().inv_cdf((1 + MISS ** (1 / len(tolerances))) / 2)
             for tolerances in moving

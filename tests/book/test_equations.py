@@ -534,7 +534,9 @@ def test_radam():
 
 @defines("eq-relatives-adabelief")
 def test_adabelief():
-    latex = r"\\".join(EQUATIONS[name] for name in ("eq-adam-m", "eq-adam-m-hat", "eq-relatives-adabelief"))
+    latex = r"\\".join(
+        EQUATIONS[name] for name in ("eq-adam-m", "eq-adam-m-hat", "eq-relatives-adabelief")
+    )
     run_optimizer(
         lambda p: AdaBelief(p, 0.25, eps=0.125, eps_root=0.0625),
         lambda values: evaluate(latex, RATES | {r"\varepsilon'": 0.0625} | values),

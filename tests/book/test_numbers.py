@@ -13,7 +13,6 @@ CHAPTERS = [path for path in TEXTS if path.stem != "index"]
 each_chapter = pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
 
 
-
 @each_chapter
 def test_files_titles_and_labels_carry_no_number(path):
     text = path.read_text(encoding="utf8")
