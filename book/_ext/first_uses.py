@@ -12,7 +12,19 @@ from sphinx import addnodes
 from sphinx.application import Sphinx
 
 GLOSSARY = "book/glossary"
-EVERYDAY = {"convention", "kink", "leaf", "moment", "noise", "optimizer", "slot", "tolerance", "verdict"}
+EVERYDAY = {
+    "activation",
+    "convention",
+    "kink",
+    "leaf",
+    "moment",
+    "noise",
+    "optimizer",
+    "slot",
+    "tape",
+    "tolerance",
+    "verdict",
+}
 NOT_IN = (nodes.reference, addnodes.pending_xref, nodes.literal, nodes.math, nodes.title, nodes.caption)
 
 

@@ -2,12 +2,12 @@ r"""A tape: it records what a program computes, and plays the recording backward
 
 A *node* is an array that remembers which nodes it was computed from, and the vector-Jacobian product
 that sends its gradient back to them. A *tape* is the list of all nodes in the order in which they were
-made. Every node stands behind its inputs, so from the last to the first each node has its whole gradient
-before it passes it on, and nothing need be sorted.
+made. A node comes after its inputs and before everything made from it. So when the list is read from the
+end, every node has its whole gradient before it passes it on, and no sorting is needed.
 
 `Node` has ``+``, ``-``, ``*``, ``@``, powers by a constant, the transpose ``.T`` and ``.sum``;
-`tanh`, `relu`, `sigmoid`, `exp` and `log` are functions, and `record` puts on the tape whatever has a
-backward pass. Everything runs eagerly: Python's own ``if`` and ``for`` work.
+`tanh`, `relu`, `sigmoid`, `exp` and `log` are functions, and `record` puts any other function on the
+tape, given its backward pass. Everything runs eagerly: Python's own ``if`` and ``for`` work.
 
 >>> import numpy as np
 >>> from optimlib.nn import tape
@@ -39,19 +39,25 @@ class Node:
     Parameters
     ----------
     value
-        The array.
+        The array, of floating-point numbers.
     tape
         The list that the node is appended to.
     inputs
         The nodes that it was computed from.
     vjp
         Takes the gradient with respect to `value` and returns a tuple of gradients, one for each input.
-        What broadcasting repeated need not be summed: the tape does that.
+        It may leave the sum over what broadcasting repeated to the tape.
 
     Attributes
     ----------
     gradient : numpy.ndarray or None
-        What has arrived so far; None as long as nothing has.
+        The sum of the gradients that have arrived so far; None before the first.
+
+    Raises
+    ------
+    TypeError
+        If `value` holds anything but floating-point numbers: integers have no gradient, and a constant
+        like 0.5 would be rounded to theirs.
 
     Examples
     --------
@@ -73,6 +79,8 @@ class Node:
         vjp: Callable[[np.ndarray], tuple[Any, ...]] = lambda dy: (),
     ) -> None:
         self.value = np.asarray(value)
+        if not np.issubdtype(self.value.dtype, np.floating):
+            raise TypeError(f"a node holds floating-point numbers; got {self.value.dtype}")
         self.tape = tape
         self.inputs = inputs
         self.vjp = vjp
@@ -140,14 +148,14 @@ class Node:
 
 
 def record(value: Any, inputs: tuple[Node, ...], vjp: Callable[[np.ndarray], tuple[Any, ...]]) -> Node:
-    """Put on the tape of its inputs what some function made of them, with its backward pass.
+    """Put the value of any function on the tape of its inputs, with its backward pass.
 
     Parameters
     ----------
     value
-        What the function returned.
+        What the function returned for the values of its inputs.
     inputs
-        The nodes whose values it was given, at least one.
+        At least one node.
     vjp
         As for `Node`.
 
@@ -158,6 +166,8 @@ def record(value: Any, inputs: tuple[Node, ...], vjp: Callable[[np.ndarray], tup
 
     Raises
     ------
+    TypeError
+        If `inputs` is empty or holds anything but nodes.
     ValueError
         If the inputs are on several tapes.
 
@@ -172,6 +182,9 @@ def record(value: Any, inputs: tuple[Node, ...], vjp: Callable[[np.ndarray], tup
     >>> z.gradient
     array([[-0.5,  0.5]])
     """
+    if not inputs or any(not isinstance(x, Node) for x in inputs):
+        kinds = ", ".join(type(x).__name__ for x in inputs)
+        raise TypeError(f"inputs is ({kinds}); expected a tuple of nodes, at least one")
     if any(x.tape is not inputs[0].tape for x in inputs):
         raise ValueError("the inputs are on several tapes; expected one")
     return Node(value, inputs[0].tape, inputs, vjp)
@@ -201,8 +214,8 @@ def backward(loss: Node) -> None:
     Raises
     ------
     ValueError
-        If `loss` is not one number, its tape was played before, or a backward pass returns too few
-        gradients or one of a wrong shape.
+        If `loss` is not one number, its tape was played before, or a backward pass returns the wrong
+        number of gradients or one of a wrong shape.
 
     Examples
     --------
@@ -221,8 +234,15 @@ def backward(loss: Node) -> None:
     for node in reversed(loss.tape):
         if node.gradient is None:  # the loss doesn't depend on it
             continue
-        for x, dx in zip(node.inputs, node.vjp(node.gradient), strict=True):
-            dx = unbroadcast(np.asarray(dx, x.value.dtype), x.value.shape)
+        gradients = node.vjp(node.gradient)
+        if len(gradients) != len(node.inputs):
+            raise ValueError(
+                f"a vjp returned {len(gradients)} gradients; expected a tuple of {len(node.inputs)}"
+            )
+        for x, dx in zip(node.inputs, gradients, strict=True):
+            dx = np.asarray(dx, x.value.dtype)
+            if dx.ndim >= x.value.ndim:
+                dx = unbroadcast(dx, x.value.shape)
             if dx.shape != x.value.shape:
                 raise ValueError(f"a gradient has shape {dx.shape}; expected {x.value.shape}")
             x.gradient = dx if x.gradient is None else x.gradient + dx  # used twice, added
@@ -242,12 +262,12 @@ def value_and_gradient(loss: Callable[[Tree], Node], theta: Tree) -> tuple[Any, 
     -------
     tuple
         The loss, a NumPy number, and the gradient, a tree of new arrays like `theta`. It is zero where
-        the loss doesn't depend on a parameter.
+        the loss doesn't depend on a parameter. The tape is emptied, so nothing it held stays in memory.
 
     Raises
     ------
     TypeError
-        If `loss` returns no node.
+        If `loss` does not return a node, or a leaf of `theta` does not hold floating-point numbers.
     ValueError
         As `backward` does.
 
@@ -265,7 +285,8 @@ def value_and_gradient(loss: Callable[[Tree], Node], theta: Tree) -> tuple[Any, 
     gradient = map_tree(
         lambda x: np.zeros_like(x.value) if x.gradient is None else np.array(x.gradient), nodes
     )
-    return L.value[()], gradient
+    tape.clear()  # nodes and tape refer to each other, and only the garbage collector would free them
+    return L.value.reshape(())[()], gradient
 
 
 def tanh(x: Node) -> Node:

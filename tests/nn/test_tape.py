@@ -1,5 +1,8 @@
 """The tape: gradients worked out by hand, the layers' own backward passes, and the gradient check."""
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 from support import recorded_layer, unchanged
@@ -56,6 +59,27 @@ def test_operations_agree_with_differences(operation):
         lambda t: value_and_gradient(lambda t: (v * operation(t["a"], t["b"])).sum(), t), theta
     )
     assert report.verdict == "pass", report
+
+
+AS_IN_NUMPY = [name for name in OPERATIONS if name not in ("tanh", "relu", "sigmoid", "exp", "log")]
+
+
+@pytest.mark.parametrize("name", [name for name in AS_IN_NUMPY if name != "sum of an axis"])
+def test_values_are_numpys(name):
+    """A wrong value with the gradient of that wrong value would pass the check above."""
+    a, b = normal(4, 3), normal(4, 3, seed=1)
+    found = OPERATIONS[name](Node(a, tape := []), Node(b, tape)).value
+    np.testing.assert_array_equal(found, OPERATIONS[name](a, b))
+
+
+def test_values_of_functions_are_numpys():
+    x = normal(4, 3)
+    expected = {"tanh": np.tanh(x), "relu": np.maximum(x, 0), "sigmoid": 1 / (1 + np.exp(-x))}
+    expected |= {"exp": np.exp(x), "log": np.log(x**2)}
+    for name, value in expected.items():
+        given = x**2 if name == "log" else x
+        np.testing.assert_allclose(getattr(tape, name)(Node(given, [])).value, value, rtol=1e-14)
+    np.testing.assert_array_equal(Node(x, []).sum(axis=1).value, x.sum(axis=1, keepdims=True))
 
 
 SHAPES = [
@@ -154,6 +178,28 @@ def test_gradients_share_no_memory():
     assert gradient[1].tolist() == [1, 1]
 
 
+def test_the_value_is_one_number():
+    value, gradient = value_and_gradient(lambda x: x @ x.T, np.ones((1, 2)))
+    assert value.shape == ()
+    assert value == 2
+    assert gradient.tolist() == [[2, 2]]
+
+
+def test_nothing_stays_in_memory():
+    seen = []
+
+    def loss(x):
+        seen.append(weakref.ref(y := x * x))
+        return y.sum()
+
+    gc.disable()
+    try:
+        value_and_gradient(loss, np.ones(3))
+        assert seen[0]() is None
+    finally:
+        gc.enable()
+
+
 def test_float32_stays_float32():
     theta = {"W": normal(3, 2).astype(np.float32), "b": np.zeros(2, np.float32)}
     x = normal(4, 3)  # a constant takes the node's dtype
@@ -172,8 +218,16 @@ def test_misuse_says_what_was_expected():
         value_and_gradient(lambda w: (np.ones((3, 2)) @ w).sum(), np.ones(2))
     with pytest.raises(ValueError, match=r"shape \(2,\); expected \(3,\)"):
         value_and_gradient(lambda x: record(1.0, (x,), lambda dy: (np.ones(2),)), np.ones(3))
-    with pytest.raises(ValueError, match="argument"):
+    with pytest.raises(ValueError, match=r"shape \(\); expected \(3,\)"):
+        value_and_gradient(lambda x: record(1.0, (x,), lambda dy: (dy,)), np.ones(3))
+    with pytest.raises(ValueError, match="a vjp returned 0 gradients; expected a tuple of 1"):
         value_and_gradient(lambda x: record(1.0, (x,), lambda dy: ()), np.ones(3))
+    with pytest.raises(TypeError, match="floating-point numbers; got int64"):
+        value_and_gradient(lambda x: (x * 0.5).sum(), np.array([1, 2], np.int64))
+    with pytest.raises(TypeError, match=r"inputs is \(\); expected"):
+        record(1.0, (), lambda dy: ())
+    with pytest.raises(TypeError, match=r"inputs is \(Node, ndarray\)"):
+        record(1.0, (Node(1.0, []), np.ones(2)), lambda dy: (dy, dy))
     with pytest.raises(TypeError):
         value_and_gradient(lambda x: np.tanh(x).sum(), np.ones(3))
     with pytest.raises(ValueError, match="several tapes"):
