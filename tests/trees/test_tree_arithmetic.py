@@ -79,7 +79,11 @@ def test_none_stays_none():
 
 
 @pytest.mark.parametrize("calculate", [add, zeros_like, lambda tree: scale(tree, 2)])
-@pytest.mark.parametrize("leaf", ["x", np.array(["a"]), object(), np.array([None])], ids=repr)
+@pytest.mark.parametrize(
+    "leaf",
+    ["x", np.array(["a"]), object(), np.array([None])],
+    ids=["text", "array of text", "object", "array of None"],
+)
 def test_what_is_no_number_is_named(calculate, leaf):
     with pytest.raises(
         TypeError, match=r"^the tree has .* at \['a'\]\[0\]; expected an array of numbers"
