@@ -13,7 +13,7 @@ from repository import ROOT, TESTS, names_imported, pins, read, run
 
 # What compares with other libraries
 
-PROJECTS = {"sklearn": "scikit-learn", "bs4": "beautifulsoup4", "yaml": "pyyaml"}
+PROJECTS = {"sklearn": "scikit-learn", "bs4": "beautifulsoup4", "yaml": "pyyaml", "PIL": "pillow"}
 """By the name under which each is imported, where it differs."""
 
 
@@ -33,8 +33,9 @@ def imported(path: Path) -> Iterator[str]:
 
 def test_every_library_that_is_asked_for_is_pinned():
     files = [*TESTS, *sorted((ROOT / "benchmarks").glob("*.py"))]
-    ours = {path.stem for path in (*files, *(ROOT / "book" / "_ext").glob("*.py"))} | {"optimlib"}
-    ours |= {"_pytest", "cs231n", "no_such_library", *sys.stdlib_module_names}
+    book = [*(ROOT / "book").glob("*.py"), *(ROOT / "book" / "_ext").glob("*.py")]
+    ours = {path.stem for path in (*files, *book)}
+    ours |= {"optimlib", "_pytest", "cs231n", "no_such_library", *sys.stdlib_module_names}
     pinned = pins() | pins("requirements-frameworks.txt")
     missing = {
         f"{path.name}: {module}"
