@@ -1,7 +1,8 @@
 """What is probably wrong with a gradient: hints from numbers, from shapes, and from repeated calls.
 
-Numbers: a pattern in `factors`, `places` or `terms`, listed in `explain.PATTERNS`. Shapes: `shapes`, which
-`gradcheck.mismatch` asks. Repeated calls: `memory`, which `gradcheck.objective` and `gradcheck.memory_check` ask.
+Numbers: a pattern in `factors`, `places` or `terms`, listed in `explain.PATTERNS`. Shapes: `shapes`,
+which `gradcheck.mismatch` asks. Repeated calls: `memory`, which `gradcheck.objective` and
+`gradcheck.memory_check` ask.
 """
 
 from optimlib.gradcheck.diagnosis.explain import explain
