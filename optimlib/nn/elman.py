@@ -1,4 +1,4 @@
-"""Elman's recurrent layer: one tanh of the input and of the state before, and back through time.
+"""`rnn`, Elman's recurrent layer: one tanh of the input and the state before, and back through time.
 
 `optimlib.nn.recurrence` says what all recurrent layers take and return.
 """

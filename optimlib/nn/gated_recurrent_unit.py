@@ -1,4 +1,4 @@
-"""The gated recurrent unit: the new state is a mean of the old one and a candidate.
+"""`gru`, the gated recurrent unit: the new state is a mean of the old one and a candidate.
 
 `optimlib.nn.recurrence` says what all recurrent layers take and return.
 """

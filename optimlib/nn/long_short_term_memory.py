@@ -1,4 +1,4 @@
-"""Long short-term memory: a cell that hands its state on by a sum, and gates that guard it.
+"""`lstm`, long short-term memory: a cell that hands its state on by a sum, and gates that guard it.
 
 `optimlib.nn.recurrence` says what all recurrent layers take and return.
 """

@@ -1,4 +1,9 @@
-"""What does this method do with a gradient? One idea a file."""
+"""What does this method do with a gradient? One idea a file.
+
+A file bears the name of its method, except for these: `base`, `per_array`, `settings`, `weight_decay`
+and `division` are what all methods share; `conventions`, `like` and `which` are about other
+libraries; `checkpoint`, `extras` and `files` save and load; `engine` runs a step.
+"""
 
 from optimlib.optimizers.adabelief import AdaBelief
 from optimlib.optimizers.adadelta import Adadelta

@@ -273,6 +273,15 @@ _OF_MUON = (
     "muon_weight_dimension_numbers",
 )
 _FREE = ("ScheduleFreeSGD", "ScheduleFreeAdamW")
+_LOSS = "it needs values of the loss beside the gradient"
+_WRAPS = "it wraps another optimizer"
+_NO_CLASS = "no class here computes it"
+_OF_OPTAX = (
+    *("acprop", "adan", "ademamix", "adopt", "cocob", "dadapt_adamw", "dog", "dowg", "fromage"),
+    *("galore", "madgrad", "novograd", "optimistic_adam", "optimistic_adam_v2"),
+    *("optimistic_gradient_descent", "prodigy", "rprop", "sign_sgd", "signum"),
+    *("simplified_ademamix", "sm3", "sophia", "yogi"),
+)
 
 LEFT_OUT: dict[str, dict[str, str]] = {
     "paper": {
@@ -286,8 +295,21 @@ LEFT_OUT: dict[str, dict[str, str]] = {
             "SGDRunningMean is nearly dampening=momentum, whose first gradient alone is not damped"
         ),
         "Adafactor": "its epsilon is a floor under the second moment, and not a part of it",
-        "Muon": "it orthogonalises in bfloat16",
+        "Muon": "it orthogonalizes in bfloat16",
+        "LBFGS": _LOSS,
+        "SparseAdam": "it is for sparse gradients, and arrays are dense here",
+        **dict.fromkeys(["ASGD", "Rprop"], _NO_CLASS),
     },
+    "keras": {
+        "LAMB": "without weight decay it is optax's with eps=1e-7; its decay is not part of the ratio",
+        "ScheduleFreeAdamW": "without warmup it is schedulefree's; its warmup has other weights",
+        "Adafactor": "its step is at most in proportion to one over the root of t",
+        "Muon": "its steps are scaled otherwise, and what is not a matrix goes to Adam",
+        "Ftrl": _NO_CLASS,
+        **dict.fromkeys(["LossScaleOptimizer", "MultiOptimizer"], _WRAPS),
+    },
+    "schedulefree": {"RAdamScheduleFree": _NO_CLASS, "ScheduleFreeWrapper": _WRAPS},
+    "sklearn": {"lbfgs": _LOSS},
     "optax": {
         "SGD.accumulator_dtype": _DTYPE,
         "RMSProp.bias_correction": (
@@ -295,19 +317,11 @@ LEFT_OUT: dict[str, dict[str, str]] = {
         ),
         "RMSProp.nesterov": "the velocity of RMSProp does not look ahead here",
         "Adam.nesterov": "that is Nadam",
-        "Adam.mu_dtype": _DTYPE,
         "AMSGrad.bias_correction_mu": "AMSGrad.like('paper', ...) has both corrections off",
         "AMSGrad.bias_correction_nu": "AMSGrad.like('paper', ...) has both corrections off",
-        "AMSGrad.eps_root": _ROOT,
-        "AMSGrad.mu_dtype": _DTYPE,
         "AdamW.nesterov": "that is Nadam with weight_decay",
-        "AdamW.mu_dtype": _DTYPE,
-        "Nadam.eps_root": _ROOT,
-        "Nadam.mu_dtype": _DTYPE,
         "RAdam.nesterov": "only Nadam looks ahead here",
-        "RAdam.eps_root": _ROOT,
         "AdaBelief.nesterov": "only Nadam looks ahead here",
-        "Lion.mu_dtype": _DTYPE,
         "LARS.nesterov": "the velocity of LARS does not look ahead here",
         "LARS.trust_ratio_mask": "give the arrays without a ratio to SGD",
         "Adafactor.momentum": "steps without momentum are what Adafactor is for",
@@ -318,10 +332,16 @@ LEFT_OUT: dict[str, dict[str, str]] = {
         "Adafactor.factored": "every matrix has rows and columns here, however small",
         "Adafactor.min_dim_size_to_factor": "every matrix has rows and columns here, however small",
         "Adafactor.multiply_by_parameter_scale": "steps are in proportion to the parameters here",
-        **dict.fromkeys([f"Muon.{key}" for key in _OF_ADAM], "give what is no matrix to AdamW"),
+        **{f"{key}.eps_root": _ROOT for key in ("AMSGrad", "Nadam", "RAdam")},
+        **{f"{key}.mu_dtype": _DTYPE for key in ("Adam", "AMSGrad", "AdamW", "Nadam", "Lion")},
+        **dict.fromkeys([f"Muon.{key}" for key in _OF_ADAM], "give what is not a matrix to AdamW"),
         **dict.fromkeys([f"Muon.{key}" for key in _OF_MUON], "Muon is Jordan's first form here"),
         **dict.fromkeys([f"{key}.state_dtype" for key in _FREE], _DTYPE),
         **dict.fromkeys([f"{key}.weight_lr_power" for key in _FREE], "the power is 2 here"),
+        **dict.fromkeys(_OF_OPTAX, _NO_CLASS),
+        **dict.fromkeys(["lbfgs", "momo", "momo_adam", "polyak_sgd"], _LOSS),
+        **dict.fromkeys(["mechanize", "sam", "schedule_free"], _WRAPS),
+        **dict.fromkeys(["dpsgd", "noisy_sgd"], "it adds noise to the gradient"),
     },
 }
-"""What changes a rule and is not reproduced, by library: a class or a keyword, and why."""
+"""What is not reproduced, by library: an optimizer or a keyword, and why."""

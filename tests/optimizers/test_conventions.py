@@ -347,7 +347,83 @@ def test_what_is_left_out_is_what_optax_has_and_we_have_not():
         left_out |= {f"{ours_name}.{key}" for key in unknown}
         hints = getattr(optimizers, ours_name).hints_for_keywords
         answered |= {f"{ours_name}.{key}" for key in hints}
-    assert left_out - answered <= set(LEFT_OUT["optax"]) <= left_out
+    assert left_out - answered <= {what for what in LEFT_OUT["optax"] if "." in what} <= left_out
+
+
+def classes_of(module) -> set[str]:
+    """The names of the classes that a module offers."""
+    return {name for name in dir(module) if inspect.isclass(getattr(module, name))}
+
+
+def whole(library: str) -> set[str]:
+    """The whole optimizers of `LEFT_OUT`, and the rows, in small letters."""
+    left_out = {what.lower() for what in LEFT_OUT[library] if "." not in what}
+    return left_out | {name.lower() for name in CONVENTIONS[library]}
+
+
+def test_no_optimizer_of_pytorch_is_forgotten():
+    torch = pytest.importorskip("torch")
+    theirs = {name.lower() for name in classes_of(torch.optim) - {"Optimizer"}}
+    assert theirs - whole("torch") == set()
+
+
+def test_no_optimizer_of_keras_is_forgotten(monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    pytest.importorskip("jax")
+    keras = pytest.importorskip("keras")
+    theirs = {name.lower() for name in classes_of(keras.optimizers) - {"Optimizer", "OptimizerMap"}}
+    assert theirs - whole("keras") == set()
+
+
+def test_no_optimizer_of_optax_is_forgotten():
+    pytest.importorskip("jax")
+    optax = pytest.importorskip("optax")
+    contrib = pytest.importorskip("optax.contrib")
+    theirs = {
+        name
+        for module in (optax, contrib)
+        for name, function in vars(module).items()
+        if inspect.isfunction(function) and "learning_rate" in inspect.signature(function).parameters
+    }
+    of_rows = {"adamaxw", "nadamw", "schedule_free_adamw", "schedule_free_sgd"}  # Adamax, Nadam, ...
+    parts = {name for name in theirs if name.startswith(("scale_by", "_"))}
+    assert theirs - parts - of_rows - whole("optax") == set()
+    left_out = {what for what in LEFT_OUT["optax"] if "." not in what}
+    assert left_out - {*dir(optax), *dir(contrib)} == set()
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "hyperparameters"),
+    [
+        ("LAMB", "Lamb", {"eps": 1e-7}),
+        ("ScheduleFreeAdamW", "ScheduleFreeAdamW", {}),
+    ],
+)
+def test_what_keras_has_of_another_name_is_what_the_reason_says(
+    ours, theirs, hyperparameters, monkeypatch
+):
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    jax = pytest.importorskip("jax")
+    keras = pytest.importorskip("keras")
+    gradients = np.random.default_rng(0).standard_normal((20, 4, 3))
+    with jax.enable_x64(True):
+        variable = keras.Variable(np.ones((4, 3)), dtype="float64")
+        optimizer = getattr(keras.optimizers, theirs)(learning_rate=1e-2)
+        for g in gradients:
+            optimizer.apply([jax.numpy.asarray(g)], [variable])
+        expected = np.asarray(variable.value)
+    params = np.ones((4, 3))
+    like_optax = getattr(optimizers, ours).like("optax", params, learning_rate=1e-2, **hyperparameters)
+    for g in gradients:
+        like_optax.step(g)
+    assert str(expected.dtype) == "float64"
+    np.testing.assert_allclose(params, expected, rtol=1e-7)  # Keras holds the rate in float32
+
+
+@pytest.mark.parametrize("name", ["LAMB", "Muon", "Adafactor", "ScheduleFreeAdamW"])
+def test_like_says_that_keras_has_what_is_left_out(name):
+    with pytest.raises(ValueError, match=f"keras's {name} is not reproduced: "):
+        getattr(optimizers, name).like("keras", np.ones((2, 2)))
 
 
 # CS231n: from the checks in the second assignment's notebook, the first and the last element

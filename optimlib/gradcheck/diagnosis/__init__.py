@@ -1,4 +1,9 @@
-"""What is probably wrong with a gradient: hints from numbers, from shapes, and from repeated calls."""
+"""What is probably wrong with a gradient: hints from numbers, from shapes, and from repeated calls.
+
+Numbers: a pattern in `factors`, `places` or `terms`, listed in `explain.PATTERNS`. Shapes: `shapes`,
+which `gradcheck.mismatch` asks. Repeated calls: `memory`, which `gradcheck.objective` and
+`gradcheck.memory_check` ask.
+"""
 
 from optimlib.gradcheck.diagnosis.explain import explain
 from optimlib.gradcheck.diagnosis.shapes import shape_hint
