@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import replace
 from math import inf, nan
 from typing import Any, Protocol
 
-import numpy as np
-
 from optimlib.differences import Estimate
-from optimlib.gradcheck.lines import Counted, evaluate_anywhere
+from optimlib.gradcheck.lines import Counted
 from optimlib.gradcheck.noise import roughness_afar
 from optimlib.gradcheck.objective import Objective
 from optimlib.gradcheck.progress import Progress
 from optimlib.gradcheck.report import Probe
 from optimlib.gradcheck.sampling import Place, parted
-from optimlib.gradcheck.scales import FAR, Scales
+from optimlib.gradcheck.scales import Scales
 from optimlib.gradcheck.search import HALVINGS, Search
-from optimlib.gradcheck.slope import SAFETY
-from optimlib.gradcheck.subgradients import steeper_than_all
-from optimlib.trees import copy_tree, flatten, format_index
+from optimlib.trees import format_index
 
 DIRECTIONS = 6  # random directions over all parameters, if
 AFFORDABLE = 40  # so many evaluations are enough for them
@@ -30,7 +26,6 @@ DEAR = 18  # evaluations are what a coordinate may well take; four are enough wh
 FIRST = 2  # coordinates that show what one costs, and how exact the loss is
 ATTEMPTS = 4  # so often the loss may turn out to be coarser still
 SLIGHT = 5e-5  # of a slope: what a solver that stops early may be off
-TIED = 32  # up to so many numbers with a kink are looked at together
 
 
 class Executor(Protocol):
@@ -85,67 +80,16 @@ class Prober:
         self.tested: set[str] = set()  # paths of leaves with a slope that a probe could see
 
     def probe_coordinates(self, places: list[Place]) -> None:
-        """Probe the coordinates at these places, and those with a kink together."""
-        found = self.add_coordinates(places[:FIRST]) + self.add_coordinates(places[FIRST:])
-        kinks = [place for place, p in zip(places, found, strict=True) if p.jump]
-        if 2 <= len(kinks) <= TIED:
-            self.probe_together(kinks)
+        """Probe the coordinates at these places."""
+        self.add_coordinates(places[:FIRST])
+        self.add_coordinates(places[FIRST:])
 
     def probe_affordable(self, places: list[Place], most: int) -> None:
         """Probe as many coordinates as fit into what is left of `most` evaluations."""
-        found: list[Probe] = []
-        while len(found) < len(places) and most - self.objective.evaluations >= DEAR:
+        done = 0
+        while done < len(places) and most - self.objective.evaluations >= DEAR:
             count = (most - self.objective.evaluations) // DEAR
-            found += self.add_coordinates(places[len(found) : len(found) + count])
-        kinks = [place for place, p in zip(places, found, strict=False) if p.jump]
-        if len(kinks) >= 2:
-            kinks = kinks[:TIED]
-            self.probe_together(kinks)
-
-    def probe_together(self, places: list[Place]) -> None:
-        """Whether slopes that are right one by one at their kinks are right together.
-
-        A probe is added if they are not: for a direction that shows it.
-        """
-        objective, scales = self.objective, self.scales
-        x = np.array([scales.leaves[leaf][index] for leaf, index in places])
-        claim = np.array([float(scales.gradient[leaf][index]) for leaf, index in places])
-        slopes = steeper_than_all(
-            objective.counted(self.at_places(places)),
-            x,
-            claim,
-            objective.roundoff**0.25 * np.where(np.abs(x) > FAR, 1, np.maximum(1, np.abs(x))),
-            self.rng,
-            value_error=scales.value_error() + float(np.abs(claim) @ np.spacing(np.abs(x))),
-        )
-        if slopes is None:
-            return
-        shown = ", ".join(self.place(leaf, index) for leaf, index in places[:4])
-        self.probes.append(
-            Probe(
-                place=shown + (f" and {len(places) - 4} more" if len(places) > 4 else ""),
-                path="",
-                index=None,
-                analytic=slopes.claim,
-                numeric=slopes.nearest,
-                error=slopes.error,
-                tolerance=SAFETY * slopes.error,
-                jump=0.0,
-                verdict="fail",
-            )
-        )
-
-    def at_places(self, places: list[Place]) -> Callable[[np.ndarray], float]:
-        """The loss as a function of the numbers at some places."""
-
-        def f(numbers: np.ndarray) -> float:
-            moved = copy_tree(self.objective.point)
-            leaves = [leaf for _, leaf in flatten(moved)]
-            for (leaf, index), number in zip(places, numbers, strict=True):
-                leaves[leaf][index] = number
-            return evaluate_anywhere(self.objective.loss, moved)
-
-        return f
+            done += len(self.add_coordinates(places[done : done + count]))
 
     def add_coordinates(self, places: list[Place]) -> list[Probe]:
         """Probe the coordinates at these places."""
@@ -158,14 +102,18 @@ class Prober:
         self.probes += added
         return added
 
-    def probe_directions(self, count: int | None) -> None:
+    def probe_directions(self, count: int | None, without: Container[int] = ()) -> None:
         """Probe random directions over all parameters, the groups of leaves taking turns.
+
+        The leaves in `without`, given by their numbers, stay where they are.
 
         The first probe finds out which steps suit this loss, the others begin with those. Without a
         `count` there are as many as are affordable, and one for every group at least.
         """
-        moving = [leaf for leaf, free in enumerate(self.scales.free) if free.any()]
-        if count == 0:
+        moving = [
+            leaf for leaf, free in enumerate(self.scales.free) if free.any() and leaf not in without
+        ]
+        if count == 0 or not moving:
             return
         norms = self.scales.norms
         grouped = parted(moving, norms, min(GROUPS, count or GROUPS))
@@ -202,6 +150,16 @@ class Prober:
                 self.remember([leaf], self.scales.norms[leaf], self.probes[-1])
             suited.append(step if best is None else search.next_step(best) / search.test.reach)
         return suited
+
+    def add_shift(self, leaves: list[int], *, signed: bool) -> Probe:
+        """Probe these leaves moved as a whole (`optimlib.gradcheck.ties`)."""
+        paths = tuple(self.scales.paths[leaf] for leaf in leaves)
+        place = (
+            f"{' and '.join('theta' + path for path in paths)} {'moved from 0' if signed else 'shifted'}"
+        )
+        ((search, best),) = self.measure([self.scales.shift(leaves, signed=signed)])
+        self.probes.append(replace(judged(search, best, place, "", None, paths), is_random=False))
+        return self.probes[-1]
 
     def remember(self, leaves: list[int], share: float, probe: Probe) -> None:
         """Whether a probe could have seen that something is wrong with these leaves."""
@@ -281,6 +239,10 @@ class Prober:
     def is_doubtful(self, probe: Probe) -> bool:
         """Whether a probe fails or nearly so along a direction with a kink at theta."""
         return bool(probe.leaves and probe.jump) and probe.verdict in ("fail", "kink")
+
+    def has_failing_doubts(self) -> bool:
+        """Whether the claim lies outside of both slopes along one of these directions."""
+        return any(p.verdict == "fail" and self.is_doubtful(p) for p in self.probes)
 
     def has(self, verdict: str) -> bool:
         """Whether a probe has that verdict."""

@@ -54,6 +54,7 @@ def steeper_than_all(
     rng: np.random.Generator,
     *,
     value_error: float,
+    middle: np.ndarray | None = None,
 ) -> Slopes | None:
     """A direction along which a claim is steeper than the loss is anywhere beside x, if one is found.
 
@@ -71,6 +72,9 @@ def steeper_than_all(
         Chooses directions and points.
     value_error
         The absolute error of the values of `f`.
+    middle
+        What lies in the middle between the slopes on both sides of each number, shape (k,): a wrong
+        claim is most likely to show along the direction from there to the claim.
 
     Examples
     --------
@@ -85,21 +89,20 @@ def steeper_than_all(
     def scaled(z: np.ndarray) -> float:
         return f(x + distances * z)
 
-    middle = scaled(np.zeros(len(x)))
-    for d in _directions(claim * distances, rng):
-        slopes = _at_theta(scaled, middle, d, claim * distances, value_error)
+    value = scaled(np.zeros(len(x)))
+    away = np.zeros(len(x)) if middle is None else (claim - middle) * distances
+    for d in _directions([np.ones(len(x)), np.sign(x), away, claim * distances], rng):
+        slopes = _at_theta(scaled, value, d, claim * distances, value_error)
         if slopes.is_outside and (beside := _beside(scaled, d, slopes, rng, value_error)).is_outside:
             length = float(np.linalg.norm(distances * d))
             return Slopes(*(number / length for number in beside))
     return None
 
 
-def _directions(claim: np.ndarray, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """Directions whose largest element is 1: all together, along the claim, and at random."""
-    k = len(claim)
-    yield np.ones(k)
-    if claim.any():
-        yield claim / np.abs(claim).max()
+def _directions(chosen: list[np.ndarray], rng: np.random.Generator) -> Iterator[np.ndarray]:
+    """Directions whose largest element is 1: those chosen, unless they are 0, and random ones."""
+    yield from (d / np.abs(d).max() for d in chosen if d.any())
+    k = len(chosen[0])
     for number in range(POSITIVE + SIGNED):
         d = rng.standard_normal(k)
         if number < POSITIVE:
@@ -111,7 +114,7 @@ def _directions(claim: np.ndarray, rng: np.random.Generator) -> Iterator[np.ndar
 
 def _at_theta(
     f: Callable[[np.ndarray], float],
-    middle: float,
+    value: float,
     d: np.ndarray,
     claim: np.ndarray,
     value_error: float,
@@ -119,7 +122,7 @@ def _at_theta(
     """The two one-sided slopes along d, extrapolated from a step and from half of it."""
     slopes, error = [], 16 * value_error
     for side in (1, -1):
-        whole, half = side * (f(side * d) - middle), side * 2 * (f(side * d / 2) - middle)
+        whole, half = side * (f(side * d) - value), side * 2 * (f(side * d / 2) - value)
         slopes.append(2 * half - whole)
         error += abs(half - whole) + RELATIVE * abs(whole)
     return Slopes(float(claim @ d), min(slopes), max(slopes), error)
