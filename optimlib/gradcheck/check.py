@@ -279,9 +279,10 @@ def _notes(prober: Prober, size: int) -> list[str]:
     """What a reader should know about the values of the loss, and about what was not probed."""
     objective, notes = prober.objective, []
     roundings = objective.roundoff * abs(objective.value)
-    if objective.noise > max(COARSE * roundings, objective.accuracy):
+    noise = max(objective.noise, prober.unseen_noise)
+    if noise > max(COARSE * roundings, objective.accuracy):
         notes.append(
-            f"the values of the loss are no more exact than {objective.noise:.0e}: float32 inside,"
+            f"the values of the loss are no more exact than {noise:.0e}: float32 inside,"
             " rounding, a table or a solver?"
         )
     undefined = [p.place for p in prober.probes if np.isnan(p.numeric)]

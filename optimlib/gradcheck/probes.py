@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable
 from dataclasses import replace
-from math import inf, nan
+from math import inf, isfinite, nan
 from typing import Any, Protocol
 
 from optimlib.differences import Estimate
@@ -15,7 +15,9 @@ from optimlib.gradcheck.progress import Progress
 from optimlib.gradcheck.report import Probe
 from optimlib.gradcheck.sampling import Place, parted
 from optimlib.gradcheck.scales import Scales
-from optimlib.gradcheck.search import HALVINGS, Search
+from optimlib.gradcheck.search import HALVINGS, NOISY, Search
+from optimlib.gradcheck.slope import SAFETY
+from optimlib.gradcheck.staircase import roughness_along
 from optimlib.trees import format_index
 
 DIRECTIONS = 6  # random directions over all parameters, if
@@ -53,9 +55,12 @@ class Prober:
         What was found.
     scales : Scales
         What size everything has.
+    unseen_noise : float
+        The error of the values of the loss that kept a probe from deciding; 0 if it was known before.
 
     Examples
     --------
+    >>> import numpy as np
     >>> from optimlib.gradcheck.bounds import Bounds
     >>> from optimlib.gradcheck.sampling import some_of_each
     >>> bounds, rng = Bounds(np.ones(2), (-np.inf, np.inf)), np.random.default_rng(0)
@@ -77,6 +82,7 @@ class Prober:
         self.scales = Scales(objective)
         self.probes: list[Probe] = []
         self.is_continuous = False  # as far as it has been looked at
+        self.unseen_noise = 0.0
         self.tested: set[str] = set()  # paths of leaves with a slope that a probe could see
 
     def probe_coordinates(self, places: list[Place]) -> None:
@@ -148,7 +154,7 @@ class Prober:
             self.probes.append(judged(search, best, place, "", None, paths))
             for leaf in group:
                 self.remember([leaf], self.scales.norms[leaf], self.probes[-1])
-            suited.append(step if best is None else search.next_step(best) / search.test.reach)
+            suited.append(step if best is None else next_step(search, best) / search.test.reach)
         return suited
 
     def add_shift(self, leaves: list[int], *, signed: bool) -> Probe:
@@ -178,12 +184,13 @@ class Prober:
 
         If one of them finds the loss to be coarser than it was thought to be, those that say that a
         claim is wrong are made again with that knowledge. And before any claim is called wrong, the
-        worst of them looks for steps in the graph of the loss.
+        worst of them looks for steps in the graph of the loss. One that can't decide looks whether
+        there are errors that had not been seen: too late for better steps, and a word in the report.
         """
         found = self.measured(searches)
         for _ in range(ATTEMPTS):
             noise = max((search.noise for search, _ in found), default=0.0)
-            wrong = [number for number, (search, best) in enumerate(found) if is_wrong(search, best)]
+            wrong = [number for number, pair in enumerate(found) if verdict(*pair) in ("fail", "kink")]
             if wrong and noise <= self.objective.noise and not self.is_continuous:
                 worst = max(wrong, key=lambda number: judged(*found[number], "", "", None).excess)
                 noise = self.roughness(*found[worst])
@@ -194,7 +201,26 @@ class Prober:
             again = self.measured([found[number][0].coarser(noise) for number in wrong])
             for number, pair in zip(wrong, again, strict=True):
                 found[number] = pair
+        undecided = [n for n, pair in enumerate(found) if verdict(*pair) == "inconclusive"]
+        if undecided and not (self.is_noisy() or self.unseen_noise):
+            worst = max(undecided, key=lambda n: judged(*found[n], "", "", None).tolerance)
+            self.unseen_noise = self.noise_around(*found[worst])
         return found
+
+    def is_noisy(self) -> bool:
+        """Whether the values of the loss are known to be far less exact than their last digits."""
+        objective = self.objective
+        return objective.noise > NOISY * objective.roundoff * abs(objective.value)
+
+    def noise_around(self, search: Search, best: Estimate | None) -> float:
+        """The errors of the loss where a search could not decide; 0 if they had been known."""
+        if best is None or not (isfinite(best.error) and search.test.agrees_with(best)):
+            return 0.0
+        f = Counted(search.f)
+        noise = replace(search, f=f).noise_at(best)
+        self.objective.evaluations += f.calls
+        known = best.rounding * best.step + 4 * search.test.by_rounding_theta(best)
+        return noise if noise > known else 0.0
 
     def roughness(self, search: Search, best: Estimate | None) -> float:
         """How much the loss jumps up and down along the line of a search that contradicts its claim.
@@ -203,14 +229,14 @@ class Prober:
         """
         f = Counted(search.f)
         off = inf if best is None else abs(best.value - search.test.claim)
-        rough = replace(search, f=f).roughness(off)
+        rough = roughness_along(replace(search, f=f), off)
         self.objective.evaluations += f.calls
         if not rough and off < SLIGHT * search.test.size:
             leaves = [leaf for leaf, free in enumerate(self.scales.free) if free.any()]
             line = self.scales.direction(leaves)
             f = Counted(line.f)
             off *= search.test.reach / line.test.reach  # in units of this line
-            rough = replace(line, f=f).roughness(off, roughness_afar)
+            rough = roughness_along(replace(line, f=f), off, roughness_afar)
             self.objective.evaluations += f.calls
         return rough
 
@@ -260,9 +286,9 @@ def _measure(search: Search) -> tuple[Search, Estimate | None, int]:
     return settled, best, f.calls
 
 
-def is_wrong(search: Search, best: Estimate | None) -> bool:
-    """Whether a search says that its claim is wrong, or that there is a kink."""
-    return best is not None and search.test.verdict(best) in ("fail", "kink")
+def verdict(search: Search, best: Estimate | None) -> str:
+    """What a search says of its claim; nothing if the loss has no values."""
+    return "" if best is None else search.test.verdict(best)
 
 
 def judged(
@@ -290,3 +316,16 @@ def judged(
         leaves=leaves,
         fine=test.fine,
     )
+
+
+def next_step(search: Search, best: Estimate) -> float:
+    """The first step for the next direction, from what was best for this one."""
+    if best.step == search.step:
+        return best.step
+    if best.step > search.step:  # roundings matter: from wide steps on
+        return 2 * best.step
+    if best.error < 2 * best.rounding and best.step > search.step / 8:
+        return 2 * best.step  # where the loss is smooth; a first estimate hardly ever counts
+    # Kinks lie elsewhere along the next direction, and perhaps nearer.
+    roundings_allow = 8 * SAFETY * best.rounding < search.test.blunt * search.test.size / 10
+    return best.step / 8 if roundings_allow else best.step

@@ -7,7 +7,7 @@ from support import verdict
 from optimlib import check_gradient
 from optimlib.gradcheck.report import GradientReport, Probe
 
-SIZES = [4, 32, 33, 100, 400]
+SIZES = [4, 33, 400]
 RIGHT = ("kink", "pass")
 
 
