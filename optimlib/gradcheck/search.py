@@ -151,15 +151,15 @@ class Search:
         if best is not None and self.near and self.test.verdict(best) in ("pass", "inconclusive"):
             other = self.contradiction(best, [self.near])
             best = best if other is None else self.narrowing(copysign(other.step, self.step))
-        if best is not None and self.near and self.test.verdict(best) == "inconclusive":
-            other = self.narrowing(copysign(self.near, self.step))
-            best = best if other is None else min(best, other, key=lambda e: e.error)
         while best is not None and self.test.verdict(best) in ("fail", "kink"):
             nearer = [best.step / APART, best.step / APART**2, best.step / APART**3]
             other = self.contradiction(best, nearer)
             if other is None:
                 break
             best = self.narrowing(copysign(other.step, self.step))
+        if best is not None and self.near and self.test.verdict(best) == "inconclusive":
+            other = self.narrowing(copysign(self.near, self.step))
+            best = best if other is None else min(best, other, key=lambda e: e.error)
         return best
 
     def narrowing(self, step: float) -> Estimate | None:

@@ -59,3 +59,15 @@ def test_a_right_gradient_passes_and_one_of_twice_the_size_fails(make, n):
 def test_a_thousandth_shows_along_coordinates(make, factor, n):
     theta, loss, grad = make(n)
     assert verdict(loss, lambda t: factor * grad(t), theta) == "fail"
+
+
+@pytest.mark.parametrize("make", [waves, bumps, bends])
+def test_a_thousandth_shows_along_directions_as_well(make):
+    """Of thirty parameters, which are moved together, to steps for numbers of order 1."""
+    found = []
+    for n in (28, 30, 32, 34):
+        theta, loss, grad = make(n)
+        for factor in (0.999, 1.001):
+            found.append(verdict(loss, lambda t, g=grad, f=factor: f * g(t), theta))
+    assert set(found) <= {"fail", "inconclusive"}
+    assert found.count("fail") >= 6
