@@ -26,6 +26,7 @@ from optimlib.trees import copy_tree, flatten
 
 TIED = 32  # up to so many numbers with a kink are looked at together
 POINTS = 6  # close to theta, at which a gradient has to be the same before it is called constant
+ROUNDED = 2.0**-43  # numbers that move alike are rounded alike: where by more, their slope is not exact
 SHIFTED = 3  # up to so many leaves are shifted
 
 
@@ -112,6 +113,8 @@ def probe_shifts(prober: Prober, leaves: list[int]) -> None:
     """Shift each of these leaves, and then all together, until one of these probes fails."""
     for group in [[leaf] for leaf in leaves] + ([leaves] if len(leaves) > 1 else []):
         x = np.concatenate([prober.scales.leaves[leaf][prober.scales.free[leaf]] for leaf in group])
+        if prober.objective.roundoff * np.abs(x).max() > ROUNDED:
+            continue
         for signed in [False] + [True] * bool((x < 0).any() and (x > 0).any()):
             if prober.add_shift(group, signed=signed).verdict == "fail":
                 return
