@@ -27,6 +27,7 @@ from optimlib.gradcheck.progress import Progress
 from optimlib.gradcheck.report import GradientReport
 from optimlib.gradcheck.sampling import budget, some_of_each, spread
 from optimlib.gradcheck.scales import norm
+from optimlib.gradcheck.ties import constant_at_kinks, probe_ties
 from optimlib.trees import Tree
 
 NOTHING_PROBED = "nothing was probed: coordinates and directions are both 0"
@@ -34,6 +35,10 @@ AGREES_CLOSE_BY = (
     "all slopes are zero at theta (a minimum?), and grad was tested at a point close by, too"
 )
 FAILS_CLOSE_BY = "at a point close by, where the loss has slopes, grad disagrees with it: check there"
+CONSTANT = (
+    "grad is the same all around theta, where the slopes of the loss change: only its numbers at theta"
+    " were judged"
+)
 FEW = 20  # up to so many parameters are all probed one by one
 COARSE = 2**8  # so many roundings of the loss are a word in the report
 
@@ -184,6 +189,7 @@ def _probe(prober: Prober, coordinates: int | None, directions: int | None, size
         prober.probe_affordable(spread(free, most // 4, rng), most)
     else:
         prober.probe_coordinates(some_of_each(free, coordinates, rng))
+    probe_ties(prober)
     return _with_doubts_settled(prober, directions) if prober.has_doubts() else prober
 
 
@@ -191,19 +197,23 @@ def _with_doubts_settled(prober: Prober, directions: int | None) -> Prober:
     """Directions at a point close by, where directions at theta cross kinks and can't decide.
 
     The slopes of many kinks add up along a direction, some turned upwards and some downwards. So a
-    right gradient need not lie between the two slopes there.
+    right gradient need not lie between the two slopes there. A gradient that is the same all around
+    theta is none close by, whatever it is at theta: of such a one, only the numbers at theta are judged.
     """
     if prober.has("inconclusive"):  # the loss is too coarse here, and so it is close by
         prober.overrule("inconclusive")
         return prober
     try:
         close_by = prober.objective.at(prober.objective.point_close_by())
+        constant = set() if prober.has_failing_doubts() else constant_at_kinks(prober, close_by)
     except (ArithmeticError, ValueError):  # outside of the functions' domain
         prober.overrule("inconclusive")
         return prober
     second = Prober(close_by, prober.executor, prober.progress)
+    if constant:
+        prober.objective.notes += (CONSTANT,)
     if not close_by.problem:
-        second.probe_directions(directions)
+        second.probe_directions(directions, without=constant)
     if second.has("fail"):
         second.probes = [probe for probe in prober.probes if probe.index is not None] + second.probes
         second.tested |= prober.tested
@@ -269,9 +279,10 @@ def _notes(prober: Prober, size: int) -> list[str]:
     """What a reader should know about the values of the loss, and about what was not probed."""
     objective, notes = prober.objective, []
     roundings = objective.roundoff * abs(objective.value)
-    if objective.noise > max(COARSE * roundings, objective.accuracy):
+    noise = max(objective.noise, prober.unseen_noise)
+    if noise > max(COARSE * roundings, objective.accuracy):
         notes.append(
-            f"the values of the loss are no more exact than {objective.noise:.0e}: float32 inside,"
+            f"the values of the loss are no more exact than {noise:.0e}: float32 inside,"
             " rounding, a table or a solver?"
         )
     undefined = [p.place for p in prober.probes if np.isnan(p.numeric)]

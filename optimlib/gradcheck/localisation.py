@@ -16,8 +16,11 @@ SAMPLE = 7  # coordinates of a leaf that are probed to see what is wrong with it
 def find_failures(prober: Prober) -> None:
     """If a probe failed, find leaves and coordinates that are to blame, and add their probes.
 
-    Of few parameters each is probed: what is wrong shows best in the pattern of all.
+    Of few parameters each is probed: what is wrong shows best in the pattern of all. Of a tie nothing
+    more can be found: its numbers are wrong together.
     """
+    if fails_at_ties_alone(prober):
+        return
     if prober.has("fail") and sum(int(free.sum()) for free in prober.scales.free) <= THOROUGH:
         known = {(p.path, p.index) for p in prober.probes}
         everywhere = some_of_each(prober.scales.free, THOROUGH, prober.rng)
@@ -29,6 +32,13 @@ def find_failures(prober: Prober) -> None:
     suspects = [number for number, path in enumerate(prober.scales.paths) if path in moved]
     for leaf in guilty(prober, suspects)[:BLAMED]:
         blame(prober, leaf)
+
+
+def fails_at_ties_alone(prober: Prober) -> bool:
+    """Whether only numbers that were moved together fail, each of them at a kink."""
+    coordinates = [p for p in prober.probes if p.index is not None]
+    failed = [p for p in prober.probes if p.verdict == "fail"]
+    return all(p.jump for p in coordinates) and not any(p.is_random for p in failed)
 
 
 def guilty(prober: Prober, leaves: list[int]) -> list[int]:

@@ -54,10 +54,10 @@ def noise_along(narrow: Along, wide: Along, h: float, value: float) -> float:
     return level if isfinite(level) else 0.0
 
 
-def noise_beside(
+def noise_close_by(
     along: Along, spacing: float, value: float, sides: tuple[float, ...] = (1.0, -1.0)
 ) -> float:
-    r"""The standard deviation of the errors of a loss right beside theta, from eighth differences.
+    r"""The standard deviation of the errors of a loss close to theta, from eighth differences.
 
     They vanish for polynomials up to degree 7. Of independent errors, they have a variance of
     :math:`\binom{16}{8} = 12870` times that of one error. A kink at theta, or on one side of it, is no
@@ -76,9 +76,9 @@ def noise_beside(
 
     Examples
     --------
-    >>> noise_beside(lambda t: round(t, 3) + t**5, 0.0123, 0.0) > 1e-4
+    >>> noise_close_by(lambda t: round(t, 3) + t**5, 0.0123, 0.0) > 1e-4
     True
-    >>> noise_beside(lambda t: abs(t) + t**5, 0.0123, 0.0) < 1e-15
+    >>> noise_close_by(lambda t: abs(t) + t**5, 0.0123, 0.0) < 1e-15
     True
     """
     levels = []
@@ -145,7 +145,7 @@ def roughness(
             return level
         if is_smooth:
             break
-        low, high = low / CLOSER, high / CLOSER  # beside the kink, there may be small jumps as well
+        low, high = low / CLOSER, high / CLOSER  # close to the kink, there may be small jumps as well
     return 0.0
 
 

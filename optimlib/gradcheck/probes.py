@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import replace
-from math import inf, nan
+from math import inf, isfinite, nan
 from typing import Any, Protocol
 
-import numpy as np
-
 from optimlib.differences import Estimate
-from optimlib.gradcheck.lines import Counted, evaluate_anywhere
+from optimlib.gradcheck.lines import Counted
 from optimlib.gradcheck.noise import roughness_afar
 from optimlib.gradcheck.objective import Objective
 from optimlib.gradcheck.progress import Progress
 from optimlib.gradcheck.report import Probe
 from optimlib.gradcheck.sampling import Place, parted
-from optimlib.gradcheck.scales import FAR, Scales
-from optimlib.gradcheck.search import HALVINGS, Search
+from optimlib.gradcheck.scales import Scales
+from optimlib.gradcheck.search import HALVINGS, NOISY, Search
 from optimlib.gradcheck.slope import SAFETY
-from optimlib.gradcheck.subgradients import steeper_than_all
-from optimlib.trees import copy_tree, flatten, format_index
+from optimlib.gradcheck.staircase import roughness_along
+from optimlib.trees import format_index
 
 DIRECTIONS = 6  # random directions over all parameters, if
 AFFORDABLE = 40  # so many evaluations are enough for them
@@ -30,7 +28,6 @@ DEAR = 18  # evaluations are what a coordinate may well take; four are enough wh
 FIRST = 2  # coordinates that show what one costs, and how exact the loss is
 ATTEMPTS = 4  # so often the loss may turn out to be coarser still
 SLIGHT = 5e-5  # of a slope: what a solver that stops early may be off
-TIED = 32  # up to so many numbers with a kink are looked at together
 
 
 class Executor(Protocol):
@@ -58,9 +55,12 @@ class Prober:
         What was found.
     scales : Scales
         What size everything has.
+    unseen_noise : float
+        The error of the values of the loss that kept a probe from deciding; 0 if it was known before.
 
     Examples
     --------
+    >>> import numpy as np
     >>> from optimlib.gradcheck.bounds import Bounds
     >>> from optimlib.gradcheck.sampling import some_of_each
     >>> bounds, rng = Bounds(np.ones(2), (-np.inf, np.inf)), np.random.default_rng(0)
@@ -82,70 +82,20 @@ class Prober:
         self.scales = Scales(objective)
         self.probes: list[Probe] = []
         self.is_continuous = False  # as far as it has been looked at
+        self.unseen_noise = 0.0
         self.tested: set[str] = set()  # paths of leaves with a slope that a probe could see
 
     def probe_coordinates(self, places: list[Place]) -> None:
-        """Probe the coordinates at these places, and those with a kink together."""
-        found = self.add_coordinates(places[:FIRST]) + self.add_coordinates(places[FIRST:])
-        kinks = [place for place, p in zip(places, found, strict=True) if p.jump]
-        if 2 <= len(kinks) <= TIED:
-            self.probe_together(kinks)
+        """Probe the coordinates at these places."""
+        self.add_coordinates(places[:FIRST])
+        self.add_coordinates(places[FIRST:])
 
     def probe_affordable(self, places: list[Place], most: int) -> None:
         """Probe as many coordinates as fit into what is left of `most` evaluations."""
-        found: list[Probe] = []
-        while len(found) < len(places) and most - self.objective.evaluations >= DEAR:
+        done = 0
+        while done < len(places) and most - self.objective.evaluations >= DEAR:
             count = (most - self.objective.evaluations) // DEAR
-            found += self.add_coordinates(places[len(found) : len(found) + count])
-        kinks = [place for place, p in zip(places, found, strict=False) if p.jump]
-        if len(kinks) >= 2:
-            kinks = kinks[:TIED]
-            self.probe_together(kinks)
-
-    def probe_together(self, places: list[Place]) -> None:
-        """Whether slopes that are right one by one at their kinks are right together.
-
-        A probe is added if they are not: for a direction that shows it.
-        """
-        objective, scales = self.objective, self.scales
-        x = np.array([scales.leaves[leaf][index] for leaf, index in places])
-        claim = np.array([float(scales.gradient[leaf][index]) for leaf, index in places])
-        slopes = steeper_than_all(
-            objective.counted(self.at_places(places)),
-            x,
-            claim,
-            objective.roundoff**0.25 * np.where(np.abs(x) > FAR, 1, np.maximum(1, np.abs(x))),
-            self.rng,
-            value_error=scales.value_error() + float(np.abs(claim) @ np.spacing(np.abs(x))),
-        )
-        if slopes is None:
-            return
-        shown = ", ".join(self.place(leaf, index) for leaf, index in places[:4])
-        self.probes.append(
-            Probe(
-                place=shown + (f" and {len(places) - 4} more" if len(places) > 4 else ""),
-                path="",
-                index=None,
-                analytic=slopes.claim,
-                numeric=slopes.nearest,
-                error=slopes.error,
-                tolerance=SAFETY * slopes.error,
-                jump=0.0,
-                verdict="fail",
-            )
-        )
-
-    def at_places(self, places: list[Place]) -> Callable[[np.ndarray], float]:
-        """The loss as a function of the numbers at some places."""
-
-        def f(numbers: np.ndarray) -> float:
-            moved = copy_tree(self.objective.point)
-            leaves = [leaf for _, leaf in flatten(moved)]
-            for (leaf, index), number in zip(places, numbers, strict=True):
-                leaves[leaf][index] = number
-            return evaluate_anywhere(self.objective.loss, moved)
-
-        return f
+            done += len(self.add_coordinates(places[done : done + count]))
 
     def add_coordinates(self, places: list[Place]) -> list[Probe]:
         """Probe the coordinates at these places."""
@@ -158,14 +108,18 @@ class Prober:
         self.probes += added
         return added
 
-    def probe_directions(self, count: int | None) -> None:
+    def probe_directions(self, count: int | None, without: Container[int] = ()) -> None:
         """Probe random directions over all parameters, the groups of leaves taking turns.
+
+        The leaves in `without`, given by their numbers, stay where they are.
 
         The first probe finds out which steps suit this loss, the others begin with those. Without a
         `count` there are as many as are affordable, and one for every group at least.
         """
-        moving = [leaf for leaf, free in enumerate(self.scales.free) if free.any()]
-        if count == 0:
+        moving = [
+            leaf for leaf, free in enumerate(self.scales.free) if free.any() and leaf not in without
+        ]
+        if count == 0 or not moving:
             return
         norms = self.scales.norms
         grouped = parted(moving, norms, min(GROUPS, count or GROUPS))
@@ -200,8 +154,18 @@ class Prober:
             self.probes.append(judged(search, best, place, "", None, paths))
             for leaf in group:
                 self.remember([leaf], self.scales.norms[leaf], self.probes[-1])
-            suited.append(step if best is None else search.next_step(best) / search.test.reach)
+            suited.append(step if best is None else next_step(search, best) / search.test.reach)
         return suited
+
+    def add_shift(self, leaves: list[int], *, signed: bool) -> Probe:
+        """Probe these leaves moved as a whole (`optimlib.gradcheck.ties`)."""
+        paths = tuple(self.scales.paths[leaf] for leaf in leaves)
+        place = (
+            f"{' and '.join('theta' + path for path in paths)} {'moved from 0' if signed else 'shifted'}"
+        )
+        ((search, best),) = self.measure([self.scales.shift(leaves, signed=signed)])
+        self.probes.append(replace(judged(search, best, place, "", None, paths), is_random=False))
+        return self.probes[-1]
 
     def remember(self, leaves: list[int], share: float, probe: Probe) -> None:
         """Whether a probe could have seen that something is wrong with these leaves."""
@@ -220,12 +184,13 @@ class Prober:
 
         If one of them finds the loss to be coarser than it was thought to be, those that say that a
         claim is wrong are made again with that knowledge. And before any claim is called wrong, the
-        worst of them looks for steps in the graph of the loss.
+        worst of them looks for steps in the graph of the loss. One that can't decide looks whether
+        there are errors that had not been seen: too late for better steps, and a word in the report.
         """
         found = self.measured(searches)
         for _ in range(ATTEMPTS):
             noise = max((search.noise for search, _ in found), default=0.0)
-            wrong = [number for number, (search, best) in enumerate(found) if is_wrong(search, best)]
+            wrong = [number for number, pair in enumerate(found) if verdict(*pair) in ("fail", "kink")]
             if wrong and noise <= self.objective.noise and not self.is_continuous:
                 worst = max(wrong, key=lambda number: judged(*found[number], "", "", None).excess)
                 noise = self.roughness(*found[worst])
@@ -236,7 +201,26 @@ class Prober:
             again = self.measured([found[number][0].coarser(noise) for number in wrong])
             for number, pair in zip(wrong, again, strict=True):
                 found[number] = pair
+        undecided = [n for n, pair in enumerate(found) if verdict(*pair) == "inconclusive"]
+        if undecided and not (self.is_noisy() or self.unseen_noise):
+            worst = max(undecided, key=lambda n: judged(*found[n], "", "", None).tolerance)
+            self.unseen_noise = self.noise_around(*found[worst])
         return found
+
+    def is_noisy(self) -> bool:
+        """Whether the values of the loss are known to be far less exact than their last digits."""
+        objective = self.objective
+        return objective.noise > NOISY * objective.roundoff * abs(objective.value)
+
+    def noise_around(self, search: Search, best: Estimate | None) -> float:
+        """The errors of the loss where a search could not decide; 0 if they had been known."""
+        if best is None or not (isfinite(best.error) and search.test.agrees_with(best)):
+            return 0.0
+        f = Counted(search.f)
+        noise = replace(search, f=f).noise_at(best)
+        self.objective.evaluations += f.calls
+        known = best.rounding * best.step + 4 * search.test.by_rounding_theta(best)
+        return noise if noise > known else 0.0
 
     def roughness(self, search: Search, best: Estimate | None) -> float:
         """How much the loss jumps up and down along the line of a search that contradicts its claim.
@@ -245,14 +229,14 @@ class Prober:
         """
         f = Counted(search.f)
         off = inf if best is None else abs(best.value - search.test.claim)
-        rough = replace(search, f=f).roughness(off)
+        rough = roughness_along(replace(search, f=f), off)
         self.objective.evaluations += f.calls
         if not rough and off < SLIGHT * search.test.size:
             leaves = [leaf for leaf, free in enumerate(self.scales.free) if free.any()]
             line = self.scales.direction(leaves)
             f = Counted(line.f)
             off *= search.test.reach / line.test.reach  # in units of this line
-            rough = replace(line, f=f).roughness(off, roughness_afar)
+            rough = roughness_along(replace(line, f=f), off, roughness_afar)
             self.objective.evaluations += f.calls
         return rough
 
@@ -282,6 +266,10 @@ class Prober:
         """Whether a probe fails or nearly so along a direction with a kink at theta."""
         return bool(probe.leaves and probe.jump) and probe.verdict in ("fail", "kink")
 
+    def has_failing_doubts(self) -> bool:
+        """Whether the claim lies outside of both slopes along one of these directions."""
+        return any(p.verdict == "fail" and self.is_doubtful(p) for p in self.probes)
+
     def has(self, verdict: str) -> bool:
         """Whether a probe has that verdict."""
         return any(probe.verdict == verdict for probe in self.probes)
@@ -298,9 +286,9 @@ def _measure(search: Search) -> tuple[Search, Estimate | None, int]:
     return settled, best, f.calls
 
 
-def is_wrong(search: Search, best: Estimate | None) -> bool:
-    """Whether a search says that its claim is wrong, or that there is a kink."""
-    return best is not None and search.test.verdict(best) in ("fail", "kink")
+def verdict(search: Search, best: Estimate | None) -> str:
+    """What a search says of its claim; nothing if the loss has no values."""
+    return "" if best is None else search.test.verdict(best)
 
 
 def judged(
@@ -328,3 +316,16 @@ def judged(
         leaves=leaves,
         fine=test.fine,
     )
+
+
+def next_step(search: Search, best: Estimate) -> float:
+    """The first step for the next direction, from what was best for this one."""
+    if best.step == search.step:
+        return best.step
+    if best.step > search.step:  # roundings matter: from wide steps on
+        return 2 * best.step
+    if best.error < 2 * best.rounding and best.step > search.step / 8:
+        return 2 * best.step  # where the loss is smooth; a first estimate hardly ever counts
+    # Kinks lie elsewhere along the next direction, and perhaps nearer.
+    roundings_allow = 8 * SAFETY * best.rounding < search.test.blunt * search.test.size / 10
+    return best.step / 8 if roundings_allow else best.step

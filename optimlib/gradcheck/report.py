@@ -48,6 +48,8 @@ class Probe:
         For a direction, the paths of the leaves that it moves.
     fine : float
         With a tolerance up to this, no smaller steps were tried: a wrong claim may be off by as much.
+    is_random : bool
+        False for a direction that moves numbers alike, or as their kinks demand.
     """
 
     place: str
@@ -61,6 +63,7 @@ class Probe:
     verdict: str
     leaves: tuple[str, ...] = ()
     fine: float = 0.0
+    is_random: bool = True
 
     @property
     def difference(self) -> float:
@@ -175,7 +178,7 @@ class GradientReport:
         """
         from statistics import NormalDist  # which takes long to import
 
-        directions = [probe for probe in self.probes if probe.index is None]
+        directions = [probe for probe in self.probes if probe.index is None and probe.is_random]
         if any(probe.verdict != "pass" for probe in directions):
             return inf
         paths = {path for probe in directions for path in probe.leaves}

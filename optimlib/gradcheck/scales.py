@@ -109,12 +109,28 @@ class Scales:
         most
             How many estimates are made at most.
         """
-        objective = self.objective
         moved = {}
         for leaf in leaves:
             d = np.zeros(self.gradient[leaf].size)
             d[part] = self.rng.standard_normal(d[part].size)
             moved[leaf] = self.free[leaf] * d.reshape(self.free[leaf].shape) * self.units[leaf]
+        return self.moving(moved, step, most)
+
+    def shift(self, leaves: list[int], *, signed: bool) -> Search:
+        """The search for the slope where all numbers of some leaves move alike, by 1.
+
+        They all grow, or, if `signed`, they all move away from 0.
+        """
+        return self.moving(
+            {leaf: self.free[leaf] * (np.sign(self.leaves[leaf]) if signed else 1.0) for leaf in leaves}
+        )
+
+    def moving(self, moved: dict[int, np.ndarray], step: float = inf, most: int = HALVINGS) -> Search:
+        """The search for the slope along a direction: what each leaf in it moves by.
+
+        `step` and `most` as for `direction`.
+        """
+        objective, leaves = self.objective, list(moved)
         unit = norm(list(moved.values()))
         count = sum(np.count_nonzero(d) for d in moved.values())
         length = norm([self.leaves[leaf] for leaf in leaves]) / unit

@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice, takewhile
-from math import copysign, isfinite, sqrt
+from math import copysign, isfinite
 from typing import Any
 
 import numpy as np
 
 from optimlib.differences import Estimate, estimates, one_sided_estimates
-from optimlib.gradcheck.noise import noise_beside, roughness
+from optimlib.gradcheck.jumps import jump_at_theta
+from optimlib.gradcheck.noise import noise_close_by
 from optimlib.gradcheck.slope import SAFETY, SlopeTest
 
 START = 4  # first step, in units of Richardson's best: it leaves room for two halvings
@@ -25,14 +26,10 @@ TINY = 2**9  # steps of fewer roundings of the reach see roundings that no longe
 HALVINGS = 60  # of the first step, at most
 INWARDS = 16  # where the loss is undefined, steps shrink by so much
 COARSER = 4  # so often at most the loss is found to be coarser than it was thought to be
-LOST = 2**8  # so many times the least step is as good as nothing
 NOISY = 2**8  # so many roundings of the loss
 ROOM = 4  # a difference of slopes of so many errors is no chance
 CONFIRMATIONS = 4  # so many small steps confirm that a claim is wrong
-UNEVEN = 0.9428  # of the widest distance: parts of theta itself may be rounded all alike
 UNLIKE = 0.01 / 0.8123  # of a step: roundings that repeat with the steps show with others
-NOTICEABLE = 2**20  # so many roundings of the loss are a jump, and no noise
-CONSTANT = 2.0**-20  # over steps of this ratio, only a jump at theta keeps its height
 
 
 def first_step(reach: float, value: float, roundoff: float, noise: float) -> float:
@@ -107,7 +104,9 @@ class Search:
             search = search.coarser(noise)
             best = search.best_estimate()
         if best is None or best.error > self.test.blunt * self.test.size:
-            jump = self.jump_at_theta()
+            rounding = self.roundoff * abs(self.test.value)
+            widest = copysign(self.widest, self.step)
+            jump = jump_at_theta(lambda h: self.quotient(h)[0], self.along, widest, rounding)
             if jump is not None:
                 return self, jump
         if best is not None and search.is_noisy and search.test.verdict(best) in ("fail", "kink"):
@@ -149,7 +148,7 @@ class Search:
             step *= 8
             further = [e for e in islice(self.ladder(step), 1, 2) if isfinite(e.error)]
             best = min([best, *further], key=lambda e: e.error)
-        if best is not None and self.near and self.test.verdict(best) == "pass":
+        if best is not None and self.near and self.test.verdict(best) in ("pass", "inconclusive"):
             other = self.contradiction(best, [self.near])
             best = best if other is None else self.narrowing(copysign(other.step, self.step))
         while best is not None and self.test.verdict(best) in ("fail", "kink"):
@@ -158,6 +157,9 @@ class Search:
             if other is None:
                 break
             best = self.narrowing(copysign(other.step, self.step))
+        if best is not None and self.near and self.test.verdict(best) == "inconclusive":
+            other = self.narrowing(copysign(self.near, self.step))
+            best = best if other is None else min(best, other, key=lambda e: e.error)
         return best
 
     def narrowing(self, step: float) -> Estimate | None:
@@ -228,7 +230,7 @@ class Search:
     def contradiction(self, best: Estimate, steps: list[float]) -> Estimate | None:
         """An estimate with one of these smaller steps that says something else, if there is one.
 
-        With wide steps, a kink beside theta looks like one at theta, and a fast oscillation like a
+        With wide steps, a kink close by looks like one at theta, and a fast oscillation like a
         slope of its own.
         """
         for step in steps:
@@ -277,27 +279,7 @@ class Search:
         # Points at equal distances, each of them a number: else their rounding is seen, too.
         exact = 2 * float(np.spacing(abs(self.x) + best.step))
         spacing = exact * round(UNLIKE * best.step / exact)
-        return 4 * noise_beside(self.along, spacing, self.test.value, sides) if spacing else 0.0
-
-    def roughness(self, off: float, look: Callable[..., float] = roughness) -> float:
-        """How much the loss jumps along this line, so that the slope is `off`; 0 if it does not.
-
-        `look` is one of the ways to look for jumps: `noise.roughness` or `noise.roughness_afar`.
-        """
-        far = copysign(UNEVEN * self.widest, self.step)
-        low, high = sorted((0.0, far)) if self.one_sided else (-abs(far), abs(far))
-        while high - low > self.least and not (isfinite(self.along(low)) and isfinite(self.along(high))):
-            low, high = low / INWARDS, high / INWARDS
-        of_theta = abs(self.test.claim) * float(np.spacing(abs(self.x)))
-        return 4 * look(
-            self.along,
-            low,
-            high,
-            rounding=max(of_theta, self.noise),
-            roundoff=2 * self.roundoff,
-            resolution=max(4 * float(np.spacing(abs(self.x) + abs(far))), self.least / LOST),
-            off=off,
-        )
+        return 4 * noise_close_by(self.along, spacing, self.test.value, sides) if spacing else 0.0
 
     def along(self, distance: float) -> float:
         """The loss at a distance from theta."""
@@ -310,39 +292,5 @@ class Search:
             1.0, value, self.roundoff, self.noise
         )
         step = copysign(min(abs(self.step) * grown, max(self.widest, abs(self.step))), self.step)
-        return replace(self, step=step, noise=noise, test=replace(self.test, noise=noise))
-
-    def jump_at_theta(self) -> Estimate | None:
-        """A jump of the loss itself: no slope there is right."""
-        wide = self.widest
-        far, _ = self.quotient(copysign(wide, self.step))
-        between, _ = self.quotient(copysign(wide * sqrt(CONSTANT), self.step))
-        near, _ = self.quotient(copysign(wide * CONSTANT, self.step))
-        height = abs(near) * CONSTANT  # in units of far, if it does not change with the step
-        least = NOTICEABLE * self.roundoff * abs(self.test.value) / wide
-        if not (isfinite(near) and isfinite(far) and least < height > 0.5 * abs(far)):
-            return None
-        if not 0.5 * height < abs(between) * sqrt(CONSTANT) < 2 * height:
-            return None
-        beside = copysign(wide * CONSTANT, self.step)  # on this side the loss has to be smooth
-        noise = noise_beside(
-            lambda t: self.f(self.x + type(self.x)(beside + t)),
-            beside / 10,
-            self.f(self.x + type(self.x)(beside)),
-            sides=(1.0,),
-        )
-        if NOTICEABLE * noise > height * wide:
-            return None
-        return Estimate(near, 0.0, 0.0, wide * CONSTANT, 0.0, 0.0, 0.0)
-
-    def next_step(self, best: Estimate) -> float:
-        """The first step for the next direction, from what was best for this one."""
-        if best.step == self.step:
-            return best.step
-        if best.step > self.step:  # roundings matter: from wide steps on
-            return 2 * best.step
-        if best.error < 2 * best.rounding and best.step > self.step / 8:
-            return 2 * best.step  # where the loss is smooth; a first estimate hardly ever counts
-        # Kinks lie elsewhere along the next direction, and perhaps nearer.
-        roundings_allow = 8 * SAFETY * best.rounding < self.test.blunt * self.test.size / 10
-        return best.step / 8 if roundings_allow else best.step
+        test = replace(self.test, noise=noise)
+        return replace(self, step=step, near=self.near * grown, noise=noise, test=test)

@@ -108,6 +108,10 @@ class SlopeTest:
         """How much the slope changes when theta is rounded: no claim can be held to more."""
         return self.roundoff * abs(e.curvature) * self.length
 
+    def by_rounding_theta(self, e: Estimate) -> float:
+        """How much the loss changes when theta is rounded."""
+        return self.roundoff * max(abs(e.value), abs(self.claim)) * self.length
+
     @property
     def blunt(self) -> float:
         """The part of the gradient's size that a tolerance may be."""

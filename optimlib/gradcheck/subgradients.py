@@ -1,13 +1,13 @@
 """Several kinks at one point: which gradients are right there.
 
-At a kink there is no gradient, but there are gradients beside it. Any mean of them is as right as a
+At a kink there is no gradient, but there are gradients close by. Any mean of them is as right as a
 slope between two one-sided slopes is for a single number: it is what Clarke calls a generalized
 gradient. So max(a, b) at a = b allows (t, 1 - t) with t from 0 to 1, and not (0, 0), although each of
 these zeros lies between the slopes of its own coordinate.
 
-A claim g is such a mean if along no direction d its slope g @ d is steeper than all slopes beside theta
-along d. Of a convex loss, and of a concave one, the steepest are the two one-sided slopes at theta. So
-these are looked at first, and others only where a claim lies outside of them.
+A claim g is such a mean if along no direction d its slope g @ d is steeper than all slopes close to
+theta along d. Of a convex loss, and of a concave one, the steepest are the two one-sided slopes at
+theta. So these are looked at first, and others only where a claim lies outside of them.
 
 Source: Clarke, *Optimization and Nonsmooth Analysis*, 1983, section 2.5.
 """
@@ -22,12 +22,12 @@ import numpy as np
 from optimlib.gradcheck.slope import SAFETY
 
 POSITIVE, SIGNED = 8, 8  # random directions: uniform shifts show most of a tie, the others the rest
-BESIDE = 24  # points beside theta where slopes are measured before a claim is called too steep
+CLOSE_BY = 24  # points close to theta where slopes are measured before a claim is called too steep
 RELATIVE = 1e-6  # what is known of a slope is no more exact, whatever its values
 
 
 class Slopes(NamedTuple):
-    """A claimed slope along a direction, and the slopes that the loss has along it beside theta."""
+    """A claimed slope along a direction, and the slopes that the loss has along it close to theta."""
 
     claim: float  #: what the gradient claims
     low: float  #: the least slope
@@ -54,8 +54,9 @@ def steeper_than_all(
     rng: np.random.Generator,
     *,
     value_error: float,
+    middle: np.ndarray | None = None,
 ) -> Slopes | None:
-    """A direction along which a claim is steeper than the loss is anywhere beside x, if one is found.
+    """A direction along which a claim is steeper than the loss is anywhere close to x, if one is found.
 
     Parameters
     ----------
@@ -71,6 +72,9 @@ def steeper_than_all(
         Chooses directions and points.
     value_error
         The absolute error of the values of `f`.
+    middle
+        What lies in the middle between the slopes on both sides of each number, shape (k,): a wrong
+        claim is most likely to show along the direction from there to the claim.
 
     Examples
     --------
@@ -85,21 +89,20 @@ def steeper_than_all(
     def scaled(z: np.ndarray) -> float:
         return f(x + distances * z)
 
-    middle = scaled(np.zeros(len(x)))
-    for d in _directions(claim * distances, rng):
-        slopes = _at_theta(scaled, middle, d, claim * distances, value_error)
-        if slopes.is_outside and (beside := _beside(scaled, d, slopes, rng, value_error)).is_outside:
+    value = scaled(np.zeros(len(x)))
+    away = np.zeros(len(x)) if middle is None else (claim - middle) * distances
+    for d in _directions([np.ones(len(x)), np.sign(x), away, claim * distances], rng):
+        slopes = _at_theta(scaled, value, d, claim * distances, value_error)
+        if slopes.is_outside and (close_by := _close_by(scaled, d, slopes, rng, value_error)).is_outside:
             length = float(np.linalg.norm(distances * d))
-            return Slopes(*(number / length for number in beside))
+            return Slopes(*(number / length for number in close_by))
     return None
 
 
-def _directions(claim: np.ndarray, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """Directions whose largest element is 1: all together, along the claim, and at random."""
-    k = len(claim)
-    yield np.ones(k)
-    if claim.any():
-        yield claim / np.abs(claim).max()
+def _directions(chosen: list[np.ndarray], rng: np.random.Generator) -> Iterator[np.ndarray]:
+    """Directions whose largest element is 1: those chosen, unless they are 0, and random ones."""
+    yield from (d / np.abs(d).max() for d in chosen if d.any())
+    k = len(chosen[0])
     for number in range(POSITIVE + SIGNED):
         d = rng.standard_normal(k)
         if number < POSITIVE:
@@ -111,7 +114,7 @@ def _directions(claim: np.ndarray, rng: np.random.Generator) -> Iterator[np.ndar
 
 def _at_theta(
     f: Callable[[np.ndarray], float],
-    middle: float,
+    value: float,
     d: np.ndarray,
     claim: np.ndarray,
     value_error: float,
@@ -119,20 +122,20 @@ def _at_theta(
     """The two one-sided slopes along d, extrapolated from a step and from half of it."""
     slopes, error = [], 16 * value_error
     for side in (1, -1):
-        whole, half = side * (f(side * d) - middle), side * 2 * (f(side * d / 2) - middle)
+        whole, half = side * (f(side * d) - value), side * 2 * (f(side * d / 2) - value)
         slopes.append(2 * half - whole)
         error += abs(half - whole) + RELATIVE * abs(whole)
     return Slopes(float(claim @ d), min(slopes), max(slopes), error)
 
 
-def _beside(
+def _close_by(
     f: Callable[[np.ndarray], float],
     d: np.ndarray,
     slopes: Slopes,
     rng: np.random.Generator,
     value_error: float,
 ) -> Slopes:
-    """The claim against slopes along d at points beside theta, too, until it lies between them.
+    """The claim against slopes along d at points close to theta, too, until it lies between them.
 
     First at random points; then one number after the other of the best point moves to where the slope
     comes nearer to the claim.
@@ -149,7 +152,7 @@ def _beside(
             nearest, best = abs(slope - slopes.claim), y
         return slopes.is_outside
 
-    for _ in range(BESIDE):
+    for _ in range(CLOSE_BY):
         if not look(rng.choice([-1, 1], len(d)) * rng.uniform(0.5, 1, len(d))):
             return slopes
     for number in range(len(d)):

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from optimlib.gradcheck.noise import noise_beside, roughness, roughness_afar
+from optimlib.gradcheck.noise import noise_close_by, roughness, roughness_afar
 
 
 @pytest.mark.parametrize("size", [1e-12, 1e-6, 1e-2])
@@ -18,7 +18,7 @@ def test_the_noise_of_random_errors_is_seen(size):
         def noisy(t, rng=rng):
             return math.sin(t) + size * rng.standard_normal()
 
-        levels.append(noise_beside(noisy, 1e-3, noisy(0.0), sides=(1.0,)))
+        levels.append(noise_close_by(noisy, 1e-3, noisy(0.0), sides=(1.0,)))
     assert size / 2 < np.median(levels) < size
     assert size / 20 < min(levels) < max(levels) < 4 * size
 
@@ -35,7 +35,7 @@ def test_the_noise_of_random_errors_is_seen(size):
     ],
 )
 def test_what_is_smooth_on_one_side_has_no_noise(smooth):
-    assert noise_beside(smooth, 1e-3, smooth(0.0)) < 1e-15
+    assert noise_close_by(smooth, 1e-3, smooth(0.0)) < 1e-15
 
 
 STAIRS = {
