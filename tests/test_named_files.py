@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
 
-from repository import ROOT, SKIPPED, TESTS, make_targets, read
+from repository import ROOT, SKIPPED, TESTS, make_targets, parsed, read
 
 SUFFIXES = "bib|cff|css|in|ipynb|json|md|npz|py|toml|txt|yml"
 BEFORE = r"(?<![\w/.:@$%)-])"
@@ -37,11 +37,24 @@ def everything() -> set[str]:
 
 
 @cache
+def endings() -> set[str]:
+    """How `everything` may be named: with all its folders, or without the first ones."""
+    return {
+        "/".join(parts[k:])
+        for name in everything()
+        for parts in [name.split("/")]
+        for k in range(len(parts))
+    }
+
+
+@cache
 def is_there(place: str, beside: str = "") -> bool:
     """Also what is named without its first folders, and what is made (and so ignored by Git)."""
     made = [f"{line}*" if line.endswith("/") else line for line in read(".gitignore").split()]
     if any(fnmatchcase(name, pattern) for name in (place, beside + place) for pattern in made):
         return True
+    if "*" not in place:
+        return place in endings()
     patterns = (place, f"*/{place}")
     return any(fnmatchcase(name, pattern) for name in everything() for pattern in patterns)
 
@@ -61,7 +74,7 @@ def texts_with_places() -> Iterator[tuple[str, str]]:
     for path in (ROOT / ".github").rglob("*.yml"):
         yield path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf8")
     for path in (*TESTS, *(ROOT / "benchmarks").glob("*.py"), ROOT / "conftest.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf8"))):
+        for node in ast.walk(parsed(path)):
             if isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef):
                 yield path.relative_to(ROOT).as_posix(), ast.get_docstring(node) or ""
 

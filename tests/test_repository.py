@@ -86,6 +86,7 @@ def test_the_wheel_holds_every_file_of_the_package(tmp_path):
     with zipfile.ZipFile(wheel) as file:
         installed = {name for name in file.namelist() if ".dist-info/" not in name}
     assert installed == package_files()
+    assert installed >= {f"optimlib/lab/data/{name}" for name in ("README.md", "digits.csv.gz")}
 
 
 def test_every_pattern_of_package_data_finds_a_file():

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from repository import ROOT, TESTS, names_imported, pins, read, run
+from repository import ROOT, TESTS, names_imported, parsed, pins, read, run
 
 # What compares with other libraries
 
@@ -27,7 +27,7 @@ def imported(path: Path) -> Iterator[str]:
     """The names of the modules that a file imports, or asks for with `importorskip`."""
     text = path.read_text(encoding="utf8")
     yield from re.findall(r"""(?:importorskip|installed)\(\s*["'](\w+)""", text)
-    for node in ast.walk(ast.parse(text)):
+    for node in ast.walk(parsed(path)):
         yield from names_imported(node)
 
 
@@ -115,10 +115,10 @@ def shape_of(function: ast.FunctionDef) -> str:
 def helpers() -> Iterator[tuple[str, str]]:
     """By what they do, the functions at the top of test files that are longer than a few words."""
     for path in TESTS:
-        for node in ast.parse(path.read_text(encoding="utf8")).body:
+        for node in [] if "golden" in path.parts else parsed(path).body:
             helper = isinstance(node, ast.FunctionDef) and not node.name.startswith("test_")
-            if helper and len(shape_of(node)) > 35 and "golden" not in path.parts:
-                yield shape_of(node), f"{path.relative_to(ROOT)}: {node.name}"
+            if helper and len(shape := shape_of(node)) > 35:
+                yield shape, f"{path.relative_to(ROOT)}: {node.name}"
 
 
 def test_no_helper_is_written_twice():

@@ -189,12 +189,12 @@ def test_a_planted_bug_is_named_and_nothing_else_is(name, dtype):
 
 
 @pytest.mark.parametrize("name", sorted(BUGS.keys() - {"one masked", "row masked", "reversed"}))
-def test_a_few_coordinates_of_every_leaf_are_enough(name):
+@pytest.mark.parametrize("seed", range(5))
+def test_a_few_coordinates_of_every_leaf_are_enough(name, seed):
     bug, beginning, _ = BUGS[name]
-    for seed in range(5):
-        rng = np.random.default_rng(seed)
-        (hint,) = of_bug(bug, Network(), coordinates=3, directions=2, rng=rng)
-        assert gist(hint) == gist(beginning)
+    rng = np.random.default_rng(seed)
+    (hint,) = of_bug(bug, Network(), coordinates=3, directions=2, rng=rng)
+    assert gist(hint) == gist(beginning)
 
 
 @pytest.mark.parametrize(
