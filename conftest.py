@@ -45,6 +45,12 @@ def pytest_configure(config: pytest.Config) -> None:
         hypothesis.settings.load_profile("check")
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Pass over the slow files, of which some import much, where none of their tests would run."""
+    slow = collection_path.is_relative_to(ROOT) and collection_path.relative_to(ROOT).as_posix() in SLOW
+    return True if slow and config.option.markexpr == "not slow" else None
+
+
 @cache
 def _text(path: Path) -> str:
     return path.read_text(encoding="utf8")

@@ -29,10 +29,14 @@ def test_every_case_was_recorded():
     assert list(RULES) == RECORDED["checks"]
 
 
+PARTS = 8
+
+
+@pytest.mark.parametrize("part", range(PARTS))
 @pytest.mark.parametrize("check", RULES)
-def test_a_rule_decides_as_its_library(check):
-    rule = RULES[check]
-    differing = [case.name for case in QUICK if rule(*case[2:5]) != recorded(check, case.name)]
+def test_a_rule_decides_as_its_library(check, part):
+    rule, some = RULES[check], QUICK[part::PARTS]
+    differing = [case.name for case in some if rule(*case[2:5]) != recorded(check, case.name)]
     assert differing == []
 
 
