@@ -5,7 +5,6 @@ import os
 import re
 import subprocess
 import sys
-from functools import cache
 from pathlib import Path
 
 from notebook_rules import ROOT
@@ -28,12 +27,6 @@ TEXT_SUFFIXES = {"", ".cff", ".css", ".in", ".ipynb", ".md", ".py", ".toml", ".t
 
 def read(name: str) -> str:
     return (ROOT / name).read_text(encoding="utf8")
-
-
-@cache
-def parsed(path: Path) -> ast.Module:
-    """The syntax tree of a file, which is only to be read: all tests get this one."""
-    return ast.parse(path.read_text(encoding="utf8"))
 
 
 def text_files():

@@ -4,12 +4,11 @@ import ast
 import os
 import pkgutil
 import re
-from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
 
-from repository import ROOT, SKIPPED, TESTS, make_targets, parsed, read
+from repository import ROOT, SKIPPED, TESTS, make_targets, read
 
 SUFFIXES = "bib|cff|css|in|ipynb|json|md|npz|py|toml|txt|yml"
 BEFORE = r"(?<![\w/.:@$%)-])"
@@ -59,7 +58,8 @@ def is_there(place: str, beside: str = "") -> bool:
     return any(fnmatchcase(name, pattern) for name in everything() for pattern in patterns)
 
 
-def texts_with_places() -> Iterator[tuple[str, str]]:
+@cache
+def texts_with_places() -> list[tuple[str, str]]:
     """Files and their texts; of Python the docstrings."""
     names = (
         "README.md",
@@ -69,14 +69,16 @@ def texts_with_places() -> Iterator[tuple[str, str]]:
         "requirements.in",
         "_config.yml",
     )
+    found = []
     for name in (*names, "requirements-frameworks.txt", "jupytext.toml", ".ci/run"):
-        yield name, read(name)
+        found.append((name, read(name)))
     for path in (ROOT / ".github").rglob("*.yml"):
-        yield path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf8")
+        found.append((path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf8")))
     for path in (*TESTS, *(ROOT / "benchmarks").glob("*.py"), ROOT / "conftest.py"):
-        for node in ast.walk(parsed(path)):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf8"))):
             if isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef):
-                yield path.relative_to(ROOT).as_posix(), ast.get_docstring(node) or ""
+                found.append((path.relative_to(ROOT).as_posix(), ast.get_docstring(node) or ""))
+    return found
 
 
 def test_every_file_that_is_named_exists():

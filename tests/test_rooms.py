@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from repository import ROOT, parsed
+from repository import ROOT
 
 PACKAGE = ROOT / "optimlib"
 MODULES = {
@@ -69,6 +69,11 @@ def imports(name: str, tree: ast.AST, modules: dict[str, Path]) -> Iterator[str]
         elif isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "import_module":
             found = [arg.value for arg in node.args[:1] if isinstance(arg, ast.Constant)]
         yield from (module for module in found if module in modules)
+
+
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf8"))
 
 
 @cache
