@@ -53,8 +53,10 @@ $(READY_FRAMEWORKS): requirements.txt requirements-frameworks.txt pyproject.toml
 book: $(READY)
 	$(BIN)/jupyter-book build . --all -n -W --keep-going
 
+# No notebook runs here, and to load nbval takes longer than a thousand tests: so its options go, too.
 check: $(READY)
-	$(BIN)/python -m pytest tests optimlib -m "not slow" --durations=5
+	$(BIN)/python -m pytest tests optimlib -m "not slow" --durations=5 -p no:nbval \
+		-o addopts="--doctest-modules -n auto --dist loadfile --strict-markers --strict-config"
 
 test: $(READY)
 	$(BIN)/python -m pytest

@@ -45,6 +45,14 @@ def pytest_configure(config: pytest.Config) -> None:
         hypothesis.settings.load_profile("check")
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Pass over the slow files, of which some import much, where none of their tests would run."""
+    passed_over = [
+        ROOT / name for name in (*SLOW, "tests/latex.py")
+    ]  # which loads SymPy for one of them
+    return True if config.option.markexpr == "not slow" and collection_path in passed_over else None
+
+
 @cache
 def _text(path: Path) -> str:
     return path.read_text(encoding="utf8")

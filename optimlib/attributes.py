@@ -12,6 +12,7 @@ class _Creation(type):
 
     def __call__(cls, *arguments: Any, **keywords: Any) -> Any:
         made = super().__call__(*arguments, **keywords)
+        made._check_made()
         vars(made)["_made"] = True
         return made
 
@@ -45,6 +46,9 @@ class Known(metaclass=_Creation):
             if not hasattr(declared, "__set__") or getattr(declared, "fset", self) is None:
                 raise AttributeError(f"{name} of {type(self).__name__} can only be read")
         super().__setattr__(name, value)
+
+    def _check_made(self) -> None:
+        """Refuse what ``__init__`` has left half made; a class says what that is."""
 
     def _assignable(self) -> list[str]:
         """The names of what may be assigned."""

@@ -74,6 +74,7 @@ BESIDE = {  # more tests than what `tests_of` finds by the names that a module d
         "optimizers/test_adam_family",
     ),
     "optimizers/engine/tracing": ("optimizers/engine/*",),
+    "schedules/composition": ("schedules/test_schedules_as_values",),
 }
 NOT_FOR_RULES = {"test_conventions", "test_every_problem", "test_base", "test_checkpoint"}
 """Tests of more than a rule, which take long."""

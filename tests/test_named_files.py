@@ -4,7 +4,6 @@ import ast
 import os
 import pkgutil
 import re
-from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
@@ -37,16 +36,30 @@ def everything() -> set[str]:
 
 
 @cache
+def endings() -> set[str]:
+    """How `everything` may be named: with all its folders, or without the first ones."""
+    return {
+        "/".join(parts[k:])
+        for name in everything()
+        for parts in [name.split("/")]
+        for k in range(len(parts))
+    }
+
+
+@cache
 def is_there(place: str, beside: str = "") -> bool:
     """Also what is named without its first folders, and what is made (and so ignored by Git)."""
     made = [f"{line}*" if line.endswith("/") else line for line in read(".gitignore").split()]
     if any(fnmatchcase(name, pattern) for name in (place, beside + place) for pattern in made):
         return True
+    if "*" not in place:
+        return place in endings()
     patterns = (place, f"*/{place}")
     return any(fnmatchcase(name, pattern) for name in everything() for pattern in patterns)
 
 
-def texts_with_places() -> Iterator[tuple[str, str]]:
+@cache
+def texts_with_places() -> list[tuple[str, str]]:
     """Files and their texts; of Python the docstrings."""
     names = (
         "README.md",
@@ -56,14 +69,16 @@ def texts_with_places() -> Iterator[tuple[str, str]]:
         "requirements.in",
         "_config.yml",
     )
+    found = []
     for name in (*names, "requirements-frameworks.txt", "jupytext.toml", ".ci/run"):
-        yield name, read(name)
+        found.append((name, read(name)))
     for path in (ROOT / ".github").rglob("*.yml"):
-        yield path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf8")
+        found.append((path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf8")))
     for path in (*TESTS, *(ROOT / "benchmarks").glob("*.py"), ROOT / "conftest.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf8"))):
             if isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef):
-                yield path.relative_to(ROOT).as_posix(), ast.get_docstring(node) or ""
+                found.append((path.relative_to(ROOT).as_posix(), ast.get_docstring(node) or ""))
+    return found
 
 
 def test_every_file_that_is_named_exists():

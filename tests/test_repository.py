@@ -74,6 +74,7 @@ def package_files() -> set[str]:
     return {path.relative_to(ROOT).as_posix() for path in paths if "__pycache__" not in path.parts}
 
 
+@pytest.mark.slow  # it is built
 def test_the_wheel_holds_every_file_of_the_package(tmp_path):
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, tmp_path)
@@ -86,6 +87,7 @@ def test_the_wheel_holds_every_file_of_the_package(tmp_path):
     with zipfile.ZipFile(wheel) as file:
         installed = {name for name in file.namelist() if ".dist-info/" not in name}
     assert installed == package_files()
+    assert installed >= {f"optimlib/lab/data/{name}" for name in ("README.md", "digits.csv.gz")}
 
 
 def test_every_pattern_of_package_data_finds_a_file():

@@ -12,8 +12,8 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from repository import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "optimlib"
 MODULES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
@@ -51,11 +51,6 @@ ARGUED: dict[tuple[str, str], str] = {
 """Arrows within functions that may close a circle, from where to where, and why."""
 
 
-@cache
-def parsed(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf8"))
-
-
 def imports(name: str, tree: ast.AST, modules: dict[str, Path]) -> Iterator[str]:
     """The package's modules that a module imports, also within functions and for type checkers only.
 
@@ -74,6 +69,11 @@ def imports(name: str, tree: ast.AST, modules: dict[str, Path]) -> Iterator[str]
         elif isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "import_module":
             found = [arg.value for arg in node.args[:1] if isinstance(arg, ast.Constant)]
         yield from (module for module in found if module in modules)
+
+
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf8"))
 
 
 @cache
@@ -213,12 +213,13 @@ def code_lines(path: Path) -> frozenset[int]:
     return frozenset(lines)
 
 
-def sizes(path: Path, kind: type | tuple[type, ...]) -> Iterator[tuple[int, str]]:
-    """Lines of code of every function or class, from its first line to its last one."""
+def sizes(path: Path, kind: type | tuple[type, ...], above: int = 0) -> Iterator[tuple[int, str]]:
+    """How many lines of code functions and classes have, of those with more than so many."""
     for node in ast.walk(parsed(path)):
-        if isinstance(node, kind):
+        if isinstance(node, kind) and node.end_lineno - node.lineno >= above:  # or it cannot have them
             lines = code_lines(path) & set(range(node.lineno, node.end_lineno + 1))
-            yield len(lines), f"{path.relative_to(path.parents[2])}: {node.name}"
+            if len(lines) > above:
+                yield len(lines), f"{path.relative_to(path.parents[2])}: {node.name}"
 
 
 FUNCTION = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -233,7 +234,7 @@ def test_modules_are_short():
     ("kind", "longest"), [(FUNCTION, LONGEST_FUNCTION), (ast.ClassDef, LONGEST_CLASS)]
 )
 def test_functions_and_classes_are_short(kind, longest):
-    found = [size for path in MODULES.values() for size in sizes(path, kind) if size[0] > longest]
+    found = [size for path in MODULES.values() for size in sizes(path, kind, longest)]
     assert sorted(found, reverse=True) == []
 
 
@@ -257,6 +258,8 @@ class Small:
 ''')
     assert [size for size, _ in sizes(path, ast.ClassDef)] == [7]
     assert [size for size, _ in sizes(path, FUNCTION)] == [4]
+    assert [size for size, _ in sizes(path, FUNCTION, above=3)] == [4]
+    assert list(sizes(path, FUNCTION, above=4)) == []
 
 
 # Words

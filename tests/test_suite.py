@@ -66,12 +66,16 @@ ASKS = ASKS.replace("SKIP", "importorskip").replace("SLOW", "slow")  # conftest.
 @pytest.mark.parametrize(
     ("marker", "words"),
     [
-        ("frameworks", ["8 failed, 4 passed", "could not import 'no_such_library'"]),  # the whole file
+        pytest.param(
+            "frameworks",
+            ["8 failed, 4 passed", "could not import 'no_such_library'"],  # the whole file
+            marks=pytest.mark.slow,
+        ),
         (
             "not slow",
             ["3 passed, 1 skipped, 8 deselected", "left out", "tests/test_asks.py: 1 marked as slow"],
         ),
-        ("slow", ["7 failed, 1 passed, 4 deselected"]),
+        pytest.param("slow", ["7 failed, 1 passed, 4 deselected"], marks=pytest.mark.slow),
     ],
 )
 def test_what_each_command_runs_and_what_fails_there(tmp_path, marker, words):
@@ -115,10 +119,10 @@ def shape_of(function: ast.FunctionDef) -> str:
 def helpers() -> Iterator[tuple[str, str]]:
     """By what they do, the functions at the top of test files that are longer than a few words."""
     for path in TESTS:
-        for node in ast.parse(path.read_text(encoding="utf8")).body:
+        for node in [] if "golden" in path.parts else ast.parse(path.read_text(encoding="utf8")).body:
             helper = isinstance(node, ast.FunctionDef) and not node.name.startswith("test_")
-            if helper and len(shape_of(node)) > 35 and "golden" not in path.parts:
-                yield shape_of(node), f"{path.relative_to(ROOT)}: {node.name}"
+            if helper and len(shape := shape_of(node)) > 35:
+                yield shape, f"{path.relative_to(ROOT)}: {node.name}"
 
 
 def test_no_helper_is_written_twice():

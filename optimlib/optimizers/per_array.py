@@ -41,6 +41,20 @@ class PerArray(Settings):
     _packed: tuple[Any, dict[Group, list[Block]]]
     _group_rate: float = 1.0  # what a rule's learning rate is multiplied by, which the step sets back
 
+    def _check_made(self) -> None:
+        """Refuse an optimizer of a class whose ``__init__`` forgot that of its base class.
+
+        Raises
+        ------
+        TypeError
+            If that was not called.
+        """
+        if "_arrays" not in vars(self):
+            name = type(self).__name__
+            raise TypeError(
+                f"{name}.__init__ did not call super().__init__; expected it to, with params"
+            )
+
     @property
     def learning_rate(self) -> float:
         """The step size of the latest step; that of the next while a schedule was not asked."""

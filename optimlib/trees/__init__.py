@@ -26,7 +26,7 @@ from optimlib.trees.checks import (
     match_some,
 )
 from optimlib.trees.choices import per_leaf
-from optimlib.trees.containers import Tree, children, copy_tree, flatten, map_tree
+from optimlib.trees.containers import Tree, children, copy_tree, flatten, leaves, map_tree
 from optimlib.trees.memory import Memory, check_no_shared_memory
 
 __all__ = [

@@ -180,13 +180,13 @@ def match_some(
     [None, array([1.]), None]
     """
     matched = [
-        (f"{name}{path}", None if leaf is None else _fitting(leaf, like, path, name, reference_name))
+        (path, None if leaf is None else _fitting(leaf, like, path, name, reference_name))
         for path, leaf, like in _counterparts(
             tree, reference, "", name, reference_name, frozenset(ignored)
         )
     ]
     if finite:
-        check_all_finite([(place, leaf) for place, leaf in matched if leaf is not None])
+        check_all_finite([(f"{name}{path}", leaf) for path, leaf in matched if leaf is not None])
     return [leaf for _, leaf in matched]
 
 
@@ -232,6 +232,8 @@ def _counterparts(
 
 def _fitting(leaf: Any, like: np.ndarray, path: str, name: str, reference_name: str) -> np.ndarray:
     """A leaf as an array, once it has the dtype and the shape of its counterpart."""
+    if type(leaf) is np.ndarray and leaf.dtype == like.dtype and leaf.shape == like.shape:
+        return leaf
     if like.shape == () and like.dtype in FLOATS and is_number(leaf):
         with np.errstate(over="ignore"):  # an infinite number is refused as such
             return np.array(leaf, dtype=like.dtype)

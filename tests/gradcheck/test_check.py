@@ -1001,6 +1001,7 @@ def test_an_error_of_ten_times_that_norm_is_found():
     assert verdict(case.with_grad(lambda g: g + error)) == "fail"
 
 
+@pytest.mark.slow  # forty checks
 @pytest.mark.parametrize("size", [200, 5000])
 def test_an_error_of_that_norm_is_found_as_often_as_the_report_says(size):
     rng = np.random.default_rng(1)

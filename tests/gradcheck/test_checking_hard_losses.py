@@ -178,17 +178,21 @@ def relu_network(seed: int):
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_many_units_at_their_kinks_neither_accuse_nor_excuse(seed):
+def test_many_units_at_their_kinks_do_not_accuse(seed):
+    assert verdict(*relu_network(seed)) == "kink"
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("key", ["W1", "b1", "W2", "b2"])
+@pytest.mark.parametrize("factor", [-1.0, 0.0, 1.001])
+def test_many_units_at_their_kinks_do_not_excuse(seed, key, factor):
     loss, grad, theta = relu_network(seed)
-    assert verdict(loss, grad, theta) == "kink"
-    for key in theta:
-        for factor in (-1.0, 0.0, 1.001):
 
-            def wrong(t, key=key, factor=factor):
-                g = grad(t)
-                return g | {key: factor * g[key]}
+    def wrong(t):
+        g = grad(t)
+        return g | {key: factor * g[key]}
 
-            assert verdict(loss, wrong, theta) == "fail", (key, factor)
+    assert verdict(loss, wrong, theta) == "fail"
 
 
 def test_wide_steps_over_many_periods_do_not_agree_by_chance():

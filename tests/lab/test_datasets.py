@@ -2,15 +2,10 @@
 
 import gzip
 import hashlib
-import shutil
-import subprocess
-import sys
-import zipfile
 from importlib.resources import files
 
 import numpy as np
 import pytest
-from notebook_rules import ROOT
 
 from optimlib.lab.datasets import Dataset, digits
 
@@ -81,20 +76,3 @@ def test_the_licence_lies_beside_the_data():
         assert needed in text
     for needed in ("Alpaydin", "10.24432/C50P49", "CC BY 4.0"):
         assert needed in digits.__doc__
-
-
-def test_data_and_licence_are_in_the_installed_package(tmp_path):
-    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "-q"]
-    source = tmp_path / "source"
-    source.mkdir()
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, source)
-    shutil.copytree(ROOT / "optimlib", source / "optimlib")
-    run = subprocess.run([*command, "-w", tmp_path, source], capture_output=True, text=True, check=False)
-    assert run.returncode == 0, run.stdout + run.stderr
-    (wheel,) = tmp_path.glob("*.whl")
-    names = set(zipfile.ZipFile(wheel).namelist())
-    shipped = {
-        f"optimlib/lab/data/{path.name}" for path in (ROOT / "optimlib" / "lab" / "data").iterdir()
-    }
-    assert {f"optimlib/lab/data/{name}" for name in ("README.md", "digits.csv.gz")} <= shipped <= names

@@ -53,8 +53,8 @@ def test_amsgrad_is_adam_where_v_grows(sizes, seed):
 @pytest.mark.parametrize("optimizer", [AMSGrad, AMSGradCorrected])
 def test_amsgrads_step_size_never_grows(optimizer):
     """After a spike, under gradients of 1, Adam's steps recover. With beta1 = 0 a step is the size."""
-    gradients = np.concatenate([[1000.0], np.ones(3000)])
-    options = {"beta1": 0.0, "beta2": 0.99, "learning_rate": 1.0}
+    gradients = np.concatenate([[1000.0], np.ones(300)])
+    options = {"beta1": 0.0, "beta2": 0.9, "learning_rate": 1.0}
     sizes = steps_taken(optimizer, gradients, **options)[1:]
     assert (np.diff(sizes) <= 1e-12).all()
     assert steps_taken(Adam, gradients, **options)[-1] > 50 * sizes[-1]

@@ -805,10 +805,38 @@ def test_an_optimizer_that_is_half_built_can_be_shown(before):
                 super().__init__(params, 0.5)
                 shown.append(repr(self))
 
-    last = repr(Ours(np.ones(2)))
     begun, made = "<Ours, not yet made>", "Ours(learning_rate=0.5, momentum=0.0, t=0)"
-    assert [*shown, last] == ([begun, made, made] if before else [begun, begun])
+    if before:
+        assert repr(Ours(np.ones(2))) == made
+        assert shown == [begun, made]
+    else:
+        with pytest.raises(TypeError):
+            Ours(np.ones(2))
+        assert shown == [begun]
+        assert repr(Ours.__new__(Ours)) == begun
     assert repr(Adam.__new__(Adam)) == "<Adam, not yet made>"
+
+
+def nothing(self, params):
+    pass
+
+
+def a_setting(self, params):
+    self.beta1 = 0.5
+
+
+def more_attributes(self, params, learning_rate=0.1):
+    self.learning_rate, self.momentum, self._buffer = learning_rate, 0.9, np.zeros(2)
+
+
+@pytest.mark.parametrize("base", [Optimizer, SGD, Adam])
+@pytest.mark.parametrize("init", [nothing, a_setting, more_attributes])
+def test_a_class_that_forgets_the_init_of_its_base_class_is_told_so(base, init):
+    ours = type("Ours", (base,), {"__init__": init})
+    with pytest.raises(
+        TypeError, match=r"^Ours\.__init__ did not call super\(\)\.__init__; expected it"
+    ):
+        ours(np.ones(2))
 
 
 @pytest.mark.parametrize("wrong", [{"beta1": 2}, {"clip_norm": -1}, {"frozen": 3}])

@@ -7,6 +7,7 @@ import pytest
 
 from optimlib import SGD, Adam
 from optimlib.schedules import ReduceOnPlateau, constant, cosine, has_state, joined, warmup
+from optimlib.schedules.composition import as_written
 
 
 def rates(schedule, count: int) -> list[float]:
@@ -140,3 +141,22 @@ def test_a_warmup_asks_the_schedule_behind_it_once_for_every_rate():
     schedule = warmup(lambda n: asked.append(n) or 1.0, steps=2)
     assert rates(schedule, 5) == [0, 0.5, 1, 1, 1]
     assert asked == [0, 0, 0, 1, 2]
+
+
+def test_a_schedule_is_written_for_another_run():
+    """Of a function no two runs can tell whether it is the same; its place in memory says nothing."""
+    assert as_written(cosine(0.5, 100)) == "cosine(0.5, steps=100)"
+    assert as_written(lambda n: 0.5) == "a function"
+    assert as_written(warmup(rates, 3)) == "warmup(<function rates>, steps=3)"
+
+
+def test_a_schedule_is_written_with_the_state_that_is_given():
+    plateau = ReduceOnPlateau(1.0, factor=0.5, patience=0)
+    fresh = plateau.state_dict()
+    plateau.observe(1.0)
+    plateau.observe(1.0)
+    seen = as_written(plateau)
+    assert as_written(plateau, fresh) != seen
+    assert as_written(plateau, fresh) == as_written(ReduceOnPlateau(1.0, factor=0.5, patience=0))
+    assert as_written(plateau) == as_written(plateau, {}) == seen
+    assert as_written(cosine(0.5, 100), {"best": 1.0}) == "cosine(0.5, steps=100)"

@@ -9,7 +9,7 @@ from hypothesis import given
 from support import same, unchanged
 from tree_cases import PROPERTY, Affine, example, trees
 
-from optimlib.trees import children, copy_tree, flatten, format_index, map_tree
+from optimlib.trees import children, copy_tree, flatten, format_index, leaves, map_tree
 
 # Paths and structure
 
@@ -31,6 +31,14 @@ def test_a_path_is_the_python_expression_of_its_leaf(tree):
     found = flatten(tree)
     assert all(eval(f"tree{path}", {"tree": tree}) is leaf for path, leaf in found)
     assert len({path for path, _ in found}) == len(found)
+
+
+@PROPERTY
+@given(trees)
+def test_leaves_are_those_of_the_paths_in_their_order(tree):
+    found = leaves(tree)
+    assert len(found) == len(flatten(tree))
+    assert all(leaf is other for leaf, (_, other) in zip(found, flatten(tree), strict=True))
 
 
 def test_a_bare_array_has_the_empty_path():

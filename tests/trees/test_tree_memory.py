@@ -117,9 +117,12 @@ def many_views() -> dict[str, list[np.ndarray]]:
 @pytest.mark.parametrize("name", many_views())
 def test_many_separate_views_are_told_apart_at_once_and_one_more_is_found(name):
     views = many_views()[name]
-    started = time.process_time()
-    assert not shared(*views)
-    assert time.process_time() - started < 0.7  # all pairs took 2 to 4 s; now it is some 0.01 s
+    seconds = []
+    for _ in range(3):  # a machine at work may be slow once
+        started = time.process_time()
+        assert not shared(*views)
+        seconds.append(time.process_time() - started)
+    assert min(seconds) < 0.7  # all pairs took 2 to 4 s; now it is some 0.01 s
     doubled = views[len(views) // 2]
     assert shared(*views, doubled)
     assert shared(doubled[1:], *views)

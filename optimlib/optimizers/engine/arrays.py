@@ -20,6 +20,7 @@ from optimlib.trees import (
     check_parameters,
     flatten,
     format_index,
+    leaves,
     map_tree,
     match_some,
 )
@@ -161,18 +162,20 @@ class Arrays:
         ValueError
             If an array was replaced, added or taken away, or one `to_change` is read-only.
         """
-        leaves = flatten(self.params)
-        for (path, leaf), ours in zip(leaves, self.leaves, strict=False):
+        found = leaves(self.params)
+        for number, (leaf, ours) in enumerate(zip(found, self.leaves, strict=False)):
             if leaf is not ours:
+                path, _ = flatten(self.params)[number]
                 raise ValueError(
                     f"params{path} was replaced by another array; expected the one that this"
                     " optimizer was created with (assign with params[...][:] = values)"
                 )
             if to_change and not leaf.flags.writeable:
+                path, _ = flatten(self.params)[number]
                 raise ValueError(f"params{path} is read-only; expected an array that can be updated")
-        if len(leaves) != len(self.leaves):
+        if len(found) != len(self.leaves):
             raise ValueError(
-                f"params has {len(leaves)} arrays; expected the {len(self.leaves)} that this"
+                f"params has {len(found)} arrays; expected the {len(self.leaves)} that this"
                 " optimizer was created with"
             )
 

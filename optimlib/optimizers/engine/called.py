@@ -106,7 +106,7 @@ def check_returned(name: str, slots: Sequence[str], returned: Any, like: Sequenc
     """
     step, state = step_and_state(name, slots, returned)
     for result, new, old in zip(("the step", *slots), (step, *state), like, strict=True):
-        is_array = isinstance(new, np.ndarray | np.generic)  # which NumPy makes of arrays without axes
+        is_array = isinstance(new, (np.ndarray, np.generic))  # which NumPy makes of arrays without axes
         if is_array and new.dtype == old.dtype and new.shape == old.shape:
             continue
         received = f"{new.dtype} of shape {new.shape}" if is_array else repr(new)[:200]

@@ -64,12 +64,12 @@ def step_and_state(name: str, slots: Sequence[str], returned: Any) -> tuple[Any,
         ...
     ValueError: Adam.rule returned (1.0, 2.0, 3.0) as the new state; expected 2 arrays
     """
-    if not isinstance(returned, tuple | list) or len(returned) != 2:
+    if not isinstance(returned, (tuple, list)) or len(returned) != 2:
         raise TypeError(
             f"{name}.rule returned {repr(returned)[:200]}; expected the step and the new state"
         )
     step, state = returned
-    if not isinstance(state, tuple | list) or len(state) != len(slots):
+    if not isinstance(state, (tuple, list)) or len(state) != len(slots):
         raise ValueError(
             f"{name}.rule returned {repr(state)[:200]} as the new state; expected {len(slots)} arrays"
         )

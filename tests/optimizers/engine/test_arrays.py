@@ -19,7 +19,7 @@ def of(params, whole=False):
 
 
 @given(shape=st.lists(st.integers(0, 4), max_size=4), data=st.data())
-@settings(derandomize=True, deadline=None, max_examples=80)
+@settings(derandomize=True, deadline=None)
 def test_rows_of_parameter_gradient_and_state_have_the_same_elements(shape, data):
     """An array of any order of axes, reversed or with gaps, beside a gradient of any other."""
 
