@@ -1,4 +1,4 @@
-"""The labelled equations of the chapters, read from their text and evaluated from their LaTeX."""
+"""The labeled equations of the chapters, read from their text and evaluated from their LaTeX."""
 
 import re
 from collections.abc import Callable
@@ -38,8 +38,8 @@ class Series:
         self.index, self.items = index, items
 
 
-def labelled_equations() -> dict[str, str]:
-    """The LaTeX of every labelled equation in the chapters, by label."""
+def labeled_equations() -> dict[str, str]:
+    """The LaTeX of every labeled equation in the chapters, by label."""
     texts = sorted((ROOT / "book" / "text").glob("*.md"))
     matches = [m for path in texts for m in BLOCK.finditer(path.read_text(encoding="utf8"))]
     return {match["label"]: match["latex"] for match in matches}

@@ -8,7 +8,7 @@ A mistake is planted in a copy of the project. The tests of its module run there
 from one that has loaded NumPy and pytest (so not on Windows), until one fails. What never ends counts
 as caught. What survives is shown: it calls for a better test.
 
-Well-kept tools do not plant what matters most in a rule, one variable or attribute for its neighbour
+Well-kept tools do not plant what matters most in a rule, one variable or attribute for its neighbor
 (m for v, beta1 for beta2), and either start Python anew for each mistake (cosmic-ray) or want what
 computes the same marked in the source (mutmut).
 """

@@ -53,14 +53,14 @@ def solutions_left_open(notebook: NotebookNode) -> list[str]:
 
 
 def strip_flags() -> list[str]:
-    """The flags with which the Makefile normalises notebooks."""
+    """The flags with which the Makefile normalizes notebooks."""
     makefile = (ROOT / "Makefile").read_text(encoding="utf8")
     (flags,) = re.findall(r"/nbstripout (.+) \$\(NOTEBOOKS\)", makefile)
     keep, keys = re.fullmatch(r'(.+) --extra-keys "(.+)"', flags).groups()
     return [*keep.split(), "--extra-keys", keys]
 
 
-def normalisation(paths: list[Path]) -> list[str]:
+def normalization(paths: list[Path]) -> list[str]:
     """Notebooks that `make notebooks` would write differently."""
     run = subprocess.run(
         [sys.executable, "-m", "nbstripout", "--verify", *strip_flags(), *map(str, paths)],

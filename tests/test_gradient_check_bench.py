@@ -12,7 +12,7 @@ from optimlib.trees import map_tree
 
 @pytest.fixture(scope="module")
 def bench():
-    """The script, which expects its neighbours on the path."""
+    """The script, which expects its neighbors on the path."""
     sys.path.insert(0, str(ROOT / "benchmarks"))
     try:
         import gradient_check

@@ -3,7 +3,7 @@
 In the order of a check: `options`, `arguments` and `bounds` take what the user gave; `objective`
 calls it (with `lines` and `noise`); `sampling` and `probes` choose where to look, `scales` makes a
 search for each slope, `search` measures it, `slope` judges it, `subgradients` judges it at a kink;
-`localisation` finds the guilty number; `diagnosis` names the cause; `memory_check` looks at a second
+`localization` finds the guilty number; `diagnosis` names the cause; `memory_check` looks at a second
 point; `report` and `rendering` say it all. The other entrances are `value_and_grad`, `layers` and
 `products`.
 """

@@ -18,7 +18,7 @@ from optimlib.gradcheck import diagnosis
 from optimlib.gradcheck.arguments import check_function, check_point, generator
 from optimlib.gradcheck.bounds import Bounds, Frozen, Limits
 from optimlib.gradcheck.lines import Loss
-from optimlib.gradcheck.localisation import find_failures
+from optimlib.gradcheck.localization import find_failures
 from optimlib.gradcheck.memory_check import with_memory
 from optimlib.gradcheck.objective import Gradient, Objective
 from optimlib.gradcheck.options import Options, explaining_options

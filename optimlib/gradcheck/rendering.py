@@ -34,9 +34,9 @@ def as_text(report: GradientReport) -> str:
 
 
 def as_html(report: GradientReport) -> str:
-    """A report as a table with a caption, lists and paragraphs, without colours of its own.
+    """A report as a table with a caption, lists and paragraphs, without colors of its own.
 
-    Themes know the class "dataframe" of pandas, and give such tables colours for light and dark.
+    Themes know the class "dataframe" of pandas, and give such tables colors for light and dark.
     """
     from html import escape  # which only notebooks need
 

@@ -81,7 +81,7 @@ class SlopeTest:
         return abs(self.claim - e.value) <= self.tolerance(e)
 
     def sees_jump(self, e: Estimate) -> bool:
-        """Whether the slope jumps here, at a kink that is no artefact of the roundings."""
+        """Whether the slope jumps here, at a kink that is no artifact of the roundings."""
         return abs(e.jump) > e.jump_error
 
     def is_decided_by(self, e: Estimate) -> bool:

@@ -1,7 +1,7 @@
 """The book's drawings: boxes, circles, arrows and arrays, in one hand.
 
 A *sketch* is a canvas without axes whose unit is about one line of text. What flows forward is blue and
-solid, what flows back is vermillion and dashed, so that a drawing speaks without its colours, too.
+solid, what flows back is vermillion and dashed, so that a drawing speaks without its colors, too.
 """
 
 from typing import Any
@@ -135,7 +135,7 @@ class Sketch:
             self.text(((x0 + x1) / 2 - dy * shift, (y0 + y1) / 2 + dx * shift), label, color=color)
 
     def text(self, where: Point, text: str, **font: Any) -> None:
-        """A text that is centred at a point, unless `ha` or `va` say otherwise."""
+        """A text that is centered at a point, unless `ha` or `va` say otherwise."""
         style: dict[str, Any] = {"ha": "center", "va": "center", "zorder": 4, **font}
         self.ax.text(*where, text, **style)
 

@@ -3,9 +3,9 @@
 Needs Matplotlib, which ``pip install .[figures]`` brings. A chapter calls `use_style` in its
 first cell.
 
-The colours are told apart by readers with any common colour-blindness, each has a contrast of at
+The colors are told apart by readers with any common color-blindness, each has a contrast of at
 least 3 to 1 with white, and a line differs from the next by its dashes too, so a figure never
-speaks by colour alone. Figures are opaque white PNGs; the book's style sheet inverts their
+speaks by color alone. Figures are opaque white PNGs; the book's style sheet inverts their
 lightness in dark mode.
 """
 
@@ -51,7 +51,7 @@ STYLE: dict[str, Any] = {
     "lines.linewidth": 1.9,
     "lines.markersize": 6,
     "legend.frameon": False,
-    "image.cmap": "cividis",  # even in lightness, the same to every kind of colour vision
+    "image.cmap": "cividis",  # even in lightness, the same to every kind of color vision
 }
 
 
@@ -71,7 +71,7 @@ def use_style() -> None:
 def error_curves(
     curves: Mapping[str, tuple[Any, Any]], optima: Mapping[str, Optimum] | None = None
 ) -> Axes:
-    """Draw errors against the step, on logarithmic axes, one labelled curve each.
+    """Draw errors against the step, on logarithmic axes, one labeled curve each.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def error_curves(
         ``{label: (steps, errors)}``.
     optima
         ``{label: optimum}`` for the curves whose best step is predicted: an
-        `optimlib.differences.Optimum`, drawn as a star in the curve's colour.
+        `optimlib.differences.Optimum`, drawn as a star in the curve's color.
 
     Returns
     -------

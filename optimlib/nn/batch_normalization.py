@@ -1,7 +1,7 @@
 r"""Batch normalization: every feature is normalized over the examples of the batch.
 
 A mean is subtracted and the result divided by a standard deviation, then scaled by :math:`\gamma` and
-shifted by :math:`\beta`, which are learnt. In training the mean and the variance are the batch's own
+shifted by :math:`\beta`, which are learned. In training the mean and the variance are the batch's own
 (`batch_norm`); running means of them are kept (`running_statistics`), by which the layer normalizes
 after training (`batch_norm_evaluate`). `dy` is the gradient of the loss with respect to the output.
 """

@@ -1,7 +1,7 @@
 r"""Layer normalization: every example is normalized over its own features.
 
 A mean is subtracted and the result divided by a standard deviation, then scaled by :math:`\gamma` and
-shifted by :math:`\beta`, which are learnt. An example's output does not depend on the other examples,
+shifted by :math:`\beta`, which are learned. An example's output does not depend on the other examples,
 so training and evaluation are one function. `dy` is the gradient of the loss with respect to the output.
 """
 

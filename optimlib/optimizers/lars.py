@@ -54,7 +54,7 @@ class LARS(Optimizer):
     Notes
     -----
     You, Gitman and Ginsburg, 2017, in the form of Optax: the norm is that of gradient and L2 together,
-    where the paper adds their norms. The paper leaves biases and the scales of normalisation out of the
+    where the paper adds their norms. The paper leaves biases and the scales of normalization out of the
     ratio: give those to `optimlib.SGD`.
 
     Examples

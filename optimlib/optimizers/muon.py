@@ -1,6 +1,6 @@
 """Muon: the momentum of a matrix with all its singular values brought to one.
 
-Nouns: a matrix is *orthogonalised* if its singular vectors stay and its singular values become one: of
+Nouns: a matrix is *orthogonalized* if its singular vectors stay and its singular values become one: of
 ``U S V^T`` remains ``U V^T``. The *velocity* ``b`` is a running mean of the gradients.
 """
 
@@ -18,18 +18,18 @@ from optimlib.schedules import Schedule
 from optimlib.trees import Tree
 
 QUINTIC = (3.4445, -4.7750, 2.0315)
-"""The coefficients of s, s^3 and s^5 in the polynomial of `orthogonalised`."""
+"""The coefficients of s, s^3 and s^5 in the polynomial of `orthogonalized`."""
 
 
 class Muon(Optimizer):
-    r"""Momentum, orthogonalised: every direction of a matrix moves by the same length.
+    r"""Momentum, orthogonalized: every direction of a matrix moves by the same length.
 
     .. math::
 
         b_t &= \mu b_{t-1} + (1 - \mu) g_t, \qquad b_0 = 0 \\
         \bar b_t &= \mu \frac{b_t}{1 - \mu^{t+1}} + (1 - \mu) \frac{g_t}{1 - \mu^t} \\
         \theta_t &= \theta_{t-1}
-            - \eta_t \sqrt{\max(1, m / n)} \operatorname{orthogonalised}(\bar b_t)
+            - \eta_t \sqrt{\max(1, m / n)} \operatorname{orthogonalized}(\bar b_t)
             - \eta_t \lambda \theta_{t-1}
 
     for a matrix of n rows (inputs) and m columns (outputs), as in ``x @ W``.
@@ -61,8 +61,8 @@ class Muon(Optimizer):
     Notes
     -----
     Jordan et al., 2024. The step is that of steepest descent if lengths are measured by the largest
-    singular value (Bernstein and Newhouse, 2024). The bias corrections, which the orthogonalisation
-    mostly cancels, are Optax's. PyTorch orthogonalises in bfloat16, and has outputs as rows, so its
+    singular value (Bernstein and Newhouse, 2024). The bias corrections, which the orthogonalization
+    mostly cancels, are Optax's. PyTorch orthogonalizes in bfloat16, and has outputs as rows, so its
     factor is :math:`\sqrt{\max(1, n / m)}`.
 
     Examples
@@ -99,10 +99,10 @@ class Muon(Optimizer):
         matrix = ahead.reshape(len(ahead) if ahead.ndim else 1, -1)
         rows, columns = matrix.shape
         rate = self.learning_rate * math.sqrt(max(1, columns / rows))
-        return rate * orthogonalised(matrix, self.eps).reshape(g.shape), (b,)
+        return rate * orthogonalized(matrix, self.eps).reshape(g.shape), (b,)
 
 
-def orthogonalised(matrix: np.ndarray, eps: float = 1e-8, steps: int = 5) -> np.ndarray:
+def orthogonalized(matrix: np.ndarray, eps: float = 1e-8, steps: int = 5) -> np.ndarray:
     r"""A matrix with its singular values brought near one, by products of matrices alone.
 
     With the singular value decomposition :math:`X = U S V^T`,
@@ -137,12 +137,12 @@ def orthogonalised(matrix: np.ndarray, eps: float = 1e-8, steps: int = 5) -> np.
 
     Examples
     --------
-    >>> turned = orthogonalised(np.diag([0.02, 0.1, 1.0]))
+    >>> turned = orthogonalized(np.diag([0.02, 0.1, 1.0]))
     >>> np.linalg.svd(turned, compute_uv=False).round(2)
     array([0.71, 0.7 , 0.68])
     """
     if matrix.shape[0] > matrix.shape[1]:  # the same, with the smaller of the two squares
-        return orthogonalised(matrix.T, eps, steps).T
+        return orthogonalized(matrix.T, eps, steps).T
     a, b, c = QUINTIC
     X = matrix / (math.sqrt(np.sum(matrix**2)) + eps)
     for _ in range(steps):

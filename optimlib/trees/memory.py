@@ -48,8 +48,8 @@ def check_no_shared_memory(leaves: list[tuple[str, np.ndarray]], name: str) -> N
     places = sorted(
         _Place(*byte_bounds(leaf), number, leaf) for number, (_, leaf) in enumerate(leaves) if leaf.size
     )
-    for neighbours in _overlapping(places):
-        for candidates in _in_the_same_columns(neighbours):
+    for neighbors in _overlapping(places):
+        for candidates in _in_the_same_columns(neighbors):
             for place, other in _pairs(candidates):
                 shared = _shared(place.array, other.array)
                 if shared:

@@ -6,7 +6,7 @@ from statistics import NormalDist
 
 import numpy as np
 import pytest
-from latex import Matrix, Series, evaluate, labelled_equations
+from latex import Matrix, Series, evaluate, labeled_equations
 
 from optimlib import (
     SGD,
@@ -37,7 +37,7 @@ from optimlib.nn import (
     rnn_backward,
 )
 
-EQUATIONS = labelled_equations()
+EQUATIONS = labeled_equations()
 
 TESTED: set[str] = set()
 

@@ -47,7 +47,7 @@ def test_text_and_notebook_agree(path):
 
 
 def test_notebooks_are_normalised():
-    assert rules.normalisation(NOTEBOOKS) == [], "run: make notebooks"
+    assert rules.normalization(NOTEBOOKS) == [], "run: make notebooks"
 
 
 @each_notebook
@@ -141,7 +141,7 @@ def notebook(executed) -> nbformat.NotebookNode:
 def test_a_chapter_that_keeps_the_rules_has_no_complaints(notebook, tmp_path):
     nbformat.write(notebook, tmp_path / "good.ipynb")
     assert rules.drift(jupytext.reads(TEXT, fmt="md:myst"), notebook) == []
-    assert rules.normalisation([tmp_path / "good.ipynb"]) == []
+    assert rules.normalization([tmp_path / "good.ipynb"]) == []
     assert rules.metadata(notebook) == []
     assert rules.outputs(notebook) == []
     assert rules.figures(notebook, "wrong-gradient") == []
@@ -170,7 +170,7 @@ def test_a_notebook_that_is_not_normalised_is_seen(notebook, tmp_path, where):
     else:
         notebook.cells[1].metadata["execution"] = {"iopub.status.busy": "2026-01-01T00:00:00Z"}
     nbformat.write(notebook, tmp_path / "bad.ipynb")
-    assert rules.normalisation([tmp_path / "bad.ipynb"])
+    assert rules.normalization([tmp_path / "bad.ipynb"])
 
 
 @pytest.mark.parametrize(

@@ -420,7 +420,7 @@ PLATEAUS = {
 
 
 def torch_plateau(losses: list[float], sign: float = 1.0, **settings) -> list[float]:
-    """The learning rates after each loss; with sign -1 PyTorch maximises instead."""
+    """The learning rates after each loss; with sign -1 PyTorch maximizes instead."""
     settings = dict(settings)
     rtol, atol = settings.pop("rtol", 1e-4), settings.pop("atol", 0.0)
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.2)
@@ -471,12 +471,12 @@ def main() -> None:
     for name, settings in PLATEAUS.items():
         plateaus[f"torch: {name}"] = {"settings": settings, "rates": torch_plateau(LOSSES, **settings)}
         plateaus[f"optax: {name}"] = {"settings": settings, "rates": optax_plateau(LOSSES, **settings)}
-    # An accuracy: PyTorch maximises it, ours observes its negative.
-    maximised = torch_plateau([-loss for loss in LOSSES[::-1]], sign=-1.0, patience=1)
+    # An accuracy: PyTorch maximizes it, ours observes its negative.
+    maximized = torch_plateau([-loss for loss in LOSSES[::-1]], sign=-1.0, patience=1)
     plateaus["torch: an accuracy"] = {
         "settings": {"patience": 1},
         "losses": [-loss for loss in LOSSES[::-1]],
-        "rates": maximised,
+        "rates": maximized,
     }
     import keras
     import sklearn

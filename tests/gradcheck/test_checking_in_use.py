@@ -202,15 +202,15 @@ def test_large_numbers_that_are_just_large():
 def test_the_sum_of_a_normalised_batch(shape):
     x = np.random.default_rng(0).standard_normal(shape)
 
-    def normalised(x):
+    def normalized(x):
         return (x - x.mean(axis=0)) / x.std(axis=0)
 
     def grad(x):
-        z, dz = normalised(x), np.ones_like(x)
+        z, dz = normalized(x), np.ones_like(x)
         return (dz - dz.mean(axis=0) - z * (dz * z).mean(axis=0)) / x.std(axis=0)
 
-    assert verdict(lambda x: normalised(x).sum(), grad, x) == "pass"
-    assert verdict(lambda x: normalised(x).sum(), lambda x: grad(x) + 1e-6, x) == "fail"
+    assert verdict(lambda x: normalized(x).sum(), grad, x) == "pass"
+    assert verdict(lambda x: normalized(x).sum(), lambda x: grad(x) + 1e-6, x) == "fail"
 
 
 # Nothing to be tested
@@ -224,7 +224,7 @@ def test_the_sum_of_a_normalised_batch(shape):
         (lambda x: (x**2).sum(), lambda x: -2 * x, np.zeros(40)),  # of the other sign
         (lambda x: 1e10 + 1e-6 * np.sin(x).sum(), lambda x: 1e-6 * np.cos(x), np.ones(2)),
     ],
-    ids=["constant", "dead", "regulariser at 0", "drowned"],
+    ids=["constant", "dead", "regularizer at 0", "drowned"],
 )
 def test_where_no_mistake_would_show_the_check_is_inconclusive(loss, grad, theta):
     report = check_gradient(loss, grad, theta)

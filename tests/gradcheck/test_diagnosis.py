@@ -170,7 +170,7 @@ BUGS = {
     "decay only in the gradient": (
         decay_twice,
         "theta['W1'], theta['W2']: numeric - analytic is -0.1 theta (50 failing probes)",
-        "a regulariser that the gradient has once too often",
+        "a regularizer that the gradient has once too often",
     ),
 }
 
@@ -220,7 +220,7 @@ def test_a_regulariser_that_only_the_loss_knows(penalty, keys, words, half):
     (hint,) = found(network.loss, network.grad, network.theta)
     assert hint.startswith(f"{keys}: numeric - analytic is {words}")
     assert hint.endswith(
-        f"usually a regulariser that the gradient lacks in whole or in part, or {half} with the wrong"
+        f"usually a regularizer that the gradient lacks in whole or in part, or {half} with the wrong"
         " sign."
     )
 

@@ -11,36 +11,36 @@ def waves(n: int):
     """A sum of sines, whose periods are nothing beside theta."""
     rng = np.random.default_rng(n)
     theta = T + rng.uniform(-53, 53, n)
-    centre, pace = theta + rng.uniform(-2, 2, n), rng.uniform(0.3, 1.5, n)
+    center, pace = theta + rng.uniform(-2, 2, n), rng.uniform(0.3, 1.5, n)
     return (
         theta,
-        lambda t: np.sin(pace * (t - centre)).sum(),
-        lambda t: pace * np.cos(pace * (t - centre)),
+        lambda t: np.sin(pace * (t - center)).sum(),
+        lambda t: pace * np.cos(pace * (t - center)),
     )
 
 
 def bumps(n: int):
     rng = np.random.default_rng(n)
     theta = T + rng.uniform(-53, 53, n)
-    centre = theta + rng.uniform(-2, 2, n)
+    center = theta + rng.uniform(-2, 2, n)
 
     def loss(t):
-        return np.exp(-((t - centre) ** 2)).sum()
+        return np.exp(-((t - center) ** 2)).sum()
 
-    return theta, loss, lambda t: -2 * (t - centre) * np.exp(-((t - centre) ** 2))
+    return theta, loss, lambda t: -2 * (t - center) * np.exp(-((t - center) ** 2))
 
 
 def bends(n: int):
     """Logistic functions and a parabola."""
     rng = np.random.default_rng(n)
     theta = T + rng.uniform(-53, 53, n)
-    centre, pace = theta + rng.uniform(-2, 2, n), rng.uniform(0.3, 1.5, n)
+    center, pace = theta + rng.uniform(-2, 2, n), rng.uniform(0.3, 1.5, n)
 
     def loss(t):
-        return np.tanh(pace * (t - centre)).sum() + ((t - centre) ** 2).mean()
+        return np.tanh(pace * (t - center)).sum() + ((t - center) ** 2).mean()
 
     def grad(t):
-        return pace * (1 - np.tanh(pace * (t - centre)) ** 2) + 2 * (t - centre) / n
+        return pace * (1 - np.tanh(pace * (t - center)) ** 2) + 2 * (t - center) / n
 
     return theta, loss, grad
 

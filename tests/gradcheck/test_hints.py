@@ -365,13 +365,13 @@ def test_other_functions_of_theta_are_not_taken_for_a_transformation(seed):
     [
         (
             -0.1,
-            "0.2 theta (6 failing probes); usually a regulariser that the gradient lacks in"
+            "0.2 theta (6 failing probes); usually a regularizer that the gradient lacks in"
             " whole or in part, or 0.1 theta",
         ),
-        (0.0, "0.1 theta (6 failing probes); usually a regulariser that the gradient lacks"),
+        (0.0, "0.1 theta (6 failing probes); usually a regularizer that the gradient lacks"),
         (
             0.3,
-            "-0.2 theta (6 failing probes); usually a regulariser that the gradient has once"
+            "-0.2 theta (6 failing probes); usually a regularizer that the gradient has once"
             " too often, or the loss lacks.",
         ),
     ],

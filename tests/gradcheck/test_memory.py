@@ -68,7 +68,7 @@ class LearningRateDecay:
 )
 def test_running_means_are_not_told_to_fix_a_seed(loss):
     text = problem(loss, one_layer_grad)
-    assert "running means of batch normalisation" in text
+    assert "running means of batch normalization" in text
     assert "seed" not in text
 
 

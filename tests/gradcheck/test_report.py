@@ -404,7 +404,7 @@ def test_the_table_is_accessible_and_has_the_numbers_of_the_report():
         probe("theta['b'][1]", verdict="kink"),
     )
     table = page(r).table
-    assert table["class"] == ["dataframe"]  # which themes colour for dark mode
+    assert table["class"] == ["dataframe"]  # which themes color for dark mode
     assert table.caption.get_text() == str(r).splitlines()[0]
     head = [cell.get_text() for cell in table.thead.find_all("th", scope="col")]
     assert head == ["worst", "analytic", "numeric", "difference", "+-", "ratio", "verdict"]

@@ -199,7 +199,7 @@ def test_the_long_sum_in_float32():
         ("squares: middle number 1 % too large", 0.04 / math.sqrt(56)),
         ("squares: shifted by one place", math.sqrt(16 + 36 + 100) / math.sqrt(56)),  # (6, 2, -4)
         ("squares: clipped", 1 - 1 / math.sqrt(56)),
-        ("squares: a regulariser too much", 0.005),
+        ("squares: a regularizer too much", 0.005),
         ("squares: of the previous parameters", 0.01),
         ("a constant: a constant too much", math.inf),  # of a gradient that is zero
         ("20 tiny biases, 200 steep weights: one bias forgotten", 1 / math.sqrt(20)),
@@ -229,7 +229,7 @@ def test_the_mistakes_are_those_of_their_names():
     assert made("rounded to integers")["W"].tolist() == [[1, -2], [3, 0]]
     assert made("averaged over the leaf")["V"].tolist() == [[2, 2], [2, 2]]
     assert made("absolute values")["W"].tolist() == [[1, 2], [3, 0.25]]
-    assert made("a regulariser too much")["W"].tolist() == [[1.01, -2.02], [3.03, 0.2525]]
+    assert made("a regularizer too much")["W"].tolist() == [[1.01, -2.02], [3.03, 0.2525]]
 
 
 def test_a_transposed_matrix_that_is_not_square_keeps_its_shape():

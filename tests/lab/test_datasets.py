@@ -1,4 +1,4 @@
-"""The digits are those of their source, they are all there, and so is their licence."""
+"""The digits are those of their source, they are all there, and so is their license."""
 
 import gzip
 import hashlib

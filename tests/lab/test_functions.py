@@ -402,8 +402,8 @@ def test_the_noisy_loss_is_the_expectation_of_the_examples_losses():
     s, A = 3.0, np.array([[6.76, -4.32], [-4.32, 4.24]])
     problem = noisy_quadratic([1.0, 10.0], TURN, spread=s)
     theta = np.array([-2.0, 3.0])
-    centres = math.sqrt(2) * s * np.array([[1, 0], [-1, 0], [0, 1], [0, -1]])
-    losses = [(theta - c) @ A @ (theta - c) / 2 for c in centres]
+    centers = math.sqrt(2) * s * np.array([[1, 0], [-1, 0], [0, 1], [0, -1]])
+    losses = [(theta - c) @ A @ (theta - c) / 2 for c in centers]
     assert problem.value(theta) == pytest.approx(np.mean(losses), rel=1e-13)
     assert problem.minimum == pytest.approx(4.5 * 11)
 

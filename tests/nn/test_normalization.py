@@ -29,7 +29,7 @@ BOTH = pytest.mark.parametrize(
 
 
 def inputs(rng, *shape) -> dict[str, np.ndarray]:
-    """Random arguments: numbers of ordinary size that are not centred at 0."""
+    """Random arguments: numbers of ordinary size that are not centered at 0."""
     features = shape[-1]
     return {
         "x": 1 + 2 * rng.standard_normal(shape),

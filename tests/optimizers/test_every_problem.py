@@ -44,7 +44,7 @@ class Goal(NamedTuple):
 
     problem: Problem
     steps: int
-    radius: float  #: of the neighbourhood, as a fraction of the distance from start to minimum
+    radius: float  #: of the neighborhood, as a fraction of the distance from start to minimum
     seeds: tuple[int, ...] = ()  #: of the noise; without seeds the gradients are exact
 
 

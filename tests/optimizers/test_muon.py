@@ -7,7 +7,7 @@ import pytest
 from support import steps_taken
 
 from optimlib.optimizers import Muon
-from optimlib.optimizers.muon import QUINTIC, orthogonalised
+from optimlib.optimizers.muon import QUINTIC, orthogonalized
 
 
 def five_times(s):
@@ -29,7 +29,7 @@ def test_it_keeps_singular_vectors_and_changes_singular_values_alone(shape):
     matrix = np.random.default_rng(0).standard_normal(shape)
     U, S, Vt = np.linalg.svd(matrix, full_matrices=False)
     values = [five_times(Fraction(s)) for s in S / np.linalg.norm(S)]
-    np.testing.assert_allclose(orthogonalised(matrix, eps=0.0), U * values @ Vt, rtol=0, atol=1e-11)
+    np.testing.assert_allclose(orthogonalized(matrix, eps=0.0), U * values @ Vt, rtol=0, atol=1e-11)
 
 
 def test_singular_values_end_near_one():
@@ -41,14 +41,14 @@ def test_singular_values_end_near_one():
 
 def test_singular_values_of_zero_stay_zero():
     matrix = np.outer([1.0, 2.0, 2.0], [3.0, 4.0])
-    np.testing.assert_allclose(orthogonalised(matrix, eps=0.0), ONE * matrix / 15, atol=1e-14)
-    assert (orthogonalised(np.zeros((3, 2))) == 0).all()
+    np.testing.assert_allclose(orthogonalized(matrix, eps=0.0), ONE * matrix / 15, atol=1e-14)
+    assert (orthogonalized(np.zeros((3, 2))) == 0).all()
 
 
 def test_epsilon_is_added_to_the_norm():
     """The norm of diag(3, 4) is 5, with 5 more 10: the singular values are 3/10 and 4/10."""
     expected = np.diag([five_times(Fraction(3, 10)), five_times(Fraction(4, 10))])
-    np.testing.assert_allclose(orthogonalised(np.diag([3.0, 4.0]), eps=5.0), expected, atol=1e-14)
+    np.testing.assert_allclose(orthogonalized(np.diag([3.0, 4.0]), eps=5.0), expected, atol=1e-14)
 
 
 def test_the_gradients_scale_does_not_matter():

@@ -23,7 +23,7 @@ from optimlib.gradcheck.diagnosis.places import (
     triangles,
     zeros,
 )
-from optimlib.gradcheck.diagnosis.terms import nearly_right, regulariser
+from optimlib.gradcheck.diagnosis.terms import nearly_right, regularizer
 from optimlib.gradcheck.diagnosis.wording import places
 from optimlib.gradcheck.report import Probe
 
@@ -40,7 +40,7 @@ PATTERNS: tuple[Pattern, ...] = (  # the most specific first
     displaced_leaf,
     zeros,
     chain_factor,
-    regulariser,
+    regularizer,
     constant_ratio,
     nearly_right,
 )

@@ -30,7 +30,7 @@ GROWING = (
 )
 DRIFTING = (
     "Every call moves it further in one direction: it reads what the last call left, such as the running"
-    " means of batch normalisation. Freeze them, or restore them in every call."
+    " means of batch normalization. Freeze them, or restore them in every call."
 )
 SETTLING = (
     "Only the first calls differ: something is stored then and read later. Store it before the check."

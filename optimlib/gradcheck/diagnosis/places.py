@@ -89,7 +89,7 @@ def triangles(unexplained: list[Leaf], leaves: list[Leaf]) -> Iterator[Finding]:
 
 ONE_TRIANGLE = (
     "numeric is 0 {} the diagonal, and on the other side the sum of both triangles of the gradient"
-    " ({{}}); usually a loss that reads only the {} triangle, as np.linalg.cholesky does: symmetrise its"
+    " ({{}}); usually a loss that reads only the {} triangle, as np.linalg.cholesky does: symmetrize its"
     " argument, or give the gradient of that triangle"
 )
 DOUBLED = (
@@ -97,7 +97,7 @@ DOUBLED = (
     " matrices, 2 G - diag(G), where the loss takes every element for itself"
 )
 HALF_SYMMETRIC = (
-    "numeric is the symmetric part of analytic, (G + G.T) / 2 ({}); usually a loss that symmetrises its"
+    "numeric is the symmetric part of analytic, (G + G.T) / 2 ({}); usually a loss that symmetrizes its"
     " argument"
 )
 UNSYMMETRIC = (

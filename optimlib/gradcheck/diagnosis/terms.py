@@ -1,4 +1,4 @@
-"""Hints about terms: a regulariser, or an epsilon, that only one of loss and gradient has."""
+"""Hints about terms: a regularizer, or an epsilon, that only one of loss and gradient has."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ VARIED = 0.05  # the relative differences, each known to 0.01, vary by more: els
 NEARLY = 1e-4  # of a leaf's largest slope: a difference below is too small for a wrong formula
 
 
-def regulariser(unexplained: list[Leaf], leaves: list[Leaf]) -> Iterator[Finding]:
+def regularizer(unexplained: list[Leaf], leaves: list[Leaf]) -> Iterator[Finding]:
     """The difference is one number times theta, or times its signs.
 
     Where the gradient itself is a multiple of theta, a constant factor explains as much, and nothing
@@ -42,7 +42,7 @@ def regulariser(unexplained: list[Leaf], leaves: list[Leaf]) -> Iterator[Finding
             yield (
                 group,
                 f"numeric - analytic is {size:.4g} {name} ({failing(group)});"
-                f" usually a regulariser {which}",
+                f" usually a regularizer {which}",
             )
             unexplained = [leaf for leaf in unexplained if leaf not in group]
 

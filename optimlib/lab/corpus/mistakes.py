@@ -124,7 +124,7 @@ MISTAKES: dict[str, Mistake] = {
     "largest number masked": one(0, coordinate(largest, lambda g: 0 * g)),
     "last number forgotten": one(-1, coordinate(lambda g: -1, lambda g: 0 * g)),
     "middle number 1 % too large": one(0, coordinate(lambda g: g.size // 2, lambda g: g * 1.01)),
-    "a regulariser too much": with_theta(lambda g, x: g + x / 100),
+    "a regularizer too much": with_theta(lambda g, x: g + x / 100),
     "a constant too much": each(lambda g: g + g.dtype.type(1e-4)),
     "of the previous parameters": of_previous_parameters,
 }

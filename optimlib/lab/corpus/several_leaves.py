@@ -93,7 +93,7 @@ def trees() -> Iterator[GradientProblem]:
         {"mu": np.array(1.5), "log_sigma": np.array(-0.3)},
         {
             "without the square": partial(normal_gradient, residual_power=1),
-            "without the normalisation": partial(normal_gradient, terms=0),
+            "without the normalization": partial(normal_gradient, terms=0),
         },
     )
     yield GradientProblem(

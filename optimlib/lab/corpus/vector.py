@@ -30,8 +30,8 @@ def least_squares(decay: float = 0.1) -> GradientProblem:
         return A[:rows].T @ (A @ w - b)[:rows] + decay * w
 
     mistakes = {
-        "without the regulariser": partial(grad, decay=0),
-        "with the regulariser doubled": partial(grad, decay=2 * decay),
+        "without the regularizer": partial(grad, decay=0),
+        "with the regularizer doubled": partial(grad, decay=2 * decay),
         "without the last example": partial(grad, rows=11),
         "with the targets' sign": partial(grad, b=-b),
     }
@@ -165,7 +165,7 @@ def of_all_elements() -> Iterator[GradientProblem]:
         lambda x: np.log(np.exp(x).sum()),
         lambda x: np.exp(x) / np.exp(x).sum(),
         np.array([0.3, -1.0, 2.0, 0.0]),
-        {"not normalised": np.exp, "times 1 - p": lambda x: softmax(x) * (1 - softmax(x))},
+        {"not normalized": np.exp, "times 1 - p": lambda x: softmax(x) * (1 - softmax(x))},
     )
     yield GradientProblem(
         "Rayleigh quotient",
@@ -214,7 +214,7 @@ def long_sums() -> Iterator[GradientProblem]:
         np.array([0.7]),
     )
     yield GradientProblem(
-        "2,000 cancelling terms",
+        "2,000 canceling terms",
         "scaled",
         lambda w: np.sin(1e3 + w[0] * terms).sum(),
         lambda w: np.array([(np.cos(1e3 + w[0] * terms) * terms).sum()]),

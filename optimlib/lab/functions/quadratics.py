@@ -124,8 +124,8 @@ def noisy_quadratic(
     minimum = spread**2 / 2 * float(np.sum(eigenvalues))
 
     def noisy_gradient(theta: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        centres = spread * rng.standard_normal((batch, len(theta)))
-        return exact.gradient(theta - centres.mean(axis=0))
+        centers = spread * rng.standard_normal((batch, len(theta)))
+        return exact.gradient(theta - centers.mean(axis=0))
 
     return Problem(
         name=f"noisy {exact.name}",

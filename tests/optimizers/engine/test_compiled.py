@@ -220,7 +220,7 @@ def test_without_numba_one_is_told_what_to_install(monkeypatch):
         optimlib.Adam(np.ones(2), compiled=True)
 
 
-class Normalised(Optimizer):
+class Normalized(Optimizer):
     needs_whole_arrays = True
 
     def rule(self, g):
@@ -229,7 +229,7 @@ class Normalised(Optimizer):
 
 @WAYS
 @pytest.mark.parametrize(
-    "optimizer", [optimlib.LARS, optimlib.LAMB, optimlib.Muon, optimlib.Adafactor, Normalised]
+    "optimizer", [optimlib.LARS, optimlib.LAMB, optimlib.Muon, optimlib.Adafactor, Normalized]
 )
 def test_a_rule_of_whole_arrays_is_refused_when_it_is_asked_for(monkeypatch, optimizer, way):
     options = way(monkeypatch)
