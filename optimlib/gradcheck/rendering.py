@@ -14,22 +14,23 @@ from optimlib.trees import format_index
 if TYPE_CHECKING:
     from optimlib.gradcheck.report import GradientReport, Probe
 
-COLUMNS = 100  # of a terminal; no line of a report is longer
-LONGEST = 300  # letters of a sentence: three lines
+COLUMNS = 100  # of a terminal; no row of a table is longer
+TEXT = 88  # columns of a page beside its list of contents; no sentence of a report runs further
+LONGEST = 300  # letters of a sentence: four lines
 HEADINGS = ["worst", "analytic", "numeric", "difference", "+-", "ratio", "verdict"]
 NEARLY_ONE = 1e-4  # a ratio closer to 1 than this is shown by its distance from 1
 
 
 def as_text(report: GradientReport) -> str:
     """A report as lines of at most `COLUMNS` letters."""
-    lines = wrap(report.headline, COLUMNS)
-    lines += wrap(shorten(report.problem, LONGEST), COLUMNS)
+    lines = wrap(report.headline, TEXT)
+    lines += wrap(shorten(report.problem, LONGEST), TEXT)
     if report.probes:
         lines += _table(report.shown())
     for hint in report.hints:
-        lines += wrap(f"hint: {shorten(hint, LONGEST)}", COLUMNS, subsequent_indent="      ")
+        lines += wrap(f"hint: {shorten(hint, LONGEST)}", TEXT, subsequent_indent="      ")
     for remark in report.remarks():
-        lines += wrap(shorten(remark, LONGEST), COLUMNS)
+        lines += wrap(shorten(remark, LONGEST), TEXT)
     return "\n".join(lines)
 
 
