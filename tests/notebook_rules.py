@@ -9,11 +9,13 @@ import jupytext
 import nbformat
 from fold_solutions import fold
 from nbformat import NotebookNode
+from reading_time import WIDEST
 
 ROOT = Path(__file__).resolve().parent.parent
 SHORTEST_ALT = 40  # characters
 
 ADDRESS = re.compile(r"\b0x[0-9a-f]{6,}")
+UNSEEN = {"remove-cell", "remove-output", "hide-output"}
 REFUSED_MIMES = ("application/json", "application/javascript", "application/vnd.", "image/svg+xml")
 
 
@@ -98,12 +100,23 @@ def outputs(notebook: NotebookNode) -> list[str]:
                 complaints.append(f"code cell {number} holds an error: {output.ename}")
             elif output.get("name") == "stderr":
                 complaints.append(f"code cell {number} writes to stderr: {output.text.strip()}")
+            if not UNSEEN & set(cell.metadata.get("tags", [])):
+                complaints += wide_lines(number, output.get("text", ""))
             for mime, content in shown(output).items():
                 if mime.startswith(REFUSED_MIMES):
                     complaints.append(f"code cell {number} has an output of type {mime}")
                 if not mime.startswith("image/") and ADDRESS.search(str(content)):
                     complaints.append(f"code cell {number} shows a memory address")
     return complaints
+
+
+def wide_lines(number: int, text: str) -> list[str]:
+    """Printed lines that the page has to scroll."""
+    return [
+        f"code cell {number} prints a line of {len(line)} letters, at most {WIDEST} are allowed"
+        for line in text.splitlines()
+        if len(line) > WIDEST
+    ]
 
 
 def images(cell: NotebookNode) -> int:

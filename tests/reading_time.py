@@ -13,6 +13,7 @@ import jupytext
 WORDS, LINES = 180, 12
 MOST = 50  # minutes
 LONGEST = 20  # lines of a visible cell
+WIDEST = 88  # letters of a line of code or output: what the column shows beside the contents list
 HIDDEN = {"hide-input", "hide-cell", "remove-input", "remove-cell"}
 
 EXERCISE = re.compile(r"^(:{3,}|`{3,})\{(exercise|solution)\}.*?^\1$", re.DOTALL | re.MULTILINE)
@@ -86,6 +87,17 @@ def long_cells(text):
     ]
 
 
+def wide_lines(text):
+    """Lines of visible code that the page has to scroll."""
+    return [
+        f"a visible line has {len(line)} letters, at most {WIDEST} are allowed: {line.strip()[:60]!r}"
+        for cell in text.cells
+        if is_visible(cell)
+        for line in cell.source.splitlines()
+        if len(line) > WIDEST
+    ]
+
+
 if __name__ == "__main__":
     for path in sorted(Path("book/text").glob(f"{sys.argv[1] if len(sys.argv) > 1 else '*'}.md")):
         chapter = jupytext.read(path, fmt="md:myst")
@@ -94,5 +106,5 @@ if __name__ == "__main__":
             f"{path.stem:35} {words:6} words {lines:4} lines {minutes(words, lines):5.0f} minutes",
             promised(chapter),
         )
-        for complaint in long_cells(chapter):
+        for complaint in long_cells(chapter) + wide_lines(chapter):
             print("   ", complaint)

@@ -180,8 +180,9 @@ def test_a_notebook_that_is_not_normalised_is_seen(notebook, tmp_path, where):
         nbformat.v4.new_output("stream", name="stderr", text="RuntimeWarning: overflow"),
         nbformat.v4.new_output("stream", name="stdout", text="<object object at 0x7f2b4c0d5e10>"),
         nbformat.v4.new_output("display_data", {"application/json": {}}),
+        nbformat.v4.new_output("stream", name="stdout", text="short\n" + 89 * "w"),
     ],
-    ids=["error", "warning", "address", "json"],
+    ids=["error", "warning", "address", "json", "wide"],
 )
 def test_a_bad_output_is_seen(notebook, output):
     rules.code_cells(notebook)[0].outputs.append(output)

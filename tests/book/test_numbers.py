@@ -5,7 +5,7 @@ import re
 import pytest
 import yaml
 from notebook_rules import ROOT, read_text
-from reading_time import complaints, long_cells, measure, minutes
+from reading_time import complaints, long_cells, measure, minutes, wide_lines
 
 BOOK = ROOT / "book"
 TEXTS = sorted((BOOK / "text").glob("*.md"))
@@ -46,6 +46,7 @@ def test_the_promised_time_is_the_computed_one(path):
 @each_chapter
 def test_visible_cells_are_short(path):
     assert long_cells(read_text(path)) == []
+    assert wide_lines(read_text(path)) == []
 
 
 SMALL = """\
@@ -127,3 +128,10 @@ def test_a_wrong_promise_is_seen(chapter):
 def test_a_long_cell_is_seen(chapter):
     cell = "\n```{code-cell} ipython3\n" + "a = 1\n" * 21 + "```\n"
     assert len(long_cells(chapter(cell))) == 1
+    assert wide_lines(chapter(cell)) == []
+
+
+def test_a_wide_line_is_seen(chapter):
+    line = "a = " + " + ".join(["one_more"] * 8)
+    assert wide_lines(chapter("\n```{code-cell} ipython3\n" + line[:88] + "\n```\n")) == []
+    assert len(wide_lines(chapter("\n```{code-cell} ipython3\n" + line + "\n```\n"))) == 1
