@@ -11,7 +11,7 @@ import numpy as np
 from optimlib.differences import central, unit_roundoff
 from optimlib.gradcheck.arguments import fitted_gradient
 from optimlib.gradcheck.bounds import Bounds
-from optimlib.gradcheck.diagnosis import memory
+from optimlib.gradcheck.diagnosis import repeated_calls
 from optimlib.gradcheck.lines import Coordinate, Line, Loss, evaluate, evaluate_anywhere
 from optimlib.gradcheck.nearby import nearby_point, short_distance
 from optimlib.gradcheck.noise import noise_along
@@ -234,9 +234,11 @@ class Objective:
 
     def why_loss_varies(self) -> str:
         """What to do about a loss that is no function."""
-        self.evaluations += memory.CALLS
-        values = [evaluate_anywhere(self.loss, copy_tree(self.theta)) for _ in range(memory.CALLS)]
-        return f"it is not a function of theta. {memory.varying_loss(values)}"
+        self.evaluations += repeated_calls.CALLS
+        values = [
+            evaluate_anywhere(self.loss, copy_tree(self.theta)) for _ in range(repeated_calls.CALLS)
+        ]
+        return f"it is not a function of theta. {repeated_calls.varying_loss(values)}"
 
     def why_gradient_varies(self) -> str:
         """What to do about a gradient that is no function, though the loss is one."""
@@ -246,7 +248,7 @@ class Objective:
 
         moved = nearby_point(self.theta, self.bounds, short_distance(self.claim_roundoff))
         try:
-            what = memory.varying_gradient(self.counted(self.loss), claimed, self.theta, moved)
+            what = repeated_calls.varying_gradient(self.counted(self.loss), claimed, self.theta, moved)
         except Exception:  # outside of the functions' domain: no advice is worth an error
             return "it is not a function of theta."
         return f"it is not a function of theta. {what}"

@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from optimlib.differences import unit_roundoff
-from optimlib.gradcheck.diagnosis import memory
+from optimlib.gradcheck.diagnosis import repeated_calls
 from optimlib.gradcheck.nearby import nearby_point, short_distance
 from optimlib.gradcheck.objective import Objective
 from optimlib.gradcheck.probes import Prober
@@ -35,11 +35,11 @@ def with_memory(report: GradientReport, objective: Objective) -> GradientReport:
     try:
         with np.errstate(all="ignore"):
             if report.verdict == "fail" and check.stays_the_same():
-                hints += (memory.STAYS_THE_SAME,)
+                hints += (repeated_calls.STAYS_THE_SAME,)
             if report.verdict == "pass" and check.answers_late():
-                notes += (memory.LATE,)
+                notes += (repeated_calls.LATE,)
             elif report.verdict == "pass" and check.is_suspicious() and check.fails():
-                notes += (memory.WRONG_NEARBY.format(check.unmoved()),)
+                notes += (repeated_calls.WRONG_NEARBY.format(check.unmoved()),)
     except Exception:  # outside of the functions' domain: no remark is worth an error
         pass
     return replace(report, hints=hints, notes=notes, evaluations=objective.evaluations)
@@ -73,7 +73,7 @@ class MemoryCheck:
         """Whether the gradient does not move with theta, although the slopes of the loss do."""
         moved = self.point(FAR)
         there = self.gradient(moved)
-        return memory.stays_the_same(self.loss, self.theta, moved, self.here, there, self.noise)
+        return repeated_calls.stays_the_same(self.loss, self.theta, moved, self.here, there, self.noise)
 
     def answers_late(self) -> bool:
         """Whether the gradient near theta is that at theta first, and another one when asked again."""
@@ -89,11 +89,11 @@ class MemoryCheck:
             moved = self.point(far)
             change = self.loss(moved) - self.objective.value
             there = self.gradient(moved)
-            rest = memory.trapezoid_rest(change, self.theta, moved, self.here, there, self.noise)
+            rest = repeated_calls.trapezoid_rest(change, self.theta, moved, self.here, there, self.noise)
             if not (rests or rest.is_large):
                 return False
             rests.append(float(rest.size))
-        low, high = memory.QUARTER
+        low, high = repeated_calls.QUARTER
         return low < rests[1] / rests[0] < high
 
     def fails(self) -> bool:
@@ -110,4 +110,4 @@ class MemoryCheck:
     def unmoved(self) -> str:
         """The leaves whose gradient does not move with theta, in a sentence."""
         places = [f"theta{path}" for path, _ in self.objective.gradient]
-        return memory.unmoved(self.here, self.gradient(self.point(self.distance)), places)
+        return repeated_calls.unmoved(self.here, self.gradient(self.point(self.distance)), places)
