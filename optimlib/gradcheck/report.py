@@ -39,7 +39,8 @@ class Probe:
     error : float
         The estimated error of `numeric`.
     tolerance : float
-        How far `analytic` may be from `numeric`: four times that, and the rounding of `analytic`.
+        How far `analytic` may be from `numeric`: four times that, with the rounding of `analytic` and of
+        theta; see `SlopeTest.tolerance` in `optimlib.gradcheck.slope`.
     jump : float
         The slope on the right minus the slope on the left where the loss has a kink, else 0.
     verdict : str

@@ -18,10 +18,10 @@ from optimlib.gradcheck.probes import Prober
 from optimlib.gradcheck.report import GradientReport
 from optimlib.trees import Tree, copy_tree, flatten
 
-FAR = 2**-2  # from theta, in units of each number, or of 1 if it is smaller
+ASIDE = 2**-2  # from theta, in units of each number, or of 1 if it is smaller
 
 
-def with_memory(report: GradientReport, objective: Objective) -> GradientReport:
+def with_second_point(report: GradientReport, objective: Objective) -> GradientReport:
     """A report with what the two functions show near theta.
 
     A failing gradient whose numbers fit no other pattern gets a hint if it stays the same, although the
@@ -71,7 +71,7 @@ class MemoryCheck:
 
     def stays_the_same(self) -> bool:
         """Whether the gradient does not move with theta, although the slopes of the loss do."""
-        moved = self.point(FAR)
+        moved = self.point(ASIDE)
         there = self.gradient(moved)
         return repeated_calls.stays_the_same(self.loss, self.theta, moved, self.here, there, self.noise)
 
