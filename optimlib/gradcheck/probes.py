@@ -151,7 +151,9 @@ class Prober:
             paths = tuple(self.scales.paths[leaf] for leaf in group)
             if len(group) < len(self.scales.leaves):
                 place += f" over {', '.join('theta' + path for path in paths)}"
-            self.probes.append(judged(search, best, place, "", None, paths))
+            probe = judged(search, best, place, "", None, paths)
+            least_units = tuple(map(self.scales.least_unit, group))
+            self.probes.append(replace(probe, least_units=least_units))
             for leaf in group:
                 self.note_tested(leaf, self.scales.norms[leaf], self.probes[-1])
             suited.append(step if best is None else next_step(search, best) / search.test.reach)

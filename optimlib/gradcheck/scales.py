@@ -202,6 +202,18 @@ class Scales:
         own = ON_THE_WAY if objective.claim_roundoff > objective.roundoff else 1
         return own * objective.claim_roundoff * terms
 
+    def least_unit(self, leaf: int) -> float:
+        """The unit of that number of a leaf which random directions move least.
+
+        >>> from optimlib.gradcheck.bounds import Bounds
+        >>> theta, rng = np.array([1e-6, 1.0, 0.0, 1e6]), np.random.default_rng(0)
+        >>> bounds = Bounds(theta, (-np.inf, np.inf))
+        >>> Scales(Objective(np.sum, np.ones_like, theta, bounds, rng)).least_unit(0)
+        1e-06
+        """
+        free = self.free[leaf]
+        return float(np.broadcast_to(self.units[leaf], free.shape)[free].min())
+
     def value_error(self) -> float:
         """How far off the values of the loss may be."""
         objective = self.objective
