@@ -23,6 +23,10 @@ def nearby_point(theta: Tree, bounds: Bounds, far: float) -> Tree:
 
     A number moves by about `far` times its size, or times 1 if it is smaller. The numbers do not all
     move alike: a softmax would not see that.
+
+    >>> theta = np.array([0.0, 1e6])
+    >>> (nearby_point(theta, Bounds(theta, (-np.inf, np.inf)), 1e-3) - theta).round(6)
+    array([ 1.26000000e-04, -1.32104863e+02])
     """
     rng = np.random.default_rng(0)
     direction: list[np.ndarray | None] = [
@@ -36,6 +40,10 @@ def point_close_by(theta: Tree, bounds: Bounds, far: float, rng: np.random.Gener
     """A random point close to theta and within its bounds, another one every time.
 
     A number moves by about `far`, whatever its size.
+
+    >>> theta, rng = np.array([0.0, 1e6]), np.random.default_rng(0)
+    >>> (point_close_by(theta, Bounds(theta, (-np.inf, np.inf)), 1e-3, rng) - theta).round(6)
+    array([ 0.000126, -0.000132])
     """
     direction: list[np.ndarray | None] = [
         free * rng.standard_normal(leaf.shape)

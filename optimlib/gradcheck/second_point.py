@@ -30,7 +30,7 @@ def with_second_point(report: GradientReport, objective: Objective) -> GradientR
     """
     if report.problem or report.hints or report.verdict not in ("pass", "fail"):
         return report
-    check = MemoryCheck(objective)
+    check = SecondPoint(objective)
     hints, notes = report.hints, report.notes
     try:
         with np.errstate(all="ignore"):
@@ -45,7 +45,7 @@ def with_second_point(report: GradientReport, objective: Objective) -> GradientR
     return replace(report, hints=hints, notes=notes, evaluations=objective.evaluations)
 
 
-class MemoryCheck:
+class SecondPoint:
     """The loss and the gradient of a check at points near theta."""
 
     def __init__(self, objective: Objective) -> None:
