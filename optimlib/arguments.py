@@ -1,9 +1,10 @@
-"""Checks of the numbers that steer a method."""
+"""Checks of what steers a method: numbers, switches, a source of random numbers."""
 
 from __future__ import annotations
 
 import math
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 
@@ -104,3 +105,22 @@ def flag(name: str, value: bool) -> bool:
     if not isinstance(value, bool | np.bool_):
         raise TypeError(f"{name} is {value!r}; expected True or False")
     return bool(value)
+
+
+def check_generator(name: str, rng: Any) -> None:
+    """Refuse what is not a `numpy.random.Generator`, such as a seed.
+
+    Raises
+    ------
+    TypeError
+        If it is anything else.
+
+    Examples
+    --------
+    >>> check_generator("rng", 0)
+    Traceback (most recent call last):
+        ...
+    TypeError: rng is 0; expected a numpy.random.Generator
+    """
+    if not isinstance(rng, np.random.Generator):
+        raise TypeError(f"{name} is {rng!r}; expected a numpy.random.Generator")

@@ -60,8 +60,8 @@ PLANTED = (
 
 PASSED_OVER = {
     *("__init__", "base", "settings", "per_array"),
-    *("checkpoint", "extras", "files"),
-    *("conventions", "like", "which"),
+    *("checkpoint", "checkpoint_extra", "files"),
+    *("conventions", "like", "convention_of_a_step"),
 }
 """Modules that handle arguments, files and tables: their tests take longer than those of a rule."""
 

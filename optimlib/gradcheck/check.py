@@ -19,7 +19,6 @@ from optimlib.gradcheck.arguments import check_function, check_point, generator
 from optimlib.gradcheck.bounds import Bounds, Frozen, Limits
 from optimlib.gradcheck.lines import Loss
 from optimlib.gradcheck.localization import find_failures
-from optimlib.gradcheck.memory_check import with_memory
 from optimlib.gradcheck.objective import Gradient, Objective
 from optimlib.gradcheck.options import Options, explaining_options
 from optimlib.gradcheck.probes import Executor, Prober
@@ -27,6 +26,7 @@ from optimlib.gradcheck.progress import Progress
 from optimlib.gradcheck.report import GradientReport
 from optimlib.gradcheck.sampling import budget, some_of_each, spread
 from optimlib.gradcheck.scales import norm
+from optimlib.gradcheck.second_point import with_second_point
 from optimlib.gradcheck.ties import constant_at_kinks, probe_ties
 from optimlib.trees import Tree
 
@@ -143,7 +143,8 @@ def check_gradient(
         frozen=frozen,
     )
     report, objective = _compared(loss, grad, theta, options)
-    return with_memory(_with_slopes_close_by(report, objective, options), objective)
+    report = _with_slopes_close_by(report, objective, options)
+    return with_second_point(report, objective)
 
 
 def compare(loss: Loss, grad: Gradient, theta: Tree, **options: Any) -> GradientReport:

@@ -53,7 +53,7 @@ def fails(prober: Prober, leaves: list[int], part: slice = slice(None)) -> bool:
     """Whether a random direction over these leaves, or over part of one, fails."""
     if not any(prober.scales.free[leaf].reshape(-1)[part].any() for leaf in leaves):
         return False
-    ((search, best),) = prober.measure([prober.scales.direction(leaves, part=part)])
+    ((search, best),) = prober.measure([prober.scales.search_along(leaves, part=part)])
     return best is not None and search.test.verdict(best) == "fail"
 
 

@@ -11,9 +11,9 @@ import numpy as np
 from optimlib.differences import central, unit_roundoff
 from optimlib.gradcheck.arguments import fitted_gradient
 from optimlib.gradcheck.bounds import Bounds
-from optimlib.gradcheck.diagnosis import memory
+from optimlib.gradcheck.diagnosis import repeated_calls
 from optimlib.gradcheck.lines import Coordinate, Line, Loss, evaluate, evaluate_anywhere
-from optimlib.gradcheck.nearby import nearby_point, short_distance
+from optimlib.gradcheck.nearby import nearby_point, point_close_by, short_distance
 from optimlib.gradcheck.noise import noise_along
 from optimlib.trees import Tree, copy_tree, flatten, map_tree
 
@@ -21,7 +21,7 @@ Gradient = Callable[[Tree], Tree]
 Leaves = list[tuple[str, np.ndarray]]
 """The leaves of a tree with their paths."""
 
-FAR = 6.0  # noise is looked for at up to so many times the parameters' own size
+NOISE_RANGE = 6.0  # noise is looked for at up to so many times the parameters' own size
 FAR_OUT = 2**10  # a number of this size may be a date or a count: the loss may vary over lengths of 1
 LAST_DIGITS = 2**10  # two calls may differ by so many roundings: sums in an order that changes
 IN_DOUBLE = "the loss was evaluated in float64, and the gradient as it is, in float32"
@@ -234,9 +234,11 @@ class Objective:
 
     def why_loss_varies(self) -> str:
         """What to do about a loss that is no function."""
-        self.evaluations += memory.CALLS
-        values = [evaluate_anywhere(self.loss, copy_tree(self.theta)) for _ in range(memory.CALLS)]
-        return f"it is not a function of theta. {memory.varying_loss(values)}"
+        self.evaluations += repeated_calls.CALLS
+        values = [
+            evaluate_anywhere(self.loss, copy_tree(self.theta)) for _ in range(repeated_calls.CALLS)
+        ]
+        return f"it is not a function of theta. {repeated_calls.varying_loss(values)}"
 
     def why_gradient_varies(self) -> str:
         """What to do about a gradient that is no function, though the loss is one."""
@@ -246,7 +248,7 @@ class Objective:
 
         moved = nearby_point(self.theta, self.bounds, short_distance(self.claim_roundoff))
         try:
-            what = memory.varying_gradient(self.counted(self.loss), claimed, self.theta, moved)
+            what = repeated_calls.varying_gradient(self.counted(self.loss), claimed, self.theta, moved)
         except Exception:  # outside of the functions' domain: no advice is worth an error
             return "it is not a function of theta."
         return f"it is not a function of theta. {what}"
@@ -264,21 +266,15 @@ class Objective:
             power = np.exp2(np.floor(np.log2(np.where(size == 0, 1, size))))
             factor = self.rng.choice([-1, 1], leaf.shape) * self.rng.integers(16, 65, leaf.shape) / 32
             direction.append(free * factor * power)
-        inwards, farthest, _ = self.bounds.inwards(direction, FAR)
-        return Line(self.loss, self.point, [d if d is None else farthest / FAR * d for d in inwards])
+        inwards, farthest, _ = self.bounds.inwards(direction, NOISE_RANGE)
+        return Line(
+            self.loss, self.point, [d if d is None else farthest / NOISE_RANGE * d for d in inwards]
+        )
 
     def point_close_by(self) -> Tree:
         """A random point close to theta, where its kinks are not."""
-        size = self.roundoff**0.25  # far enough for steps that stay on one side of a kink
-        direction: list[np.ndarray | None] = [
-            free * self.rng.standard_normal(leaf.shape)
-            for (_, leaf), free in zip(self.leaves, self.bounds.free, strict=True)
-        ]
-        inwards, distance, _ = self.bounds.inwards(direction, size)
-        shifts = iter(inwards)
-        return map_tree(
-            lambda leaf: np.asarray(leaf + distance * np.asarray(next(shifts)), leaf.dtype), self.theta
-        )
+        far = self.roundoff**0.25  # enough for steps that stay on one side of a kink
+        return point_close_by(self.theta, self.bounds, far, self.rng)
 
     def at(self, point: Tree) -> Objective:
         """The objective at another point, with the same counter of calls."""

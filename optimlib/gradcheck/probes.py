@@ -99,12 +99,12 @@ class Prober:
 
     def add_coordinates(self, places: list[Place]) -> list[Probe]:
         """Probe the coordinates at these places."""
-        searches = [self.scales.coordinate(leaf, index) for leaf, index in places]
+        searches = [self.scales.search_at(leaf, index) for leaf, index in places]
         added = []
         for (leaf, index), (search, best) in zip(places, self.measure(searches), strict=True):
             path = self.scales.paths[leaf]
             added.append(judged(search, best, self.place(leaf, index), path, index))
-            self.remember([leaf], abs(search.test.claim), added[-1])
+            self.note_tested(leaf, abs(search.test.claim), added[-1])
         self.probes += added
         return added
 
@@ -142,7 +142,7 @@ class Prober:
         Steps are in units of the direction's reach; `most` is how many estimates are made at most.
         """
         searches = [
-            self.scales.direction(group, step, most=most)
+            self.scales.search_along(group, step, most=most)
             for group, step in zip(grouped, steps, strict=True)
         ]
         suited = []
@@ -151,9 +151,11 @@ class Prober:
             paths = tuple(self.scales.paths[leaf] for leaf in group)
             if len(group) < len(self.scales.leaves):
                 place += f" over {', '.join('theta' + path for path in paths)}"
-            self.probes.append(judged(search, best, place, "", None, paths))
+            probe = judged(search, best, place, "", None, paths)
+            least_units = tuple(map(self.scales.least_unit, group))
+            self.probes.append(replace(probe, least_units=least_units))
             for leaf in group:
-                self.remember([leaf], self.scales.norms[leaf], self.probes[-1])
+                self.note_tested(leaf, self.scales.norms[leaf], self.probes[-1])
             suited.append(step if best is None else next_step(search, best) / search.test.reach)
         return suited
 
@@ -163,16 +165,19 @@ class Prober:
         place = (
             f"{' and '.join('theta' + path for path in paths)} {'moved from 0' if signed else 'shifted'}"
         )
-        ((search, best),) = self.measure([self.scales.shift(leaves, signed=signed)])
+        ((search, best),) = self.measure([self.scales.search_shifted(leaves, signed=signed)])
         self.probes.append(replace(judged(search, best, place, "", None, paths), is_random=False))
         return self.probes[-1]
 
-    def remember(self, leaves: list[int], share: float, probe: Probe) -> None:
-        """Whether a probe could have seen that something is wrong with these leaves."""
+    def note_tested(self, leaf: int, share: float, probe: Probe) -> None:
+        """Note a leaf in which this probe could have seen that something is wrong.
+
+        Its `share` is the size of what the gradient claims there.
+        """
         computed_zero = 0 < share <= self.scales.value_error() / 4
         has_slope = max(share, abs(probe.numeric)) > probe.tolerance or probe.jump
         if has_slope or computed_zero:
-            self.tested.update(self.scales.paths[leaf] for leaf in leaves)
+            self.tested.add(self.scales.paths[leaf])
 
     def untested(self) -> tuple[str, ...]:
         """The paths of the leaves whose slopes are all zero, or lost in the roundings of the loss."""
@@ -187,7 +192,7 @@ class Prober:
         worst of them looks for steps in the graph of the loss. One that can't decide looks whether
         there are errors that had not been seen: too late for better steps, and a word in the report.
         """
-        found = self.measured(searches)
+        found = self.measure_once(searches)
         for _ in range(ATTEMPTS):
             noise = max((search.noise for search, _ in found), default=0.0)
             wrong = [number for number, pair in enumerate(found) if verdict(*pair) in ("fail", "kink")]
@@ -198,7 +203,7 @@ class Prober:
             if noise <= self.objective.noise:
                 break
             self.objective.noise = noise
-            again = self.measured([found[number][0].coarser(noise) for number in wrong])
+            again = self.measure_once([found[number][0].coarser(noise) for number in wrong])
             for number, pair in zip(wrong, again, strict=True):
                 found[number] = pair
         undecided = [n for n, pair in enumerate(found) if verdict(*pair) == "inconclusive"]
@@ -233,18 +238,18 @@ class Prober:
         self.objective.evaluations += f.calls
         if not rough and off < SLIGHT * search.test.size:
             leaves = [leaf for leaf, free in enumerate(self.scales.free) if free.any()]
-            line = self.scales.direction(leaves)
+            line = self.scales.search_along(leaves)
             f = Counted(line.f)
             off *= search.test.reach / line.test.reach  # in units of this line
             rough = roughness_along(replace(line, f=f), off, roughness_afar)
             self.objective.evaluations += f.calls
         return rough
 
-    def measured(self, searches: list[Search]) -> list[tuple[Search, Estimate | None]]:
+    def measure_once(self, searches: list[Search]) -> list[tuple[Search, Estimate | None]]:
         """For every search, by itself, where it ended and its best estimate of the slope."""
         self.progress.expect(len(searches))
         found = []
-        results = (self.executor.map if self.executor else map)(_measure, searches)
+        results = (self.executor.map if self.executor else map)(_settled, searches)
         for original, (search, best, evaluations) in zip(searches, results, strict=True):
             self.objective.evaluations += evaluations
             self.progress.advance()
@@ -279,7 +284,7 @@ class Prober:
         self.probes = [replace(p, verdict=verdict) if self.is_doubtful(p) else p for p in self.probes]
 
 
-def _measure(search: Search) -> tuple[Search, Estimate | None, int]:
+def _settled(search: Search) -> tuple[Search, Estimate | None, int]:
     """What an executor's worker does: the settled search, its estimate, and the evaluations."""
     f = Counted(search.f)
     settled, best = replace(search, f=f).settle()

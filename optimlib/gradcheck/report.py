@@ -39,7 +39,8 @@ class Probe:
     error : float
         The estimated error of `numeric`.
     tolerance : float
-        How far `analytic` may be from `numeric`: four times that, and the rounding of `analytic`.
+        How far `analytic` may be from `numeric`: four times that, with the rounding of `analytic` and of
+        theta; see `SlopeTest.tolerance` in `optimlib.gradcheck.slope`.
     jump : float
         The slope on the right minus the slope on the left where the loss has a kink, else 0.
     verdict : str
@@ -48,6 +49,10 @@ class Probe:
         For a direction, the paths of the leaves that it moves.
     fine : float
         With a tolerance up to this, no smaller steps were tried: a wrong claim may be off by as much.
+    least_units : tuple of float
+        For a random direction, the standard deviations with which it moves these leaves: of each leaf
+        that of the number which it moves least. It is 1 where a leaf's numbers are of like size, and
+        unless given.
     is_random : bool
         False for a direction that moves numbers alike, or as their kinks demand.
     """
@@ -63,6 +68,7 @@ class Probe:
     verdict: str
     leaves: tuple[str, ...] = ()
     fine: float = 0.0
+    least_units: tuple[float, ...] = ()
     is_random: bool = True
 
     @property
@@ -80,6 +86,14 @@ class Probe:
         """The disagreement in tolerances: up to 1 is agreement."""
         difference = abs(self.difference)
         return difference / self.tolerance if self.tolerance else (inf if difference else 0.0)
+
+    def barely_seen(self, path: str) -> float:
+        """The error in one number of that leaf that changes this slope by its tolerance, as a rule.
+
+        The number is the one that the direction moves least; "as a rule" is one standard deviation.
+        """
+        unit = dict(zip(self.leaves, self.least_units, strict=False)).get(path, 1.0)
+        return max(self.tolerance, self.fine) / unit if unit else inf
 
 
 class Curve(NamedTuple):
@@ -173,8 +187,11 @@ class GradientReport:
         """The norm of an error in one leaf that all random directions miss with probability `MISS`.
 
         Along a random direction, an error of norm e changes the slope by a normal random number of
-        standard deviation e. The leaf is the one where least can be seen. Infinite if some leaf was
-        moved along no direction, or a direction did not pass: a kink along it leaves the error open.
+        standard deviation e. Where the numbers of a leaf differ a lot in size, a direction moves each in
+        proportion to its size, and the standard deviation is u e or more, u being that of the number
+        that moves least. The leaf, and the number, are those where least can be seen. Infinite if some
+        leaf was moved along no direction, or a direction did not pass: a kink along it leaves the error
+        open.
         """
         from statistics import NormalDist  # which takes long to import
 
@@ -184,10 +201,9 @@ class GradientReport:
         paths = {path for probe in directions for path in probe.leaves}
         if not paths.issuperset(path for path, g in self.gradient if g.size) or not paths:
             return inf
-        moving = [[max(p.tolerance, p.fine) for p in directions if path in p.leaves] for path in paths]
+        moving = [[p.barely_seen(path) for p in directions if path in p.leaves] for path in paths]
         return max(
-            max(tolerances) / NormalDist().inv_cdf((1 + MISS ** (1 / len(tolerances))) / 2)
-            for tolerances in moving
+            max(errors) / NormalDist().inv_cdf((1 + MISS ** (1 / len(errors))) / 2) for errors in moving
         )
 
     def curve(

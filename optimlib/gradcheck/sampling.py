@@ -82,21 +82,25 @@ def index_of(flat: int, shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(int(i) for i in np.unravel_index(flat, shape))
 
 
-def groups(norms: list[float], most: int) -> list[list[int]]:
+def parted(leaves: list[int], norms: list[float], most: int) -> list[list[int]]:
     """Leaves in groups of gradients of like size, the largest first: `most` groups or fewer.
 
-    Leaves that are claimed to have no gradient form the last one. While norms of another differ by
-    more than `ALIKE`, it is parted at its widest gap.
+    Leaves that are claimed to have no gradient form the last group. While norms within another differ
+    by more than `ALIKE`, it is parted at its widest gap.
 
-    >>> groups([1.0, 3e-9, 2.0, 1e-9, 0.0], most=3)
+    Parameters
+    ----------
+    leaves
+        Their numbers.
+    norms
+        The norm of the gradient of every leaf, those that are left out included.
+    most
+        How many groups there may be.
+
+    Examples
+    --------
+    >>> parted([0, 1, 2, 3, 4], [1.0, 3e-9, 2.0, 1e-9, 0.0], most=3)
     [[2, 0], [1, 3], [4]]
-    """
-    return parted(list(range(len(norms))), norms, most)
-
-
-def parted(leaves: list[int], norms: list[float], most: int) -> list[list[int]]:
-    """Some leaves, by their numbers, in groups of gradients of like size: as `groups` does with all.
-
     >>> parted([0, 2], [1.0, 5.0, 0.0], most=3)
     [[0], [2]]
     """

@@ -1,8 +1,7 @@
-"""What size everything has: parameters, gradients, and the steps that suit both.
+"""From a place or a direction to the search for its slope: line, claim, size, first step.
 
-From a place, or a direction over some leaves, `Scales` makes the search for the slope there: the line,
-the claim and its size, and the first step. The *reach* of a line is how far a step may go that changes
-the parameters by as much as their own size, or by 1.
+All of them follow from what size the parameters and their gradients have. The *reach* of a line is how
+far a step may go that changes the parameters by as much as their own size, or by 1.
 """
 
 from __future__ import annotations
@@ -14,11 +13,10 @@ from typing import Any
 import numpy as np
 
 from optimlib.gradcheck.lines import Coordinate, Line
-from optimlib.gradcheck.objective import Objective
+from optimlib.gradcheck.objective import FAR_OUT, Objective
 from optimlib.gradcheck.search import HALVINGS, Search, first_step
 from optimlib.gradcheck.slope import NEGLIGIBLE, SAFETY, SHARP, SlopeTest
 
-FAR = 2**10  # numbers of this size may be a date or a count: something else changes over lengths of 1
 ALIKE = 10  # norms of gradients of this ratio are alike
 ON_THE_WAY = 16  # a number of a gradient is the last of so many roundings
 LOST = 2**10  # so many roundings of theta a step along a direction must be
@@ -26,7 +24,7 @@ UNLIKE = 1000  # numbers of one leaf whose sizes have this ratio are in differen
 
 
 class Scales:
-    """The sizes of the leaves of an objective and of their gradients.
+    """Makes searches, from the sizes of the leaves of an objective and of their gradients.
 
     Parameters
     ----------
@@ -47,7 +45,7 @@ class Scales:
     >>> from optimlib.gradcheck.bounds import Bounds
     >>> bounds, rng = Bounds(np.ones(2), (-np.inf, np.inf)), np.random.default_rng(0)
     >>> scales = Scales(Objective(np.sum, np.ones_like, np.ones(2), bounds, rng))
-    >>> scales.coordinate(0, (1,)).test.claim
+    >>> scales.search_at(0, (1,)).test.claim
     1.0
     """
 
@@ -63,7 +61,7 @@ class Scales:
         self.norms = [norm([g * u]) for g, u in zip(self.gradient, self.units, strict=True)]
         self.length = norm(self.leaves)
 
-    def coordinate(self, leaf: int, index: tuple[int, ...]) -> Search:
+    def search_at(self, leaf: int, index: tuple[int, ...]) -> Search:
         """The search for the slope at one place: the number of the leaf, and the index in it."""
         objective, x = self.objective, self.leaves[leaf][index]
         slope = float(self.gradient[leaf][index])
@@ -87,9 +85,9 @@ class Scales:
             reach=reach,
         )
         f = Coordinate(objective.loss, objective.point, leaf, index)
-        return self.search(f, x, test, h, widest, 0.0, one_sided=one_sided)
+        return self._search(f, x, test, h, widest, 0.0, one_sided=one_sided)
 
-    def direction(
+    def search_along(
         self,
         leaves: list[int],
         step: float = inf,
@@ -114,21 +112,23 @@ class Scales:
             d = np.zeros(self.gradient[leaf].size)
             d[part] = self.rng.standard_normal(d[part].size)
             moved[leaf] = self.free[leaf] * d.reshape(self.free[leaf].shape) * self.units[leaf]
-        return self.moving(moved, step, most)
+        return self._search_moving(moved, step, most)
 
-    def shift(self, leaves: list[int], *, signed: bool) -> Search:
+    def search_shifted(self, leaves: list[int], *, signed: bool) -> Search:
         """The search for the slope where all numbers of some leaves move alike, by 1.
 
         They all grow, or, if `signed`, they all move away from 0.
         """
-        return self.moving(
+        return self._search_moving(
             {leaf: self.free[leaf] * (np.sign(self.leaves[leaf]) if signed else 1.0) for leaf in leaves}
         )
 
-    def moving(self, moved: dict[int, np.ndarray], step: float = inf, most: int = HALVINGS) -> Search:
+    def _search_moving(
+        self, moved: dict[int, np.ndarray], step: float = inf, most: int = HALVINGS
+    ) -> Search:
         """The search for the slope along a direction: what each leaf in it moves by.
 
-        `step` and `most` as for `direction`.
+        `step` and `most` as for `search_along`.
         """
         objective, leaves = self.objective, list(moved)
         unit = norm(list(moved.values()))
@@ -160,9 +160,9 @@ class Scales:
         f = Line(objective.loss, objective.point, direction)
         is_wide = h > 2 * self.random_step(reach)  # as an earlier direction had to be
         widest = reach if objective.bounds.is_unbounded and (most == HALVINGS or is_wide) else h
-        return self.search(f, np.float64(0), test, h, widest, least, most, one_sided)
+        return self._search(f, np.float64(0), test, h, widest, least, most, one_sided)
 
-    def search(
+    def _search(
         self,
         f: Callable[[Any], float],
         x: Any,
@@ -183,7 +183,7 @@ class Scales:
             step=step,
             widest=widest,
             least=least,
-            near=near if test.length > FAR and near < abs(step) else 0.0,
+            near=near if test.length > FAR_OUT and near < abs(step) else 0.0,
             roundoff=objective.roundoff,
             noise=objective.noise,
             most=most,
@@ -201,6 +201,18 @@ class Scales:
         # A loss in float64 shows all roundings of a gradient in float32, those on its way included.
         own = ON_THE_WAY if objective.claim_roundoff > objective.roundoff else 1
         return own * objective.claim_roundoff * terms
+
+    def least_unit(self, leaf: int) -> float:
+        """The unit of that number of a leaf which random directions move least.
+
+        >>> from optimlib.gradcheck.bounds import Bounds
+        >>> theta, rng = np.array([1e-6, 1.0, 0.0, 1e6]), np.random.default_rng(0)
+        >>> bounds = Bounds(theta, (-np.inf, np.inf))
+        >>> Scales(Objective(np.sum, np.ones_like, theta, bounds, rng)).least_unit(0)
+        1e-06
+        """
+        free = self.free[leaf]
+        return float(np.broadcast_to(self.units[leaf], free.shape)[free].min())
 
     def value_error(self) -> float:
         """How far off the values of the loss may be."""

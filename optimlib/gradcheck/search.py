@@ -29,7 +29,7 @@ COARSER = 4  # so often at most the loss is found to be coarser than it was thou
 NOISY = 2**8  # so many roundings of the loss
 ROOM = 4  # a difference of slopes of so many errors is no chance
 CONFIRMATIONS = 4  # so many small steps confirm that a claim is wrong
-UNLIKE = 0.01 / 0.8123  # of a step: roundings that repeat with the steps show with others
+OUT_OF_STEP = 0.01 / 0.8123  # of a step: roundings that repeat with the steps show with others
 
 
 def first_step(reach: float, value: float, roundoff: float, noise: float) -> float:
@@ -278,7 +278,7 @@ class Search:
         sides = (copysign(1, self.step),) if self.one_sided else (1.0, -1.0)
         # Points at equal distances, each of them a number: else their rounding is seen, too.
         exact = 2 * float(np.spacing(abs(self.x) + best.step))
-        spacing = exact * round(UNLIKE * best.step / exact)
+        spacing = exact * round(OUT_OF_STEP * best.step / exact)
         return 4 * noise_close_by(self.along, spacing, self.test.value, sides) if spacing else 0.0
 
     def along(self, distance: float) -> float:

@@ -10,7 +10,7 @@ import numpy as np
 from optimlib.gradcheck.noise import roughness
 from optimlib.gradcheck.search import INWARDS, Search
 
-LOST = 2**8  # so many times the least step is as good as nothing
+HARDLY_A_STEP = 2**8  # times smaller than the least step: as good as none
 UNEVEN = 0.9428  # of the widest distance: parts of theta itself may be rounded all alike
 
 
@@ -39,6 +39,6 @@ def roughness_along(search: Search, off: float, look: Callable[..., float] = rou
         high,
         rounding=max(of_theta, search.noise),
         roundoff=2 * search.roundoff,
-        resolution=max(4 * float(np.spacing(abs(search.x) + abs(far))), search.least / LOST),
+        resolution=max(4 * float(np.spacing(abs(search.x) + abs(far))), search.least / HARDLY_A_STEP),
         off=off,
     )

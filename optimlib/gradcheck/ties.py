@@ -15,11 +15,10 @@ from collections.abc import Callable
 import numpy as np
 
 from optimlib.gradcheck.lines import evaluate_anywhere
-from optimlib.gradcheck.objective import Objective
+from optimlib.gradcheck.objective import FAR_OUT, Objective
 from optimlib.gradcheck.probes import Prober
 from optimlib.gradcheck.report import Probe
 from optimlib.gradcheck.sampling import Place
-from optimlib.gradcheck.scales import FAR
 from optimlib.gradcheck.slope import SAFETY
 from optimlib.gradcheck.subgradients import steeper_than_all
 from optimlib.trees import copy_tree, flatten
@@ -43,9 +42,9 @@ def probe_ties(prober: Prober) -> None:
 
 
 def probe_together(prober: Prober, kinks: list[Probe]) -> None:
-    """Whether slopes that are right one by one at their kinks are right together.
+    """Move numbers at their kinks together, and add a probe if slopes right one by one are wrong so.
 
-    A probe is added if they are not: for a direction that shows it.
+    It is for a direction that shows it.
     """
     objective, scales = prober.objective, prober.scales
     places = [(scales.paths.index(p.path), p.index) for p in kinks if p.index is not None]
@@ -55,7 +54,7 @@ def probe_together(prober: Prober, kinks: list[Probe]) -> None:
         objective.counted(at_places(prober, places)),
         x,
         claim,
-        objective.roundoff**0.25 * np.where(np.abs(x) > FAR, 1, np.maximum(1, np.abs(x))),
+        objective.roundoff**0.25 * np.where(np.abs(x) > FAR_OUT, 1, np.maximum(1, np.abs(x))),
         prober.rng,
         value_error=scales.value_error() + float(np.abs(claim) @ np.spacing(np.abs(x))),
         middle=np.array([p.numeric for p in kinks]),

@@ -130,20 +130,6 @@ def check_cache(cache: Any, expected: type, forward: str) -> None:
         )
 
 
-def check_generator(name: str, rng: Any) -> None:
-    """Refuse what is not a `numpy.random.Generator`, such as a seed.
-
-    Examples
-    --------
-    >>> check_generator("rng", 0)
-    Traceback (most recent call last):
-        ...
-    TypeError: rng is 0; expected a numpy.random.Generator
-    """
-    if not isinstance(rng, np.random.Generator):
-        raise TypeError(f"{name} is {rng!r}; expected a numpy.random.Generator")
-
-
 def _fits(shape: tuple[int, ...], axes: str, lengths: dict[str, int]) -> bool:
     """Whether a shape has these axes; the lengths of those not met before are written down."""
     words = _parsed(axes)

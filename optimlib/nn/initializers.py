@@ -16,7 +16,7 @@ from numbers import Integral, Real
 
 import numpy as np
 
-from optimlib.nn.arguments import check_generator
+from optimlib.arguments import check_generator
 
 
 def fans(shape: Sequence[int]) -> tuple[int, int]:

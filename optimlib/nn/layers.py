@@ -18,9 +18,9 @@ from numbers import Real
 
 import numpy as np
 
+from optimlib.arguments import check_generator
 from optimlib.nn.arguments import (
     check_floating,
-    check_generator,
     check_like_output,
     check_real,
     check_shapes,

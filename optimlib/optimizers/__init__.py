@@ -1,8 +1,8 @@
 """What does this method do with a gradient? One idea a file.
 
 A file bears the name of its method, except for these: `base`, `per_array`, `settings`, `weight_decay`
-and `division` are what all methods share; `conventions`, `like` and `which` are about other
-libraries; `checkpoint`, `extras` and `files` save and load; `engine` runs a step.
+and `division` are what all methods share; `conventions`, `like` and `convention_of_a_step` are about
+other libraries; `checkpoint`, `checkpoint_extra` and `files` save and load; `engine` runs a step.
 """
 
 from optimlib.optimizers.adabelief import AdaBelief
@@ -15,6 +15,7 @@ from optimlib.optimizers.adamw import AdamW
 from optimlib.optimizers.amsgrad import AMSGrad, AMSGradCorrected, AMSGradEpsHat, AMSGradRaw
 from optimlib.optimizers.base import Optimizer
 from optimlib.optimizers.checkpoint import load_parameters
+from optimlib.optimizers.convention_of_a_step import which_convention
 from optimlib.optimizers.lamb import LAMB
 from optimlib.optimizers.lars import LARS
 from optimlib.optimizers.lion import Lion
@@ -33,7 +34,6 @@ from optimlib.optimizers.rmsprop import (
 from optimlib.optimizers.schedule_free import ScheduleFreeAdamW, ScheduleFreeSGD
 from optimlib.optimizers.sgd import SGD, SGDRateInside, SGDRunningMean
 from optimlib.optimizers.weight_decay import L2, Decoupled
-from optimlib.optimizers.which import which_convention
 
 __all__ = [
     "L2",

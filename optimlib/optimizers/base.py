@@ -287,25 +287,26 @@ class Optimizer(PerArray, Checkpoint):
 
     def _update(self, maker: Maker, group: Group) -> Update:
         """What updates arrays of a group."""
-        advance = partial(self._advance, maker.check, group.strength)
+        advance = partial(self._advance, maker.check, group)
         return maker.update(advance, self._arrays.begin, self.slots, group.dtype)
 
     def _rehearse(self, group: Group) -> Update:
         """The rule called on arrays of a group only to see whether it makes something infinite."""
-        return partial(rehearse, partial(self._advance, check_returned, group.strength))
+        return partial(rehearse, partial(self._advance, check_returned, group))
 
     def _advance(
-        self, check: Callable[..., None], strength: float, p: Any, g: Any, *state: Any
+        self, check: Callable[..., None], group: Group, p: Any, g: Any, *state: Any
     ) -> tuple[Any, Any, tuple[Any, ...]]:
         """Where `p` starts, the step to subtract there, and the new state: the rule, and decay."""
+        self._group_rate = group.rate
 
         def rule(g: Any) -> tuple[Any, tuple[Any, ...]]:
             returned = self.rule(g, p, *state) if self.needs_parameters else self.rule(g, *state)
             check(type(self).__name__, self.slots, returned, (g, *state))
             return returned
 
-        if strength:
-            return self._weight_decay.advance(rule, p, g, strength, self.learning_rate)
+        if group.strength:
+            return self._weight_decay.advance(rule, p, g, group.strength, self.learning_rate)
         return p, *rule(g)
 
     def _blame(self, lost: NotFiniteResultError, huge: bool) -> Exception:

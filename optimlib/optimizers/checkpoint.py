@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from optimlib.arguments import hyperparameter
-from optimlib.optimizers.extras import packed_extra, unpacked_extra
+from optimlib.optimizers.checkpoint_extra import packed_extra, unpacked_extra
 from optimlib.optimizers.files import read_arrays, write_arrays
 from optimlib.schedules import Schedule, has_state
 from optimlib.schedules.composition import as_written

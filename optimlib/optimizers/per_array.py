@@ -39,7 +39,7 @@ class PerArray(Settings):
     _rate: float | None
     _schedule: Schedule | None
     _packed: tuple[Any, dict[Group, list[Block]]]
-    _group_rate: float = 1.0  # what a rule's learning rate is multiplied by, which the step sets back
+    _group_rate: float = 1.0  # what the learning rate is multiplied by, which a step sets back
 
     def _check_made(self) -> None:
         """Refuse an optimizer of a class whose ``__init__`` forgot that of its base class.
@@ -124,16 +124,12 @@ class PerArray(Settings):
     def _updates(
         self, blocks: dict[Group, list[Block]], make: Callable[[Group], Update]
     ) -> Iterator[tuple[Update, Block]]:
-        """Every block and what `make` says updates it, while the learning rate is that of its arrays.
+        """Every block and what `make` says updates it, once all of these updates are made.
 
         The last block comes first: the check has just read the gradient to its end.
         """
-        groups, updates = list(blocks), []
-        for group in groups:
-            self._group_rate = group.rate
-            updates.append(make(group))
-        for group, update in zip(reversed(groups), reversed(updates), strict=True):
-            self._group_rate = group.rate
+        updates = {group: make(group) for group in blocks}
+        for group, update in reversed(updates.items()):
             for block in reversed(blocks[group]):
                 yield update, block
 

@@ -991,6 +991,74 @@ def test_as_many_errors_are_missed_as_the_report_says(monkeypatch):
     assert 0.02 < missed / 400 < 0.2
 
 
+def missed_at(theta, slope, key, place, *, checks=30, **options):
+    """Which part of some checks pass a linear loss whose slope at one place is off by what they promise.
+
+    The loss lies beside a large constant, so that the tolerance is all rounding.
+    """
+    options |= {"coordinates": 0, "directions": 2}
+
+    def loss(x):
+        return 1e6 + sum(float(slope[key] @ x[key]) for key in slope)
+
+    missed = 0
+    for seed in range(checks):
+        right = check_gradient(loss, lambda x: slope, theta, rng=np.random.default_rng(seed), **options)
+        wrong = {key: g.copy() for key, g in slope.items()}
+        wrong[key][place] += right.detectable()
+        report = check_gradient(
+            loss, lambda x, g=wrong: g, theta, rng=np.random.default_rng(seed), **options
+        )
+        missed += report.verdict == "pass"
+    return missed / checks
+
+
+VERY_DIFFERENT = {  # leaves whose numbers differ much, and the place of the one that is moved least
+    "three decades either way": (np.geomspace(1e-3, 1e3, 200), 0),
+    "large numbers, and both signs": (np.geomspace(-1e9, -1e4, 50) * (-1) ** np.arange(50), 49),
+    "few small numbers": (np.r_[np.geomspace(1e-8, 1e-6, 20), np.ones(80)], 0),
+    "zeros": (np.r_[np.zeros(20), np.geomspace(1e-2, 1e2, 40)], 20),
+}
+
+
+def steep(theta):
+    """A slope that is the larger the smaller the number: each contributes alike to a direction."""
+    return np.random.default_rng(0).standard_normal(theta.size) / np.where(theta == 0, 1, np.abs(theta))
+
+
+@pytest.mark.slow  # seventy checks a case
+@pytest.mark.parametrize("name", VERY_DIFFERENT)
+def test_as_many_errors_are_missed_as_promised_where_numbers_differ_much_in_size(monkeypatch, name):
+    monkeypatch.setattr(report_module, "MISS", 0.1)
+    theta, least = VERY_DIFFERENT[name]
+    case = {"x": theta}, {"x": steep(theta)}, "x"
+    assert 0 < missed_at(*case, least) < 0.25  # three of thirty are expected
+    assert missed_at(*case, np.abs(theta).argmax(), checks=5) == 0
+
+
+def test_the_promise_is_for_the_leaf_and_the_number_where_least_is_seen(monkeypatch):
+    monkeypatch.setattr(report_module, "MISS", 0.1)
+    theta = {"alike": np.linspace(1.0, 2.0, 50), "unlike": np.geomspace(1e-3, 1e3, 50)}
+    case = theta, {key: steep(leaf) for key, leaf in theta.items()}
+    assert missed_at(*case, "unlike", 0, checks=10) <= 0.4  # one of ten is expected
+    assert missed_at(*case, "alike", 0, checks=3) == 0
+
+
+def test_numbers_that_are_held_fixed_do_not_weaken_the_promise():
+    theta = np.geomspace(1e-6, 1e6, 60)
+    slope, small = steep(theta), theta < 1e-2
+    options = {"coordinates": 0, "directions": 2}
+
+    def loss(x):
+        return 1e6 + float(slope @ x)
+
+    every = check_gradient(loss, lambda x: slope, theta, **options)
+    held = check_gradient(loss, lambda x: slope, theta, **options, frozen=small)
+    assert every.passed
+    assert held.passed
+    assert every.detectable() > 1000 * held.detectable()
+
+
 def test_an_error_of_ten_times_that_norm_is_found():
     rng = np.random.default_rng(0)
     theta = rng.standard_normal(300)

@@ -13,7 +13,7 @@ import pytest
 from optimlib import check_gradient
 from optimlib.gradcheck import scales
 from optimlib.gradcheck.check import FEW
-from optimlib.gradcheck.sampling import groups
+from optimlib.gradcheck.sampling import parted
 from optimlib.lab import datasets
 from optimlib.nn.layers import dense, dense_backward, relu, relu_backward, tanh, tanh_backward
 from optimlib.nn.losses import softmax_cross_entropy
@@ -133,11 +133,11 @@ def test_leaves_of_very_different_gradients_do_not_hide_each_other():
 
 
 def test_groups_by_hand():
-    assert groups([1.0, 2.0, 3.0], 3) == [[2, 1, 0]]
-    assert groups([1.0, 100.0, 0.9], 3) == [[1], [0, 2]]
-    assert groups([1.0, 1e-1, 1e4, 0.0], 3) == [[2], [0, 1], [3]]
-    assert groups([0.0, 0.0], 3) == [[0, 1]]
-    assert groups([1.0, 0.0], 1) == [[0, 1]]
+    assert parted([0, 1, 2], [1.0, 2.0, 3.0], 3) == [[2, 1, 0]]
+    assert parted([0, 1, 2], [1.0, 100.0, 0.9], 3) == [[1], [0, 2]]
+    assert parted([0, 1, 2, 3], [1.0, 1e-1, 1e4, 0.0], 3) == [[2], [0, 1], [3]]
+    assert parted([0, 1], [0.0, 0.0], 3) == [[0, 1]]
+    assert parted([0, 1], [1.0, 0.0], 1) == [[0, 1]]
 
 
 def test_numbers_in_different_units_are_moved_in_their_own():

@@ -5,7 +5,7 @@ import os
 import re
 import subprocess
 import sys
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, replace
 
 import numpy as np
 import pytest
@@ -279,6 +279,32 @@ def test_the_coarsest_direction_is_the_one_that_counts():
     one = report(*directions(0.5, 0.5, 0.5)).detectable()
     assert report(*directions(0.1, 0.5, 0.2)).detectable() == pytest.approx(one)
     assert report(*directions(0.5, 1.0, 0.2)).detectable() == pytest.approx(2 * one)
+
+
+def with_units(*units, tolerance=1.0):
+    """A direction over as many leaves, of which it moves the least numbers by so much."""
+    leaves = tuple(map(str, range(len(units))))
+    moved = probe("direction", error=tolerance / 4, index=None)
+    return replace(moved, leaves=leaves, least_units=units)
+
+
+@pytest.mark.parametrize(
+    ("units", "times"), [((1.0,), 1), ((0.001,), 1000), ((4.0, 0.5), 2), ((1e-6, 1e-9, 1.0), 1e9)]
+)
+def test_an_error_of_a_number_that_hardly_moves_is_seen_as_much_less(units, times):
+    one, several = report(*[with_units(1.0)] * 3), report(*[with_units(*units)] * 3)
+    assert several.detectable() == pytest.approx(times * one.detectable())
+
+
+def test_of_a_number_that_does_not_move_nothing_is_promised():
+    assert report(with_units(1.0, 0.0)).detectable() == math.inf
+
+
+def test_each_leaf_has_its_own_directions_and_units():
+    coarse, fine = with_units(0.1, tolerance=1.0), with_units(1.0, tolerance=1e-3)
+    both = report(coarse, replace(fine, leaves=("1",)))
+    assert both.detectable() == pytest.approx(report(coarse).detectable())
+    assert both.detectable() == pytest.approx(10_000 * report(fine).detectable())
 
 
 @pytest.mark.parametrize("verdict", ["kink", "fail", "inconclusive"])

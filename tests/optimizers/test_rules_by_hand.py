@@ -83,6 +83,7 @@ def cases():
     for optimizer in OPTIMIZERS:
         for name in numbers_of(optimizer):
             others = {} if name == "learning_rate" else {"learning_rate": 0.5}
+            assert name in KINDS, f"what bounds has {name} of {optimizer.__name__}? Add it to KINDS"
             kind = BETWEEN if name == "beta1" and optimizer in FREE else KINDS[name]
             yield partial(optimizer, np.zeros(1)), others, name, kind
 

@@ -1,8 +1,8 @@
 """What is probably wrong with a gradient: hints from numbers, from shapes, and from repeated calls.
 
 Numbers: a pattern in `factors`, `places` or `terms`, listed in `explain.PATTERNS`. Shapes: `shapes`,
-which `gradcheck.mismatch` asks. Repeated calls: `memory`, which `gradcheck.objective` and
-`gradcheck.memory_check` ask.
+which `gradcheck.mismatch` asks. Repeated calls: `repeated_calls`, which `gradcheck.objective` and
+`gradcheck.second_point` ask.
 """
 
 from optimlib.gradcheck.diagnosis.explain import explain

@@ -24,7 +24,7 @@ from optimlib.gradcheck.diagnosis.places import (
     zeros,
 )
 from optimlib.gradcheck.diagnosis.terms import nearly_right, regularizer
-from optimlib.gradcheck.diagnosis.wording import places
+from optimlib.gradcheck.diagnosis.wording import where
 from optimlib.gradcheck.report import Probe
 
 Pairs = Sequence[tuple[str, np.ndarray]]
@@ -84,6 +84,6 @@ def explain(theta: Pairs, gradient: Pairs, probes: Sequence[Probe]) -> tuple[str
     with np.errstate(all="ignore"):  # ratios of the largest to the smallest numbers
         for pattern in PATTERNS:
             for explained, what in pattern(unexplained, leaves):
-                hints.append(f"{places(explained, leaves)}: {what}{'' if what.endswith('?') else '.'}")
+                hints.append(f"{where(explained, leaves)}: {what}{'' if what.endswith('?') else '.'}")
                 unexplained = [leaf for leaf in unexplained if leaf not in explained]
     return tuple(hints[:HINTS])

@@ -16,7 +16,7 @@ def named(leaf: Leaf) -> str:
     return shorten(f"theta{leaf.path}", 40)
 
 
-def places(group: list[Leaf], leaves: list[Leaf]) -> str:
+def where(group: list[Leaf], leaves: list[Leaf]) -> str:
     """The leaves of a group by name; many are "everywhere" if the loss has no slope in any other."""
     others = [leaf for leaf in leaves if leaf not in group]
     if len(group) > 2 and not any(leaf.sloping.any() for leaf in others):

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from optimlib.nn.arguments import check_generator
+from optimlib.arguments import check_generator
 
 Value = Callable[[np.ndarray], float]
 """The loss at a point."""

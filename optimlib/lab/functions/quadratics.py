@@ -6,9 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from optimlib.arguments import positive, whole_number
+from optimlib.arguments import check_generator, positive, whole_number
 from optimlib.lab.functions.problem import Problem
-from optimlib.nn.arguments import check_generator
 
 
 def quadratic(eigenvalues: Sequence[float] | np.ndarray, rotation: np.ndarray | None = None) -> Problem:

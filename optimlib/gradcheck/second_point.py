@@ -11,17 +11,17 @@ from dataclasses import replace
 import numpy as np
 
 from optimlib.differences import unit_roundoff
-from optimlib.gradcheck.diagnosis import memory
+from optimlib.gradcheck.diagnosis import repeated_calls
 from optimlib.gradcheck.nearby import nearby_point, short_distance
 from optimlib.gradcheck.objective import Objective
 from optimlib.gradcheck.probes import Prober
 from optimlib.gradcheck.report import GradientReport
 from optimlib.trees import Tree, copy_tree, flatten
 
-FAR = 2**-2  # from theta, in units of each number, or of 1 if it is smaller
+ASIDE = 2**-2  # from theta, in units of each number, or of 1 if it is smaller
 
 
-def with_memory(report: GradientReport, objective: Objective) -> GradientReport:
+def with_second_point(report: GradientReport, objective: Objective) -> GradientReport:
     """A report with what the two functions show near theta.
 
     A failing gradient whose numbers fit no other pattern gets a hint if it stays the same, although the
@@ -30,22 +30,22 @@ def with_memory(report: GradientReport, objective: Objective) -> GradientReport:
     """
     if report.problem or report.hints or report.verdict not in ("pass", "fail"):
         return report
-    check = MemoryCheck(objective)
+    check = SecondPoint(objective)
     hints, notes = report.hints, report.notes
     try:
         with np.errstate(all="ignore"):
             if report.verdict == "fail" and check.stays_the_same():
-                hints += (memory.STAYS_THE_SAME,)
+                hints += (repeated_calls.STAYS_THE_SAME,)
             if report.verdict == "pass" and check.answers_late():
-                notes += (memory.LATE,)
+                notes += (repeated_calls.LATE,)
             elif report.verdict == "pass" and check.is_suspicious() and check.fails():
-                notes += (memory.WRONG_NEARBY.format(check.unmoved()),)
+                notes += (repeated_calls.WRONG_NEARBY.format(check.unmoved()),)
     except Exception:  # outside of the functions' domain: no remark is worth an error
         pass
     return replace(report, hints=hints, notes=notes, evaluations=objective.evaluations)
 
 
-class MemoryCheck:
+class SecondPoint:
     """The loss and the gradient of a check at points near theta."""
 
     def __init__(self, objective: Objective) -> None:
@@ -71,9 +71,9 @@ class MemoryCheck:
 
     def stays_the_same(self) -> bool:
         """Whether the gradient does not move with theta, although the slopes of the loss do."""
-        moved = self.point(FAR)
+        moved = self.point(ASIDE)
         there = self.gradient(moved)
-        return memory.stays_the_same(self.loss, self.theta, moved, self.here, there, self.noise)
+        return repeated_calls.stays_the_same(self.loss, self.theta, moved, self.here, there, self.noise)
 
     def answers_late(self) -> bool:
         """Whether the gradient near theta is that at theta first, and another one when asked again."""
@@ -89,11 +89,11 @@ class MemoryCheck:
             moved = self.point(far)
             change = self.loss(moved) - self.objective.value
             there = self.gradient(moved)
-            rest = memory.trapezoid_rest(change, self.theta, moved, self.here, there, self.noise)
+            rest = repeated_calls.trapezoid_rest(change, self.theta, moved, self.here, there, self.noise)
             if not (rests or rest.is_large):
                 return False
             rests.append(float(rest.size))
-        low, high = memory.QUARTER
+        low, high = repeated_calls.QUARTER
         return low < rests[1] / rests[0] < high
 
     def fails(self) -> bool:
@@ -110,4 +110,4 @@ class MemoryCheck:
     def unmoved(self) -> str:
         """The leaves whose gradient does not move with theta, in a sentence."""
         places = [f"theta{path}" for path, _ in self.objective.gradient]
-        return memory.unmoved(self.here, self.gradient(self.point(self.distance)), places)
+        return repeated_calls.unmoved(self.here, self.gradient(self.point(self.distance)), places)

@@ -7,7 +7,7 @@ import pytest
 from optimizer_cases import METHODS
 
 from optimlib import optimizers
-from optimlib.optimizers.which import difference, which_convention
+from optimlib.optimizers.convention_of_a_step import difference, which_convention
 
 ADAM = {"learning_rate": 0.01, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8}
 

@@ -8,7 +8,7 @@ import pytest
 
 from optimlib import SGD, Adam
 from optimlib.optimizers.checkpoint import load_parameters
-from optimlib.optimizers.extras import packed_extra, unpacked_extra
+from optimlib.optimizers.checkpoint_extra import packed_extra, unpacked_extra
 from optimlib.optimizers.files import read_arrays, write_arrays
 
 GENERATORS = [np.random.PCG64, np.random.MT19937, np.random.Philox, np.random.SFC64]

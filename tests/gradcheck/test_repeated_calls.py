@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from optimlib import check_adjoint, check_gradient, check_hvp, check_jvp, check_vjp
-from optimlib.gradcheck.diagnosis import memory
+from optimlib.gradcheck.diagnosis import repeated_calls
 
 rng = np.random.default_rng(5)
 X = rng.standard_normal((6, 4))
@@ -129,8 +129,8 @@ def test_what_the_first_call_stores():
 
 @pytest.mark.parametrize("seed", range(40))
 def test_random_values_are_seldom_called_anything_else(seed):
-    values = list(np.random.default_rng(seed).standard_normal(memory.CALLS))
-    assert memory.varying_loss(values) == memory.RANDOM
+    values = list(np.random.default_rng(seed).standard_normal(repeated_calls.CALLS))
+    assert repeated_calls.varying_loss(values) == repeated_calls.RANDOM
 
 
 # A gradient that is no function
@@ -281,10 +281,10 @@ def test_a_gradient_with_a_momentum(kept, added):
 def test_random_gradients_keep_nothing(seed):
     for size in (1, 3):
         r = np.random.default_rng(seed)
-        advice = memory.varying_gradient(
+        advice = repeated_calls.varying_gradient(
             lambda w: 0.0, lambda w, r=r, n=size: [r.standard_normal(n)], np.ones(1), np.ones(1)
         )
-        assert advice == memory.RANDOM
+        assert advice == repeated_calls.RANDOM
 
 
 def test_a_random_gradient_is_told_to_fix_the_seed():
@@ -424,7 +424,7 @@ def test_a_wrong_gradient_that_does_not_move_is_recognised():
     stored = W + 0.1
     report = check_gradient(one_layer, lambda w: one_layer_grad(stored), W)
     assert report.verdict == "fail"
-    assert report.hints == (memory.STAYS_THE_SAME,)
+    assert report.hints == (repeated_calls.STAYS_THE_SAME,)
     report = check_vjp(np.tanh, lambda x, dy: dy * 0.3, np.array([0.4, 0.9, -1.2]))
     assert report.hints[0].startswith("vjp(x, dy) stays the same when x moves")
 
@@ -444,7 +444,7 @@ def test_rounding_is_not_taken_for_a_gradient_that_does_not_move():
             lambda x: np.sinh(x).sum(), lambda x, r=rounding: np.cosh(r(x)) ** 1.01, theta
         )
         assert report.verdict == "fail"
-        assert memory.STAYS_THE_SAME not in report.hints
+        assert repeated_calls.STAYS_THE_SAME not in report.hints
 
 
 def test_products_that_are_linear_by_construction_are_never_called_stale():
