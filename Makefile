@@ -72,7 +72,7 @@ notebooks: $(READY)
 	$(if $(TEXTS),,$(error There is no book/text/$(CHAPTER).md))
 	touch $(TEXTS)
 	$(BIN)/jupytext --quiet --sync $(TEXTS)
-	$(SINGLE_THREAD) $(BIN)/jupyter nbconvert --log-level WARN --KernelManager.transport_encryption=auto --to notebook --execute --inplace --NotebookExporter.preprocessors=nbconvert.preprocessors.CoalesceStreamsPreprocessor $(NOTEBOOKS)
+	$(SINGLE_THREAD) TQDM_DISABLE=1 $(BIN)/jupyter nbconvert --log-level WARN --KernelManager.transport_encryption=auto --to notebook --execute --inplace --NotebookExporter.preprocessors=nbconvert.preprocessors.CoalesceStreamsPreprocessor $(NOTEBOOKS)
 	$(BIN)/python book/fold_solutions.py $(NOTEBOOKS)
 	$(BIN)/nbstripout --keep-output --keep-count --keep-id --extra-keys "metadata.language_info metadata.jupytext" $(NOTEBOOKS)
 

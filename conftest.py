@@ -85,6 +85,15 @@ def _must_be_there(config: pytest.Config, report: pytest.TestReport | pytest.Col
 
 
 @pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator:
+    """Start the kernel of a notebook without progress bars: a slow machine would show one more."""
+    with pytest.MonkeyPatch.context() as patch:
+        if item.path.suffix == ".ipynb":
+            patch.setenv("TQDM_DISABLE", "1")
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator:
     """Fail a test that skips itself for want of a library."""
     report = yield
