@@ -1,4 +1,4 @@
-"""What the sources say of the learning rate and of a gradient, in versions of our own: wrong, and right."""
+"""What the sources say of the learning rate and of a gradient, in versions of our own."""
 
 import numpy as np
 import pytest
@@ -16,9 +16,7 @@ def train(rate, steps):
     """Losses on the examples and on unseen data, one row a step."""
     theta, losses = np.zeros(PARAMETERS), []
     for _ in range(steps):
-        losses.append(
-            [np.mean((x @ theta - y) ** 2) / 2 for x, y in ((X, Y), (X_TEST, Y_TEST))]
-        )
+        losses.append([np.mean((x @ theta - y) ** 2) / 2 for x, y in ((X, Y), (X_TEST, Y_TEST))])
         theta = theta - rate * X.T @ (X @ theta - Y) / FEW
     return np.array(losses).T
 
