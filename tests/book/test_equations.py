@@ -571,3 +571,47 @@ def test_schedule_free():
         opt.step(g)
         np.testing.assert_allclose(y, found["y _ t"], rtol=1e-12)
         np.testing.assert_allclose(opt.averaged(), found["x _ t"], rtol=1e-12)
+
+
+# Gradient descent
+
+
+@defines("eq-descent-closed")
+def test_descent_in_the_coordinates_of_the_bowl():
+    curvature, rate, steps = np.array([1.0, 4.0, 0.5]), 0.25, 7
+    start = np.array([1.0, -2.0, 3.0])
+    values = {"z_0": start, r"\eta": rate, r"\lambda": curvature, "t": steps}
+    found = evaluate(EQUATIONS["eq-descent-closed"], values)["z _ t"]
+    Q, _ = np.linalg.qr(np.random.default_rng(8).standard_normal((3, 3)))
+    theta = Q @ start
+    optimizer = SGD(theta, learning_rate=rate)
+    for _ in range(steps):
+        optimizer.step(Q @ (curvature * (Q.T @ theta)))
+    np.testing.assert_allclose(Q.T @ theta, found, atol=1e-14)
+
+
+@defines("eq-descent-best")
+def test_the_best_rate_of_a_bowl():
+    low, high = 0.5, 4.0
+    values = {r"\lambda_{\min}": low, r"\lambda_{\max}": high}
+    _, rate, factor = [*evaluate(EQUATIONS["eq-descent-best"], values).values()][-3:]
+    slowest = {r: max(abs(1 - r * low), abs(1 - r * high)) for r in np.linspace(0.01, 0.6, 2000)}
+    assert rate == pytest.approx(min(slowest, key=slowest.get), abs=5e-4)
+    assert factor == pytest.approx(min(slowest.values()), abs=2e-3)
+    theta = np.ones(2)  # both directions shrink by that factor
+    SGD(theta, learning_rate=rate).step(np.array([low, high]))
+    np.testing.assert_allclose(np.abs(theta), factor, rtol=1e-14)
+
+
+@defines("eq-descent-floor")
+def test_the_noise_floor():
+    rate, curvature, sigma = 0.25, 2.0, 3.0
+    values = {r"\eta": rate, r"\lambda": curvature, r"\sigma": sigma}
+    found = evaluate(EQUATIONS["eq-descent-floor"], values)["E"]
+    rng, theta, excess = np.random.default_rng(8), np.zeros(2000), []
+    optimizer = SGD(theta, learning_rate=rate)
+    for t in range(220):
+        optimizer.step(curvature * theta + sigma * rng.standard_normal(2000))
+        if t >= 20:
+            excess.append(curvature / 2 * np.mean(theta**2))
+    assert np.mean(excess) == pytest.approx(found, rel=0.02)
