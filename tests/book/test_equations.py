@@ -36,6 +36,7 @@ from optimlib.nn import (
     rnn,
     rnn_backward,
 )
+from optimlib.optimizers import Nesterov, SGDRateInside, SGDRunningMean
 
 EQUATIONS = labelled_equations()
 
@@ -571,3 +572,48 @@ def test_schedule_free():
         opt.step(g)
         np.testing.assert_allclose(y, found["y _ t"], rtol=1e-12)
         np.testing.assert_allclose(opt.averaged(), found["x _ t"], rtol=1e-12)
+
+
+# Momentum
+
+VELOCITY = {"b _ t": "b_{t-1}"}
+MOMENTUM_RATES = {r"\eta_t": 0.25, r"\mu": 0.75}
+
+
+@defines("eq-momentum-heavy-ball", "eq-momentum-inside", "eq-momentum-nesterov")
+@pytest.mark.parametrize(
+    ("label", "optimizer"),
+    [
+        ("eq-momentum-heavy-ball", SGD),
+        ("eq-momentum-inside", SGDRateInside),
+        ("eq-momentum-nesterov", Nesterov),
+    ],
+)
+def test_momentum(label, optimizer):
+    run_optimizer(
+        lambda p: optimizer(p, 0.25, momentum=0.75),
+        lambda values: evaluate(EQUATIONS[label], MOMENTUM_RATES | values),
+        VELOCITY,
+        steps=5,
+    )
+
+
+def test_a_rate_inside_the_velocity_remembers_a_schedule():
+    rates = [0.5, 0.25, 0.0625]
+    run_optimizer(
+        lambda p: SGDRateInside(p, lambda done: rates[done], momentum=0.75),
+        lambda values: evaluate(
+            EQUATIONS["eq-momentum-inside"], {r"\eta_t": rates[values["t"] - 1], r"\mu": 0.75} | values
+        ),
+        VELOCITY,
+    )
+
+
+@defines("eq-momentum-mean")
+def test_a_running_mean_of_gradients():
+    run_optimizer(
+        lambda p: SGDRunningMean(p, 0.25, momentum=0.75),
+        lambda values: evaluate(EQUATIONS["eq-momentum-mean"], MOMENTUM_RATES | values),
+        {"m _ t": "m_{t-1}"},
+        steps=5,
+    )
