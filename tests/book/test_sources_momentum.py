@@ -13,7 +13,7 @@ def clips(step_of, limit=1.0):
 
 
 def momentum_as_clipping(size, optimizer=SGD):
-    """Article 1 says that a momentum vector clips gradients: one spike among zeros, and how far it leads."""
+    """Article 1 says that a momentum vector clips gradients: how far one spike among zeros leads."""
     theta = np.zeros(1)
     opt = optimizer(theta, 1.0, momentum=0.9)
     for g in (size, *[0.0] * 400):
