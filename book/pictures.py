@@ -23,6 +23,7 @@ CARDS = {  # of every chapter, its most telling figure
     "layer-by-layer": "fig-layers-lstm",
     "vanishing-and-exploding": "fig-vanishing-chain",
     "gradient-descent": "fig-descent-regimes",
+    "momentum": "fig-momentum-paths",
     "adam": "fig-adam-paths",
     "weight-decay-and-adamw": "fig-decay-plane",
     "relatives-of-adam": "fig-relatives-map",

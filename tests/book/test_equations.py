@@ -36,6 +36,7 @@ from optimlib.nn import (
     rnn,
     rnn_backward,
 )
+from optimlib.optimizers import Nesterov, SGDRateInside, SGDRunningMean
 
 EQUATIONS = labeled_equations()
 
@@ -615,3 +616,48 @@ def test_the_noise_floor():
         if t >= 20:
             excess.append(curvature / 2 * np.mean(theta**2))
     assert np.mean(excess) == pytest.approx(found, rel=0.02)
+
+
+# Momentum
+
+VELOCITY = {"b _ t": "b_{t-1}"}
+MOMENTUM_RATES = {r"\eta_t": 0.25, r"\mu": 0.75}
+
+
+@defines("eq-momentum-heavy-ball", "eq-momentum-inside", "eq-momentum-nesterov")
+@pytest.mark.parametrize(
+    ("label", "optimizer"),
+    [
+        ("eq-momentum-heavy-ball", SGD),
+        ("eq-momentum-inside", SGDRateInside),
+        ("eq-momentum-nesterov", Nesterov),
+    ],
+)
+def test_momentum(label, optimizer):
+    run_optimizer(
+        lambda p: optimizer(p, 0.25, momentum=0.75),
+        lambda values: evaluate(EQUATIONS[label], MOMENTUM_RATES | values),
+        VELOCITY,
+        steps=5,
+    )
+
+
+def test_a_rate_inside_the_velocity_remembers_a_schedule():
+    rates = [0.5, 0.25, 0.0625]
+    run_optimizer(
+        lambda p: SGDRateInside(p, lambda done: rates[done], momentum=0.75),
+        lambda values: evaluate(
+            EQUATIONS["eq-momentum-inside"], {r"\eta_t": rates[values["t"] - 1], r"\mu": 0.75} | values
+        ),
+        VELOCITY,
+    )
+
+
+@defines("eq-momentum-mean")
+def test_a_running_mean_of_gradients():
+    run_optimizer(
+        lambda p: SGDRunningMean(p, 0.25, momentum=0.75),
+        lambda values: evaluate(EQUATIONS["eq-momentum-mean"], MOMENTUM_RATES | values),
+        {"m _ t": "m_{t-1}"},
+        steps=5,
+    )
