@@ -22,6 +22,7 @@ CARDS = {  # of every chapter, its most telling figure
     "backpropagation-by-hand": "fig-backprop-circuit",
     "layer-by-layer": "fig-layers-lstm",
     "vanishing-and-exploding": "fig-vanishing-chain",
+    "a-step-size-for-every-coordinate": "fig-coordinate-words",
     "adam": "fig-adam-paths",
     "weight-decay-and-adamw": "fig-decay-plane",
     "relatives-of-adam": "fig-relatives-map",
