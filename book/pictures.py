@@ -24,6 +24,7 @@ CARDS = {  # of every chapter, its most telling figure
     "vanishing-and-exploding": "fig-vanishing-chain",
     "gradient-descent": "fig-descent-regimes",
     "momentum": "fig-momentum-paths",
+    "a-step-size-for-every-coordinate": "fig-coordinate-words",
     "adam": "fig-adam-paths",
     "weight-decay-and-adamw": "fig-decay-plane",
     "relatives-of-adam": "fig-relatives-map",

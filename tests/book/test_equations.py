@@ -11,6 +11,8 @@ from latex import Matrix, Series, evaluate, labeled_equations
 from optimlib import (
     SGD,
     AdaBelief,
+    Adadelta,
+    AdaGrad,
     Adam,
     Adamax,
     AdamW,
@@ -18,6 +20,7 @@ from optimlib import (
     Lion,
     Nadam,
     RAdam,
+    RMSProp,
     ScheduleFreeSGD,
     check_gradient,
     differences,
@@ -660,4 +663,34 @@ def test_a_running_mean_of_gradients():
         lambda values: evaluate(EQUATIONS["eq-momentum-mean"], MOMENTUM_RATES | values),
         {"m _ t": "m_{t-1}"},
         steps=5,
+    )
+
+
+# A step size for every coordinate
+
+
+@defines("eq-coordinate-adagrad")
+def test_adagrad():
+    run_optimizer(
+        lambda p: AdaGrad(p, 0.25, eps=0.125),
+        lambda values: evaluate(EQUATIONS["eq-coordinate-adagrad"], RATES | values),
+        {"G _ t": "G_{t-1}"},
+    )
+
+
+@defines("eq-coordinate-rmsprop")
+def test_rmsprop():
+    run_optimizer(
+        lambda p: RMSProp(p, 0.25, rho=0.75, eps=0.125),
+        lambda values: evaluate(EQUATIONS["eq-coordinate-rmsprop"], RATES | {r"\rho": 0.75} | values),
+        {"v _ t": "v_{t-1}"},
+    )
+
+
+@defines("eq-coordinate-adadelta")
+def test_adadelta():
+    run_optimizer(
+        lambda p: Adadelta(p, 0.25, rho=0.75, eps=0.125),
+        lambda values: evaluate(EQUATIONS["eq-coordinate-adadelta"], RATES | {r"\rho": 0.75} | values),
+        {"v _ t": "v_{t-1}", "d _ t": "d_{t-1}"},
     )
