@@ -667,9 +667,15 @@ def test_looking_up_does_not_change_the_table():
 
 def test_the_book_says_what_is_recorded():
     """The page of conventions tells how the traces are made; its numbers are these."""
-    text = (GOLDEN.parents[1] / "book" / "text" / "conventions.md").read_text(encoding="utf8")
-    assert f"own class for {recorder.STEPS} steps" in text
-    assert {17: "after seventeen of the steps"}[len(recorder.KEPT)] in text
+    notebook = json.loads((GOLDEN.parents[1] / "book" / "conventions.ipynb").read_text(encoding="utf8"))
+    glued = {
+        output["metadata"]["scrapbook"]["name"]: "".join(*output["data"].values())
+        for cell in notebook["cells"]
+        for output in cell.get("outputs", [])
+        if "scrapbook" in output.get("metadata", {})
+    }
+    assert glued["conventions-steps"] == str(recorder.STEPS)
+    assert glued["conventions-kept"] == str(len(recorder.KEPT))
 
 
 @pytest.mark.parametrize("library", [["torch"], {"W": np.ones(2)}, np.ones(2), None, "PyTorch"])
