@@ -252,7 +252,7 @@ class Optimizer(PerArray, Checkpoint):
         """
         maker = COMPILED if self.compiled else CALLED
         try:
-            gradients, huge = self._arrays.gradients(grads, self._ignored, maker.is_moderate)
+            gradients, huge = self._arrays.gradients(grads, self._ignored)
             self._take_step(gradients, huge, maker)
         except NonFiniteError:
             if not self.skip_nonfinite:

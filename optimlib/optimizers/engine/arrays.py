@@ -193,14 +193,12 @@ class Arrays:
                 " expected a saved state to be loaded first"
             )
 
-    def gradients(
-        self, grads: Tree, ignored: Sequence[str], is_moderate: Callable[[np.ndarray], bool]
-    ) -> tuple[dict[int, np.ndarray], bool]:
+    def gradients(self, grads: Tree, ignored: Sequence[str]) -> tuple[dict[int, np.ndarray], bool]:
         """The gradient of every array that takes a step, by its number, and whether any is huge.
 
         The gradient of x * y is (y, x): what lies in a parameter's memory would change under way, and
-        is copied. Arrays of the `ignored` paths take no step, nor do those whose gradient is None. What
-        `is_moderate` denies of a gradient makes it huge, or it holds NaN or infinity.
+        is copied. Arrays of the `ignored` paths take no step, nor do those whose gradient is None. A
+        gradient is huge where `is_moderate` denies it, unless it holds NaN or infinity.
 
         Raises
         ------

@@ -20,7 +20,7 @@ import numpy as np
 BLOCK_BYTES = 640 * 1024
 """The size of a block: what a rule computes from it fits into a cache, too."""
 
-LARGE_BYTES = 4 * 2**20
+LARGE_BYTES = 16 * 2**20
 """The size of blocks for a compiled rule, which has no temporary arrays: from here on NumPy asks Linux
 for large pages."""
 

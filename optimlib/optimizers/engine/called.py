@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from optimlib.optimizers.engine.arrays import is_moderate, squares
+from optimlib.optimizers.engine.arrays import squares
 from optimlib.optimizers.engine.contract import (
     Advance,
     Maker,
@@ -140,5 +140,5 @@ def check_finite_results(old: Sequence[np.ndarray], new: Sequence[np.ndarray]) -
             raise NotFiniteResultError(number, int(lost[0]), float(new[number].flat[lost[0]]))
 
 
-CALLED = Maker(called_update, check_returned, is_moderate, block_bytes=None)
+CALLED = Maker(called_update, check_returned, block_bytes=None)
 """Rules are called with arrays: what runs unless one asks for more."""

@@ -17,14 +17,10 @@ from typing import Any
 import numpy as np
 
 from optimlib.arguments import flag
-from optimlib.optimizers.engine.arrays import HUGE
 from optimlib.optimizers.engine.blocks import LARGE_BYTES
 from optimlib.optimizers.engine.contract import Advance, Maker, NotFiniteResultError, Update
 from optimlib.optimizers.engine.tracing import Program, check_traced, trace
 from optimlib.optimizers.settings import Setting
-
-PLACES = 16
-"""In so many places at once is a large gradient read to be checked: a quarter faster than in two."""
 
 
 def compile_update(
@@ -132,31 +128,7 @@ def compiled(program: Program, dtype: np.dtype) -> Callable[..., Any]:
     return numba.njit(signature, nogil=True, error_model="numpy")(as_python(program))
 
 
-@lru_cache(maxsize=2)
-def moderate_kernel(dtype: np.dtype) -> Callable[[np.ndarray], bool]:
-    """What `optimlib.optimizers.engine.arrays.is_moderate` asks, of every element by itself."""
-    limit = HUGE[dtype.char] ** 0.5
-
-    def is_moderate(g: np.ndarray) -> bool:
-        stride, large = g.size // PLACES, False
-        for i in range(stride):
-            for place in range(PLACES):
-                large |= not abs(g[place * stride + i]) < limit
-        for i in range(PLACES * stride, g.size):  # what is left
-            large |= not abs(g[i]) < limit
-        return not large
-
-    numba = needs_numba()
-    row = numba.types.Array(numba.from_dtype(dtype), 1, "C", readonly=True)
-    return numba.njit(numba.boolean(row), nogil=True)(is_moderate)
-
-
-def is_moderate_compiled(g: np.ndarray) -> bool:
-    """Whether a gradient is finite, and so are sums of its squares over 100 million steps."""
-    return moderate_kernel(g.dtype)(g)
-
-
-COMPILED = Maker(compile_update, check_traced, is_moderate_compiled, LARGE_BYTES)
+COMPILED = Maker(compile_update, check_traced, LARGE_BYTES)
 """Rules are compiled by Numba."""
 
 

@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from optimlib.optimizers.engine.blocks import Block
 
 Advance = Callable[..., tuple[Any, Any, tuple[Any, ...]]]
@@ -30,9 +28,6 @@ class Maker(NamedTuple):
 
     check: Callable[..., None]
     """Refuses a wrong result: a function of the class's name, slots, result, and the rule's arrays."""
-
-    is_moderate: Callable[[np.ndarray], bool]
-    """Whether the row of a gradient is finite, and so are the sums of its squares."""
 
     block_bytes: int | None
     """The size that large arrays are cut to; None for that of blocks with temporary arrays."""

@@ -34,7 +34,7 @@ def test_rows_of_parameter_gradient_and_state_have_the_same_elements(shape, data
     values = np.arange(float(np.prod(shape, dtype=int))).reshape(shape)
     arrays = of(laid_out(values))
     (p_row,) = arrays.rows_to_change()
-    gradients, huge = arrays.gradients(laid_out(2 * values), [], is_moderate)
+    gradients, huge = arrays.gradients(laid_out(2 * values), [])
     assert not huge
     np.testing.assert_array_equal(gradients[0], 2 * p_row)
     np.testing.assert_array_equal(arrays.state_rows[0][0], 10 * p_row)
@@ -109,7 +109,7 @@ def test_a_nan_is_named_in_any_layout():
     g = np.zeros((3, 4))
     g[2, 1] = np.nan
     with pytest.raises(NonFiniteError, match=r"grads\[2, 1\] is nan"):
-        of(theta).gradients(g, [], is_moderate)
+        of(theta).gradients(g, [])
 
 
 @pytest.mark.parametrize(
@@ -125,10 +125,26 @@ def test_a_gradient_is_huge_if_its_squares_may_add_up_to_infinity(dtype, size, e
     g = np.zeros((2, 2), dtype)
     g[1, 0] = size
     for order in "CF":
-        assert (
-            of(np.ones((2, 2), dtype)).gradients(np.asarray(g, order=order), [], is_moderate)[1]
-            is expected
-        )
+        assert of(np.ones((2, 2), dtype)).gradients(np.asarray(g, order=order), [])[1] is expected
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("size", [1, 2, 15, 16, 100])
+def test_a_gradient_that_is_huge_or_not_finite_is_seen_wherever_it_is(dtype, size):
+    root = np.sqrt(np.finfo(dtype).max)
+    for place in range(size):
+        for value, expected in (
+            (1e-5 * root, True),
+            (root, False),
+            (-root, False),
+            (np.nan, False),
+            (np.inf, False),
+        ):
+            g = np.ones(size, dtype)
+            g[place] = value
+            with np.errstate(all="ignore"):
+                assert is_moderate(g) is expected
+    assert is_moderate(np.zeros(0, dtype))
 
 
 def test_a_row_has_no_gaps():
@@ -153,7 +169,7 @@ def test_small_gradients_are_checked_together_and_blamed_apart(sizes, dtypes, wr
         grads[number][-1] = np.nan
     index = sizes[wrong[0]] - 1
     with pytest.raises(NonFiniteError, match=rf"^grads\[{wrong[0]}\]\[{index}\] is nan; expected"):
-        of(theta).gradients(grads, [], is_moderate)
+        of(theta).gradients(grads, [])
     for number in wrong:
         grads[number][-1] = 1e18  # whose square is far from too large, and 1e8 times that is
-    assert of(theta).gradients(grads, [], is_moderate)[1] == any(dtypes[k] == "f" for k in wrong)
+    assert of(theta).gradients(grads, [])[1] == any(dtypes[k] == "f" for k in wrong)
