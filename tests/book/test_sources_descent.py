@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from optimlib import SGD, Adam
+
 FEW, PARAMETERS = 20, 15
 rng = np.random.default_rng(2)
 TRUTH = rng.standard_normal(PARAMETERS) / np.sqrt(PARAMETERS)
@@ -12,12 +14,13 @@ Y_TEST = X_TEST @ TRUTH + rng.standard_normal(2000)
 LIMIT = 2 / np.linalg.eigvalsh(X.T @ X / FEW)[-1]
 
 
-def train(rate, steps):
-    """Losses on the examples and on unseen data, one row a step."""
+def train(rate, steps, optimizer=SGD):
+    """Losses on the examples and on unseen data, one row a set."""
     theta, losses = np.zeros(PARAMETERS), []
+    opt = optimizer(theta, learning_rate=rate)
     for _ in range(steps):
         losses.append([np.mean((x @ theta - y) ** 2) / 2 for x, y in ((X, Y), (X_TEST, Y_TEST))])
-        theta = theta - rate * X.T @ (X @ theta - Y) / FEW
+        opt.step(gradient(theta))
     return np.array(losses).T
 
 
@@ -32,13 +35,17 @@ def diverges(losses):
     return bool(training[-1] > 10 * training[0])
 
 
+def gradient(theta):
+    return X.T @ (X @ theta - Y) / FEW
+
+
 def test_too_large_a_rate_diverges_and_does_not_overfit():
     losses = train(1.05 * LIMIT, 110)
     assert diverges(losses)
     assert not overfits(losses)
 
 
-@pytest.mark.parametrize("part", [0.01, 0.1, 0.95])
+@pytest.mark.parametrize("part", [pytest.param(0.01, marks=pytest.mark.slow), 0.1, 0.95])
 def test_rates_below_the_limit_overfit_alike_the_smallest_too(part):
     losses = train(part * LIMIT, round(300 / part))
     assert overfits(losses)
@@ -46,8 +53,18 @@ def test_rates_below_the_limit_overfit_alike_the_smallest_too(part):
     assert losses[:, -1] == pytest.approx([0.115, 1.755], abs=0.02)
 
 
-def gradient(theta):
-    return X.T @ (X @ theta - Y) / FEW
+@pytest.mark.parametrize("rate", [0.01, 0.1, 1.0])
+def test_adam_overfits_alike_with_rates_from_small_to_large(rate):
+    losses = train(rate, 5000, Adam)
+    training, unseen = losses[:, -500:].mean(axis=1)
+    assert training < 0.2 * losses[0, 0]
+    assert unseen > 1.5 * losses[1].min()
+    assert (training, unseen) == pytest.approx((0.115, 1.755), abs=0.1)
+
+
+def test_far_too_large_a_rate_of_adam_never_fits_the_examples():
+    training, _ = train(100.0, 5000, Adam)
+    assert training[-500:].mean() > training[0]
 
 
 def test_too_small_a_rate_leaves_the_gradient_as_large_as_it_was():
@@ -60,6 +77,23 @@ def test_too_small_a_rate_leaves_the_gradient_as_large_as_it_was():
         left[rate] = np.linalg.norm(gradient(theta)) / start
     assert left[1e-6] > 0.99  # a vanished gradient would be small
     assert left[0.9 * LIMIT] < 0.1  # it is the good rate that makes it small
+
+
+def test_at_the_noise_floor_a_large_gradient_asks_for_a_smaller_rate():
+    """The counterexample to "the gradient is large and the loss does not fall: raise the rate"."""
+    best, draw = np.linalg.lstsq(X, Y, rcond=None)[0], np.random.default_rng(4)
+    excess, size = {}, {}
+    for rate in (0.02, 0.04):
+        theta, losses, norms = best.copy(), [], []
+        for _ in range(8000):
+            rows = draw.integers(FEW, size=2)
+            g = X[rows].T @ (X[rows] @ theta - Y[rows]) / 2
+            norms.append(np.linalg.norm(g))
+            theta = theta - rate * g
+            losses.append(np.mean((X @ (theta - best)) ** 2) / 2)
+        excess[rate], size[rate] = np.mean(losses[2000:]), np.mean(norms)
+    assert min(size.values()) > 0.3 * np.linalg.norm(gradient(np.zeros(PARAMETERS)))
+    assert excess[0.04] > 1.5 * excess[0.02]
 
 
 def targetless(x, target, parameters, rate=0.1):
