@@ -51,6 +51,27 @@ def test_momentum_does_not_clip(optimizer):
     assert momentum_as_clipping(1e3, optimizer) == pytest.approx(-whole * 1e3, rel=1e-12)
 
 
+def steps_under_one_gradient(optimizer, count=200):
+    """The lengths of the first steps, in learning rates, when every gradient is 1."""
+    theta = np.zeros(1)
+    opt = optimizer(theta, 1.0, momentum=0.9)
+    places = [0.0]
+    for _ in range(count):
+        opt.step(np.ones(1))
+        places.append(-theta[0])
+    return np.diff(places)
+
+
+def test_the_running_mean_does_not_accelerate_under_one_gradient():
+    """Article 3 says that momentum does, and writes the running mean. The heavy ball does."""
+    mean, ball = map(steps_under_one_gradient, (SGDRunningMean, SGD))
+    assert mean[0] == pytest.approx(0.1, rel=1e-12)
+    assert (np.diff(mean) >= 0).all()
+    assert mean.max() <= 1 + 1e-12  # never longer than gradient descent's
+    assert ball[0] == 1.0
+    assert ball[-1] == pytest.approx(10.0, rel=1e-8)
+
+
 def test_momentum_needs_a_gradient():
     theta = np.array([1.0])
     opt = SGDRunningMean(theta, 0.01, 0.9)
