@@ -24,6 +24,11 @@ def decay_inside_the_root(theta, g, state):
     return theta - state["rate"] * g / np.sqrt(0.9 * old + 1e-6)
 
 
+def decay_inside_after_the_newest(theta, g, state):
+    state["R"] = 0.9 * state.get("R", np.zeros_like(g)) + 0.1 * g**2
+    return theta - state["rate"] * g / np.sqrt(0.9 * state["R"] + 1e-30)
+
+
 def epsilon_as_threshold(theta, g, state):
     return theta - state["rate"] * np.clip(g, -1e-8, 1e-8)
 
@@ -31,6 +36,11 @@ def epsilon_as_threshold(theta, g, state):
 def parameter_in_place_of_the_gradient(theta, g, state):
     G = theta**2
     return theta - state["rate"] * G / np.sqrt(G + 1e-6)
+
+
+def parameter_averaged_in_every_call(theta, g, state):
+    V = 0.1 * theta**2
+    return theta - state["rate"] * theta / np.sqrt(V + 1e-6)
 
 
 def by(optimizer, **options):
@@ -69,6 +79,17 @@ def test_adagrad_without_accumulation(wrong):
     assert settles(by(AdaGrad), 1.0)
 
 
+def test_without_accumulation_only_rates_below_twice_the_root_of_epsilon_settle():
+    def late(rate):
+        theta, state = np.array([2.9]), {"rate": rate}
+        for _ in range(20_000):
+            theta = without_accumulation(theta, theta - 3.0, state)
+        return abs(theta[0] - 3.0)
+
+    limit = 2 * np.sqrt(1e-6)
+    assert late(0.95 * limit) < 1e-9 < 1e-4 < late(1.05 * limit)
+
+
 def rare_step_over_common(update):
     """The step of a coordinate that is seen once, after another has been seen a hundred times."""
     gradients = [np.array([1.0, 0.0])] * 99 + [np.array([1.0, 1.0])]
@@ -92,19 +113,30 @@ def test_rmsprop_with_its_decay_inside_the_root():
     assert longest(by(RMSProp, rho=0.9)) <= bound * (1 + 1e-9)
 
 
+def test_rmsprop_with_its_decay_inside_the_root_is_rescaled_if_the_newest_is_in():
+    gradients = [np.full(2, g) for g in (0.3, -2.0, 0.01, 1.0, 1.0, 50.0)]
+    wrong = np.diff(path(decay_inside_after_the_newest, gradients), axis=0)
+    right = np.diff(path(by(RMSProp, rho=0.9, eps=0.0), gradients), axis=0)
+    np.testing.assert_allclose(wrong, right / np.sqrt(0.9), rtol=1e-9)
+
+
 def test_epsilon_as_a_threshold():
     ones = [np.ones(2)] * 300
     assert np.abs(path(epsilon_as_threshold, ones, rate=0.1)[-1]).max() < 1e-6
     assert np.abs(path(by(RMSProp, eps=1e-8), ones, rate=0.1)[-1]).min() > 1
 
 
-def test_adagrad_that_never_sees_a_gradient():
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [(parameter_in_place_of_the_gradient, AdaGrad), (parameter_averaged_in_every_call, RMSProp)],
+)
+def test_a_function_that_never_sees_a_gradient(wrong, right):
     def ends(update):
         up, down = [
             path(update, [np.full(2, sign)] * 5, start=1.0, rate=0.1)[-1] for sign in (1.0, -1.0)
         ]
         return up, down
 
-    np.testing.assert_array_equal(*ends(parameter_in_place_of_the_gradient))
-    up, down = ends(by(AdaGrad))
+    np.testing.assert_array_equal(*ends(wrong))
+    up, down = ends(by(right))
     assert (up < down).all()
