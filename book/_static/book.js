@@ -18,8 +18,21 @@ window.addEventListener("load", async () => {
   sidebar?.setAttribute("role", "navigation");
   sidebar?.setAttribute("aria-label", "Book");
 
-  // What scrolls sideways can be reached and scrolled with the keyboard.
+  // A full stop or a comma stays on the line of the formula before it.
   await window.MathJax?.startup?.promise;
+  for (const formula of document.querySelectorAll(".bd-article span.math")) {
+    const next = formula.nextSibling;
+    const sign = next?.nodeType === Node.TEXT_NODE ? next.data.match(/^[.,:;?!)\]]+/)?.[0] : undefined;
+    if (sign) {
+      const together = document.createElement("span");
+      together.style.whiteSpace = "nowrap";
+      next.data = next.data.slice(sign.length);
+      formula.replaceWith(together);
+      together.append(formula, sign);
+    }
+  }
+
+  // What scrolls sideways can be reached and scrolled with the keyboard.
   for (const box of document.querySelectorAll(
     ".bd-article :is(mjx-container[display], div.math, pre, table, .output, .pst-scrollable-table-container)"
   )) {
