@@ -8,6 +8,14 @@ window.addEventListener("load", async () => {
     control.removeAttribute("aria-label");
   }
 
+  // An arrow that opens a part of the contents is called after it.
+  for (const arrow of document.querySelectorAll(".bd-sidebar-primary summary")) {
+    if (!arrow.textContent.trim()) {
+      const page = arrow.closest("li")?.querySelector("a");
+      arrow.setAttribute("aria-label", `Pages of ${page?.textContent.trim()}`);
+    }
+  }
+
   // A bibliography's entries are plain paragraphs: the roles they come with are deprecated.
   for (const entry of document.querySelectorAll(".citation-list, .citation")) {
     entry.removeAttribute("role");
@@ -32,9 +40,18 @@ window.addEventListener("load", async () => {
     }
   }
 
+  // A formula in a sentence that is wider than its line scrolls, and is not cut.
+  for (const formula of document.querySelectorAll(".bd-article span.math")) {
+    const line = formula.closest("p, li, dd, dt, td, th, h1, h2, h3, h4");
+    if (line?.clientWidth && formula.scrollWidth > line.clientWidth + 2) {
+      formula.style.overflowX = "auto";
+      formula.tabIndex = 0;
+    }
+  }
+
   // What scrolls sideways can be reached and scrolled with the keyboard.
   for (const box of document.querySelectorAll(
-    ".bd-article :is(mjx-container[display], div.math, pre, table, .output, .pst-scrollable-table-container)"
+    ".bd-article :is(mjx-container[display], div.math, pre, table, .output, .pst-scrollable-table-container, [style*='overflow'])"
   )) {
     if (box.scrollWidth > box.clientWidth) {
       box.tabIndex = 0;
