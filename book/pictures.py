@@ -12,7 +12,7 @@ import nbformat
 from PIL import Image, ImageOps
 
 BOOK = Path(__file__).parent
-CARD = (480, 320)  # pixels, which are shown half as large
+CARD = (720, 432)  # pixels, which are shown half as large
 FRONT = ("index", "fig-front-which")  # shown whole
 CARDS = {  # of every chapter, its most telling figure
     "a-wrong-gradient-still-learns": "fig-wrong-gradient-halfplane",
@@ -41,11 +41,17 @@ def figure(notebook: str, name: str) -> Image.Image:
     raise ValueError(f"{notebook}.ipynb has no figure named {name}")
 
 
+def trimmed(picture: Image.Image) -> Image.Image:
+    """A picture without its white margins, but for a narrow one."""
+    ink = ImageOps.invert(picture.convert("L")).getbbox()
+    return ImageOps.expand(picture.crop(ink), 12, "white")
+
+
 def pictures() -> dict[Path, Image.Image]:
     """All pictures, and where they belong."""
     made = {BOOK / "_static" / "front.png": figure(*FRONT)}
     for notebook, name in CARDS.items():
-        card = ImageOps.pad(figure(notebook, name), CARD, Image.Resampling.LANCZOS, color="white")
+        card = ImageOps.pad(trimmed(figure(notebook, name)), CARD, Image.Resampling.LANCZOS, color="white")
         made[BOOK / "_static" / "cards" / f"{notebook}.png"] = card
     return made
 

@@ -72,7 +72,10 @@ def first_in(paragraph: nodes.paragraph, wanted: list[str]) -> str | None:
         while node is not None:
             ancestors.append(node)
             node = node.parent
-        is_plain = not any(isinstance(ancestor, NOT_IN) for ancestor in ancestors)
+        is_plain = not any(
+            isinstance(ancestor, NOT_IN) or ancestor.get("design_component") == "card"  # a link itself
+            for ancestor in ancestors
+        )
         if wanted and is_plain and (term := link(text, wanted)):
             return term
     return None

@@ -9,6 +9,7 @@ def name_once(app: Sphinx, page: str, template: str, context: dict[str, Any], do
     """Leave out the title of the site where the title of the page says the same."""
     if page == app.config.root_doc:
         context["docstitle"] = ""
+        context["theme_logo"] = {**(context.get("theme_logo") or {}), "text": app.config.html_title}
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

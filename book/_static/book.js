@@ -8,6 +8,14 @@ window.addEventListener("load", async () => {
     control.removeAttribute("aria-label");
   }
 
+  // An arrow that opens a part of the contents is called after it.
+  for (const arrow of document.querySelectorAll(".bd-sidebar-primary summary")) {
+    if (!arrow.textContent.trim()) {
+      const page = arrow.closest("li")?.querySelector("a");
+      arrow.setAttribute("aria-label", `Pages of ${page?.textContent.trim()}`);
+    }
+  }
+
   // A bibliography's entries are plain paragraphs: the roles they come with are deprecated.
   for (const entry of document.querySelectorAll(".citation-list, .citation")) {
     entry.removeAttribute("role");
@@ -18,10 +26,32 @@ window.addEventListener("load", async () => {
   sidebar?.setAttribute("role", "navigation");
   sidebar?.setAttribute("aria-label", "Book");
 
-  // What scrolls sideways can be reached and scrolled with the keyboard.
+  // A full stop or a comma stays on the line of the formula before it.
   await window.MathJax?.startup?.promise;
+  for (const formula of document.querySelectorAll(".bd-article span.math")) {
+    const next = formula.nextSibling;
+    const sign = next?.nodeType === Node.TEXT_NODE ? next.data.match(/^[.,:;?!)\]]+/)?.[0] : undefined;
+    if (sign) {
+      const together = document.createElement("span");
+      together.style.whiteSpace = "nowrap";
+      next.data = next.data.slice(sign.length);
+      formula.replaceWith(together);
+      together.append(formula, sign);
+    }
+  }
+
+  // A formula in a sentence that is wider than its line scrolls, and is not cut.
+  for (const formula of document.querySelectorAll(".bd-article span.math")) {
+    const line = formula.closest("p, li, dd, dt, td, th, h1, h2, h3, h4");
+    if (line?.clientWidth && formula.scrollWidth > line.clientWidth + 2) {
+      formula.style.overflowX = "auto";
+      formula.tabIndex = 0;
+    }
+  }
+
+  // What scrolls sideways can be reached and scrolled with the keyboard.
   for (const box of document.querySelectorAll(
-    ".bd-article :is(mjx-container[display], div.math, pre, table, .output, .pst-scrollable-table-container)"
+    ".bd-article :is(mjx-container[display], div.math, pre, table, .output, .pst-scrollable-table-container, [style*='overflow'])"
   )) {
     if (box.scrollWidth > box.clientWidth) {
       box.tabIndex = 0;

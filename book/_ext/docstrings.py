@@ -1,0 +1,54 @@
+"""Sphinx extension: a docstring's colons and commas on the API pages.
+
+The extension that reads docstrings takes an attribute's "A over B: a ratio" for a type and a description, and cuts
+the fields "a, b : float" at their comma. A module of the pages on the inside has its name above its text, and a
+value that is longer than a few lines is not shown.
+"""
+
+from functools import partial
+from typing import Any
+
+from docutils import nodes
+from sphinx import addnodes
+from sphinx.application import Sphinx
+from sphinx.ext.napoleon.docstring import NumpyDocstring
+
+INSIDE = "book/api/inside-"
+LONGEST = 300  # letters of a value
+cut = NumpyDocstring._parse_attributes_section
+
+
+def whole(docstring: NumpyDocstring) -> tuple[str, list[str]]:
+    """No type, and the whole docstring of an attribute as its description."""
+    lines = docstring._dedent(docstring._consume_to_end())
+    return "", type(docstring)(lines, docstring._config).lines()
+
+
+def one_by_one(docstring: NumpyDocstring, section: str) -> list[str]:
+    """The fields of a section, of which several may share a description."""
+    docstring._consume_fields = partial(docstring._consume_fields, multiple=True)
+    lines = cut(docstring, section)
+    del docstring._consume_fields
+    return lines
+
+
+def head(app: Sphinx, what: str, name: str, thing: object, options: Any, lines: list[str]) -> None:
+    """Put the name of a module above its docstring; a package has a heading of its own."""
+    if what == "module" and app.env.docname.startswith(INSIDE) and not hasattr(thing, "__path__"):
+        lines[:0] = [f".. rubric:: {name}", "   :class: module", ""]
+
+
+def shorten(app: Sphinx, domain: str, kind: str, content: nodes.Element) -> None:
+    """Put three dots for the value of a large table."""
+    for note in list(content.parent.findall(addnodes.desc_annotation)):
+        if note.astext().startswith(" = ") and len(note.astext()) > LONGEST:
+            note.replace_self(addnodes.desc_annotation("", " = ..."))
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """What Sphinx calls."""
+    NumpyDocstring._consume_inline_attribute = whole
+    NumpyDocstring._parse_attributes_section = one_by_one
+    app.connect("autodoc-process-docstring", head)
+    app.connect("object-description-transform", shorten)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
