@@ -26,6 +26,7 @@ CARDS = {  # of every chapter, its most telling figure
     "momentum": "fig-momentum-paths",
     "a-step-size-for-every-coordinate": "fig-coordinate-words",
     "adam": "fig-adam-paths",
+    "when-adam-fails": "fig-fails-votes",
     "weight-decay-and-adamw": "fig-decay-plane",
     "relatives-of-adam": "fig-relatives-map",
     "which-optimizer": "fig-compare-differences",

@@ -16,6 +16,7 @@ from optimlib import (
     Adam,
     Adamax,
     AdamW,
+    AMSGrad,
     Decoupled,
     Lion,
     Nadam,
@@ -39,7 +40,13 @@ from optimlib.nn import (
     rnn,
     rnn_backward,
 )
-from optimlib.optimizers import Nesterov, SGDRateInside, SGDRunningMean
+from optimlib.optimizers import (
+    AMSGradCorrected,
+    AMSGradRaw,
+    Nesterov,
+    SGDRateInside,
+    SGDRunningMean,
+)
 
 EQUATIONS = labeled_equations()
 
@@ -694,3 +701,51 @@ def test_adadelta():
         lambda values: evaluate(EQUATIONS["eq-coordinate-adadelta"], RATES | {r"\rho": 0.75} | values),
         {"v _ t": "v_{t-1}", "d _ t": "d_{t-1}"},
     )
+
+
+# When Adam fails
+
+
+@defines("eq-fails-amsgrad", "eq-fails-raw", "eq-fails-corrected")
+@pytest.mark.parametrize(
+    ("label", "optimizer"),
+    [
+        ("eq-fails-amsgrad", AMSGrad),
+        ("eq-fails-raw", AMSGradRaw),
+        ("eq-fails-corrected", AMSGradCorrected),
+    ],
+)
+def test_three_amsgrads(label, optimizer):
+    latex = r"\\".join(EQUATIONS[name] for name in ("eq-adam-m", "eq-adam-v", label))
+    run_optimizer(
+        lambda p: optimizer(p, 0.25, eps=0.125),
+        lambda values: evaluate(latex, RATES | values),
+        {"m _ t": "m_{t-1}", "v _ t": "v_{t-1}", "V _ t": "V_{t-1}"},
+        steps=6,
+        size=1,  # the maximum here is one of numbers
+    )
+
+
+@defines("eq-fails-cycle")
+@pytest.mark.parametrize("k", [0, 1, 3])
+def test_the_second_moment_in_a_cycle(k):
+    C, n, beta2 = 7.0, 4, 0.75
+    opt = Adam(np.zeros(1), 0.25, beta2=beta2)
+    for t in range(60 * n + k + 1):
+        opt.step(np.array([C if t % n == 0 else -1.0]))
+    found = evaluate(EQUATIONS["eq-fails-cycle"], {"C": C, "n": n, r"\beta_2": beta2, "k": k})["v _ k"]
+    assert opt.state["v"][0] == pytest.approx(found, rel=1e-12)
+
+
+@defines("eq-fails-floor")
+@pytest.mark.parametrize("curvature", [0.5, 2.0])
+def test_where_adam_comes_to_rest(curvature):
+    rate, sigma = 0.01, 3.0
+    found = evaluate(EQUATIONS["eq-fails-floor"], {r"\eta": rate, r"\sigma": sigma})["E"]
+    rng, theta, excess = np.random.default_rng(8), np.zeros(2000), []
+    optimizer = Adam(theta, learning_rate=rate)
+    for t in range(1500):
+        optimizer.step(curvature * theta + sigma * rng.standard_normal(2000))
+        if t >= 900:
+            excess.append(curvature / 2 * np.mean(theta**2))
+    assert np.mean(excess) == pytest.approx(found, rel=0.05)

@@ -1,0 +1,54 @@
+"""What the sources say of Adam's stability: each claim is shown failing, and what is right is kept."""
+
+import re
+
+import numpy as np
+import pytest
+from notebook_rules import ROOT
+
+from optimlib import SGD, Adam, AMSGrad
+
+SHORT = {"beta1": 0.0, "beta2": 0.1}
+
+
+def finds_the_minimum(optimizer, **options):
+    """Articles 3 and 4 call Adam stable: whether it finds the better end when 3 stands against -1, -1."""
+    theta = np.zeros(1)
+    opt = optimizer(theta, lambda done: 0.5 / np.sqrt(done + 1), **options)
+    for t in range(1500):
+        opt.step(np.array([3.0 if t % 3 == 0 else -1.0]))
+        np.clip(theta, -1, 1, out=theta)
+    return theta[0] < -0.9
+
+
+def spread_at_the_end(rate, steps=1500):
+    """Article 1 names decay and Adam as ways to adjust the rate: how far Adam is from the minimum."""
+    rng, theta = np.random.default_rng(5), np.zeros(500)
+    opt = Adam(theta, rate)
+    for _ in range(steps):
+        opt.step(theta + rng.standard_normal(500))
+    return theta.std()
+
+
+def test_adam_is_not_stable_on_every_convex_problem():
+    assert finds_the_minimum(SGD)
+    assert finds_the_minimum(AMSGrad, **SHORT)
+    assert finds_the_minimum(Adam, beta1=0.0, beta2=0.9)
+    assert not finds_the_minimum(Adam, **SHORT)
+
+
+def test_adam_does_not_lower_its_learning_rate():
+    constant, early = spread_at_the_end(0.02), spread_at_the_end(0.02, steps=750)
+    assert constant == pytest.approx(early, rel=0.15)  # no nearer after twice as many steps
+    assert constant == pytest.approx((0.02 / 2) ** 0.5, rel=0.1)
+    assert spread_at_the_end(lambda done: 0.02 * (1 - done / 1500)) < 0.5 * constant
+
+
+def test_the_paper_on_convergence_is_cited_as_it_is():
+    """Article 5 has another title, other authors, and the number of another paper."""
+    references = (ROOT / "book" / "references.bib").read_text(encoding="utf8")
+    (entry,) = re.findall(r"@\w+\{reddi2018convergence,.*?\n\}", references, re.S)
+    assert "On the Convergence of {Adam} and Beyond" in entry
+    assert "Reddi, Sashank J. and Kale, Satyen and Kumar, Sanjiv" in entry
+    assert "1904.09237" in entry
+    assert "1801.09052" not in references
