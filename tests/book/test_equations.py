@@ -26,6 +26,7 @@ from optimlib import (
     check_gradient,
     differences,
 )
+from optimlib.clipping import clip_by_global_norm, clip_by_leaf_norm, clip_by_value, global_norm
 from optimlib.gradcheck.report import MISS
 from optimlib.nn import (
     batch_norm,
@@ -749,3 +750,35 @@ def test_where_adam_comes_to_rest(curvature):
         if t >= 900:
             excess.append(curvature / 2 * np.mean(theta**2))
     assert np.mean(excess) == pytest.approx(found, rel=0.05)
+# Clipping
+
+
+@defines("eq-clipping-value")
+def test_clipping_by_value():
+    g = np.array([-3.0, -0.5, 0.25, 7.0])
+    found = [evaluate(EQUATIONS["eq-clipping-value"], {"g_i": float(x), "c": 0.75}) for x in g]
+    np.testing.assert_array_equal([f[r"\tilde g _ i"] for f in found], clip_by_value(g, 0.75))
+
+
+@defines("eq-clipping-norm", "eq-clipping-leaf")
+@pytest.mark.parametrize("limit", [0.5, 100.0])
+def test_clipping_by_norm(limit):
+    g = [np.array([3.0, -4.0]), np.array([0.25])]
+    clipped, norm = clip_by_global_norm(g, limit)
+    by_leaf = clip_by_leaf_norm(g, limit)
+    for leaf, ours, alone in zip(g, clipped, by_leaf, strict=True):
+        values = {"g": leaf, "c": limit, r"\lVert g \rVert": norm}
+        found = evaluate(EQUATIONS["eq-clipping-norm"], values)[r"\tilde g"]
+        np.testing.assert_allclose(found, ours, rtol=1e-14)
+        values = {r"g_\ell": leaf, "c": limit, r"\lVert g_\ell \rVert": math.hypot(*leaf)}
+        found = evaluate(EQUATIONS["eq-clipping-leaf"], values)[r"\tilde g _ \ell"]
+        np.testing.assert_allclose(found, alone, rtol=1e-14)
+
+
+@defines("eq-clipping-shards")
+def test_the_norm_of_shards():
+    g = np.arange(1.0, 11.0)
+    shards = np.split(g, [3, 4])
+    norms = Series("k", {k: global_norm(shard) for k, shard in enumerate(shards, start=1)})
+    found = evaluate(EQUATIONS["eq-clipping-shards"], {"n_k": norms, "K": 3})["n"]
+    assert found == pytest.approx(global_norm(g), rel=1e-14)
