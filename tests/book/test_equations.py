@@ -750,6 +750,8 @@ def test_where_adam_comes_to_rest(curvature):
         if t >= 900:
             excess.append(curvature / 2 * np.mean(theta**2))
     assert np.mean(excess) == pytest.approx(found, rel=0.05)
+
+
 # Clipping
 
 
