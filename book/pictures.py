@@ -53,7 +53,9 @@ def pictures() -> dict[Path, Image.Image]:
     """All pictures, and where they belong."""
     made = {BOOK / "_static" / "front.png": figure(*FRONT)}
     for notebook, name in CARDS.items():
-        card = ImageOps.pad(trimmed(figure(notebook, name)), CARD, Image.Resampling.LANCZOS, color="white")
+        card = ImageOps.pad(
+            trimmed(figure(notebook, name)), CARD, Image.Resampling.LANCZOS, color="white"
+        )
         made[BOOK / "_static" / "cards" / f"{notebook}.png"] = card
     return made
 

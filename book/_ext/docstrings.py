@@ -1,8 +1,8 @@
 """Sphinx extension: a docstring's colons and commas on the API pages.
 
-The extension that reads docstrings takes an attribute's "A over B: a ratio" for a type and a description, and cuts
-the fields "a, b : float" at their comma. A module of the pages on the inside has its name above its text, and a
-value that is longer than a few lines is not shown.
+The extension that reads docstrings takes an attribute's "A over B: a ratio" for a type and a
+description, and cuts the fields "a, b : float" at their comma. A module of the pages on the inside has
+its name above its text, and a value that is longer than a few lines is not shown.
 """
 
 from functools import partial
