@@ -28,6 +28,7 @@ CARDS = {  # of every chapter, its most telling figure
     "adam": "fig-adam-paths",
     "weight-decay-and-adamw": "fig-decay-plane",
     "relatives-of-adam": "fig-relatives-map",
+    "schedules": "fig-schedules-band",
     "which-optimizer": "fig-compare-differences",
 }
 
