@@ -29,6 +29,7 @@ CARDS = {  # of every chapter, its most telling figure
     "when-adam-fails": "fig-fails-votes",
     "weight-decay-and-adamw": "fig-decay-plane",
     "relatives-of-adam": "fig-relatives-map",
+    "schedules": "fig-schedules-band",
     "clipping": "fig-clipping-drawing",
     "which-optimizer": "fig-compare-differences",
 }

@@ -118,6 +118,7 @@ OPERATIONS: dict[type, Callable[..., Any]] = {
     sympy.Mul: lambda *factors: reduce(mul, factors),
     sympy.Pow: pow,
     sympy.Abs: np.abs,
+    sympy.cos: np.cos,
     sympy.binomial: comb,
 }
 

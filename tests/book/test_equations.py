@@ -25,6 +25,7 @@ from optimlib import (
     ScheduleFreeSGD,
     check_gradient,
     differences,
+    schedules,
 )
 from optimlib.clipping import clip_by_global_norm, clip_by_leaf_norm, clip_by_value, global_norm
 from optimlib.gradcheck.report import MISS
@@ -784,3 +785,48 @@ def test_the_norm_of_shards():
     norms = Series("k", {k: global_norm(shard) for k, shard in enumerate(shards, start=1)})
     found = evaluate(EQUATIONS["eq-clipping-shards"], {"n_k": norms, "K": 3})["n"]
     assert found == pytest.approx(global_norm(g), rel=1e-14)
+
+
+# Schedules
+
+
+@defines("eq-schedules-best")
+@pytest.mark.parametrize(("start", "curvature", "sigma"), [(1.0, 1.0, 1.0), (9.0, 0.5, 2.0)])
+def test_the_best_schedule_for_one_curvature(start, curvature, sigma):
+    values = {"a_0": start, r"\lambda": curvature, r"\sigma": sigma}
+    t0 = evaluate(EQUATIONS["eq-schedules-best"], values | {"t": 1})["t _ 0"]
+    schedule = schedules.inverse_time_decay(1 / (curvature * (1 + t0)), decay=1 / (1 + t0))
+    mean_square = start
+    for t in range(1, 9):
+        found = evaluate(EQUATIONS["eq-schedules-best"], values | {"t": t})
+        rates = np.linspace(0, 2 / curvature, 100_001)
+        every = (1 - rates * curvature) ** 2 * mean_square + rates**2 * sigma**2
+        assert found[r"\eta _ t"] == pytest.approx(rates[every.argmin()], abs=3e-5 / curvature)
+        assert found[r"\eta _ t"] == pytest.approx(schedule(t - 1), rel=1e-13)
+        mean_square = every.min()
+        assert found["a _ t"] == pytest.approx(mean_square, rel=1e-7)
+
+
+@defines(
+    "eq-schedules-exponential",
+    "eq-schedules-inverse",
+    "eq-schedules-polynomial",
+    "eq-schedules-cosine",
+    "eq-schedules-warmup",
+)
+@pytest.mark.parametrize(
+    ("label", "schedule"),
+    [
+        ("exponential", schedules.exponential_decay(0.5, factor=0.25, every=4)),
+        ("inverse", schedules.inverse_time_decay(0.5, decay=0.125, power=1.5)),
+        ("polynomial", schedules.polynomial_decay(0.5, steps=4, power=1.5)),
+        ("cosine", schedules.cosine(0.5, steps=4)),
+        ("warmup", schedules.warmup(schedules.constant(0.5), 4, start=0.125)),
+    ],
+)
+def test_schedules(label, schedule):
+    values = {r"\eta": 0.5, r"\gamma": 0.25, r"\kappa": 0.125, "p": 1.5, "k": 4, "T": 4}
+    values |= {r"\pi": math.pi, r"\eta_0": 0.125}
+    for n in range(5):
+        found = evaluate(EQUATIONS[f"eq-schedules-{label}"], values | {"n": n})
+        assert schedule(n) == pytest.approx(found[r"\eta _ n"], abs=1e-15)
