@@ -12,7 +12,7 @@ SHORT = {"beta1": 0.0, "beta2": 0.1}
 
 
 def finds_the_minimum(optimizer, **options):
-    """Whether it finds the better end when 3 stands against -1, -1: articles 3 and 4 call Adam stable."""
+    """Articles 3 and 4 call Adam stable: whether it finds the better end of 3, -1, -1."""
     theta = np.zeros(1)
     opt = optimizer(theta, lambda done: 0.5 / np.sqrt(done + 1), **options)
     for t in range(1500):
