@@ -70,7 +70,7 @@ class ScheduleFreeSGD(Optimizer):
     Notes
     -----
     Defazio et al., 2024, algorithm 1 with the weights of its section 3, which let early, small steps
-    of a warm-up count little. :math:`x` is put in from the last line, so there is no state for it:
+    of a warmup count little. :math:`x` is put in from the last line, so there is no state for it:
 
     .. math:: y_t = y_{t-1} - c_t (y_{t-1} - z_{t-1}) - \eta_t (1 - \beta (1 - c_t)) g_t
 
