@@ -678,30 +678,20 @@ def test_a_running_mean_of_gradients():
 # A step size for every coordinate
 
 
-@defines("eq-coordinate-adagrad")
-def test_adagrad():
+@defines("eq-coordinate-adagrad", "eq-coordinate-rmsprop", "eq-coordinate-adadelta")
+@pytest.mark.parametrize(
+    ("label", "optimizer", "settings", "state"),
+    [
+        ("eq-coordinate-adagrad", AdaGrad, {}, {"G _ t": "G_{t-1}"}),
+        ("eq-coordinate-rmsprop", RMSProp, {"rho": 0.75}, {"v _ t": "v_{t-1}"}),
+        ("eq-coordinate-adadelta", Adadelta, {"rho": 0.75}, {"v _ t": "v_{t-1}", "d _ t": "d_{t-1}"}),
+    ],
+)
+def test_a_step_size_for_every_coordinate(label, optimizer, settings, state):
     run_optimizer(
-        lambda p: AdaGrad(p, 0.25, eps=0.125),
-        lambda values: evaluate(EQUATIONS["eq-coordinate-adagrad"], RATES | values),
-        {"G _ t": "G_{t-1}"},
-    )
-
-
-@defines("eq-coordinate-rmsprop")
-def test_rmsprop():
-    run_optimizer(
-        lambda p: RMSProp(p, 0.25, rho=0.75, eps=0.125),
-        lambda values: evaluate(EQUATIONS["eq-coordinate-rmsprop"], RATES | {r"\rho": 0.75} | values),
-        {"v _ t": "v_{t-1}"},
-    )
-
-
-@defines("eq-coordinate-adadelta")
-def test_adadelta():
-    run_optimizer(
-        lambda p: Adadelta(p, 0.25, rho=0.75, eps=0.125),
-        lambda values: evaluate(EQUATIONS["eq-coordinate-adadelta"], RATES | {r"\rho": 0.75} | values),
-        {"v _ t": "v_{t-1}", "d _ t": "d_{t-1}"},
+        lambda p: optimizer(p, 0.25, eps=0.125, **settings),
+        lambda values: evaluate(EQUATIONS[label], RATES | {r"\rho": 0.75} | values),
+        state,
     )
 
 
