@@ -6,6 +6,7 @@ optimlib's.
 
 import numpy as np
 import pytest
+from support import steps_taken
 
 from optimlib import SGD, Adam
 from optimlib.clipping import clip_by_value
@@ -13,12 +14,7 @@ from optimlib.clipping import clip_by_value
 
 def step_of(optimizer, gradients, **settings):
     """How far the last of some gradients leads, with a learning rate of 1."""
-    theta = np.zeros(np.shape(gradients[0]))
-    opt = optimizer(theta, 1.0, **settings)
-    for g in gradients:
-        theta[...] = 0.0
-        opt.step(np.asarray(g))
-    return -theta
+    return steps_taken(optimizer, gradients, learning_rate=1.0, **settings)[-1]
 
 
 def adam_as_clipping(g, t, threshold=1.0, beta2=0.999):

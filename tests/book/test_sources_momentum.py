@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from support import steps_taken
 
 from optimlib import SGD
 from optimlib.optimizers import SGDRunningMean
@@ -51,20 +52,12 @@ def test_momentum_does_not_clip(optimizer):
     assert momentum_as_clipping(1e3, optimizer) == pytest.approx(-whole * 1e3, rel=1e-12)
 
 
-def steps_under_one_gradient(optimizer, count=200):
-    """The lengths of the first steps, in learning rates, when every gradient is 1."""
-    theta = np.zeros(1)
-    opt = optimizer(theta, 1.0, momentum=0.9)
-    places = [0.0]
-    for _ in range(count):
-        opt.step(np.ones(1))
-        places.append(-theta[0])
-    return np.diff(places)
-
-
 def test_the_running_mean_does_not_accelerate_under_one_gradient():
     """Article 3 says that momentum does, and writes the running mean. The heavy ball does."""
-    mean, ball = map(steps_under_one_gradient, (SGDRunningMean, SGD))
+    mean, ball = (
+        steps_taken(optimizer, np.ones(200), learning_rate=1.0, momentum=0.9)
+        for optimizer in (SGDRunningMean, SGD)
+    )
     assert mean[0] == pytest.approx(0.1, rel=1e-12)
     assert (np.diff(mean) >= 0).all()
     assert mean.max() <= 1 + 1e-12  # never longer than gradient descent's
