@@ -45,7 +45,6 @@ window.addEventListener("load", async () => {
     const line = formula.closest("p, li, dd, dt, td, th, h1, h2, h3, h4");
     if (line?.clientWidth && formula.scrollWidth > line.clientWidth + 2) {
       formula.style.overflowX = "auto";
-      formula.tabIndex = 0;
     }
   }
 
