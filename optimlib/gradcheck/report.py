@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from math import inf, isfinite, nan
+from math import inf, nan
 from typing import NamedTuple
 
 import numpy as np
@@ -86,6 +86,12 @@ class Probe:
         """The disagreement in tolerances: up to 1 is agreement."""
         difference = abs(self.difference)
         return difference / self.tolerance if self.tolerance else (inf if difference else 0.0)
+
+    @property
+    def disagreement(self) -> float:
+        """The size of `difference` to two digits, as a report prints it; 0 within the tolerance."""
+        difference = abs(self.difference)
+        return float(f"{difference:.1e}") if difference > self.tolerance else 0.0
 
     def barely_seen(self, path: str) -> float:
         """The error in one number of that leaf that changes this slope by its tolerance, as a rule.
@@ -180,8 +186,17 @@ class GradientReport:
             raise AssertionError(f"\n{self}")
 
     def worst(self, count: int = SHOWN) -> list[Probe]:
-        """The gravest probes, and among them those that disagree by the most tolerances."""
-        return sorted(self.probes, key=lambda p: (VERDICTS.index(p.verdict), -p.excess))[:count]
+        """The gravest probes: places before directions, and those first that differ most.
+
+        A place says where to look, and its ratio is not mixed with those of right numbers. Differences
+        within the tolerance or alike to two digits are no order: those probes stay as they were made.
+        So roundings, which differ from one processor to another, decide nothing here.
+        """
+
+        def gravity(probe: Probe) -> tuple[int, bool, float]:
+            return VERDICTS.index(probe.verdict), probe.index is None, -probe.disagreement
+
+        return sorted(self.probes, key=gravity)[:count]
 
     def detectable(self) -> float:
         """The norm of an error in one leaf that all random directions miss with probability `MISS`.
@@ -265,16 +280,18 @@ class GradientReport:
         )
 
     def shown(self) -> list[Probe]:
-        """The probes that a printed report shows: one if it passed, else the worst five."""
+        """The probes that a printed report shows: an example if it passed, else the worst five."""
         return self.worst(1 if self.passed else SHOWN)
 
     def remarks(self) -> list[str]:
         """What a reader should know beside the numbers, a sentence each; the hints not included."""
         remarks = []
-        if isfinite(self.detectable()):
+        missed = self.detectable()
+        if 0 < missed < inf:
+            norm = f"{self.norm:.0e}" if self.norm > missed else "less"
             remarks.append(
-                f"an error of norm {self.detectable():.0e} (the gradient's is {self.norm:.0e})"
-                f" would be missed with probability {MISS:g}"
+                f"an error of norm {rendering.power_of_ten_above(missed)} (gradient: {norm})"
+                f" would be missed with probability {MISS:g} at most"
             )
         if self.untested:
             more = f" and {len(self.untested) - NAMED} more" if len(self.untested) > NAMED else ""
