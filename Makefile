@@ -22,7 +22,7 @@ SINGLE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 VECL
 
 help:
 	@echo "make book             build the HTML book in _build/html, warnings being errors"
-	@echo "make check            run the fast tests, in a minute or two"
+	@echo "make check            run the fast tests, in less than a minute"
 	@echo "make test             run every test, and every notebook against its stored outputs"
 	@echo "make test-frameworks  run what compares with PyTorch, JAX, Keras, SciPy, Numba and others"
 	@echo "make mutants          plant every one-token mistake in the optimizers: do the tests catch it?"

@@ -270,13 +270,14 @@ class GradientReport:
 
     @property
     def headline(self) -> str:
-        """The verdict, and what it rests on."""
+        """The verdict, and what it rests on; how long a failing check searched is left to roundings."""
         count = Counter(probe.verdict for probe in self.probes)
         named = ", ".join(f"{count[v]} {v}" for v in VERDICTS[:-1] if count[v])
+        effort = "" if self.verdict == "fail" else f", {self.evaluations} loss evaluations"
         return (
             f"gradient check: {self.verdict.upper()}"
             f" ({len(self.probes)} probes{': ' if named else ''}{named};"
-            f" {self.parameters} parameters, {self.evaluations} loss evaluations)"
+            f" {self.parameters} parameters{effort})"
         )
 
     def shown(self) -> list[Probe]:
