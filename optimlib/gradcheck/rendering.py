@@ -2,8 +2,8 @@
 
 Both say the same: a headline, why nothing could be compared, the probes in a table, hints, remarks.
 
-The table leaves out what roundings decide, and with them the processor: a number within the tolerance
-is ``~0``, and of a tolerance a power of ten above it is given, no finer than a ten-millionth.
+Of a loss in float64, a table leaves out what roundings decide, and with them the processor: a number
+within its tolerance is ``~0``, and of a tolerance a power of ten above it is given.
 """
 
 from __future__ import annotations
