@@ -37,7 +37,7 @@ def write(page, number, text):
 
 
 def stored_is_shown(page, number):
-    return page.evaluate(f"!(runInPage.cells.at({number}).stored?.hidden)")
+    return page.evaluate(f"runInPage.cells.at({number}).stored.isConnected")
 
 
 def bar(page):
@@ -210,7 +210,9 @@ def test_figures_and_tables_look_like_the_books(open_page):
     boxes = "[runInPage.cells[2].output, runInPage.cells[2].stored]"
     sizes = page.evaluate(f"{boxes}.map((box) => box.querySelector('img').naturalWidth)")
     assert abs(sizes[0] / sizes[1] - 1) < 0.05
-    assert page.evaluate("runInPage.cells[2].output.querySelector('img').alt.length") > 40
+    for part in ("querySelector('img').alt", "querySelector('figcaption').textContent"):
+        assert len(set(page.evaluate(f"{boxes}.map((box) => box.{part})"))) == 1
+    assert page.evaluate("runInPage.cells[2].output.querySelector('figure').id").startswith("fig-")
 
 
 def test_what_python_can_not_load_is_said(open_page):

@@ -165,19 +165,18 @@
     cell.fresh = false;
     cell.output.replaceChildren();
     cell.output.hidden = false;
-    if (cell.stored) cell.stored.hidden = true;
+    cell.stored?.remove();
   }
 
   function show(cell, kind, data) {
     refresh(cell);
     if (kind === "png") {
-      const told = cell.stored?.querySelector("img")?.alt;
-      const alt = told && !cell.isChanged() ? told : "The figure that this cell drew";
-      cell.output.append(element("img", { src: "data:image/png;base64," + data, alt }));
+      cell.output.append(figure(cell, "data:image/png;base64," + data));
     } else if (kind === "html") {
       const box = element("div", { class: "output text_html" });
       box.innerHTML = data;
       cell.output.append(box);
+      for (const script of box.querySelectorAll("script")) script.replaceWith(element("script", {}, script.textContent));
     } else {
       const last = cell.output.lastElementChild;
       const same = last?.dataset.kind === kind && kind !== "text";
@@ -185,6 +184,19 @@
       pre.append(data);
       if (!same) cell.output.append(pre);
     }
+  }
+
+  // A figure takes the place of the stored one, with its number, its caption and the links to it.
+  function figure(cell, src) {
+    const alt = "The figure that this cell drew";
+    const stored = cell.stored?.querySelectorAll("figure")[cell.output.querySelectorAll("img").length];
+    if (!stored) return element("img", { src, alt });
+    const copy = stored.cloneNode(true);
+    const image = copy.querySelector("img");
+    image.removeAttribute("style"); // a figure that the reader has changed may have another size
+    image.src = src;
+    if (cell.isChanged()) image.alt = alt;
+    return copy;
   }
 
   function mark(cell, state) {
@@ -215,6 +227,7 @@
     } catch {}
     cell.restore.hidden = !cell.isChanged() && cell.output.hidden;
     cell.box.classList.toggle("run-changed", cell.isChanged());
+    if (!waits(cell) && cell.source() !== cell.ranAs) cell.box.dataset.run = "";
   }
 
   async function edit(cell) {
@@ -245,7 +258,7 @@
     cell.pre.innerHTML = cell.colored;
     cell.output.replaceChildren();
     cell.output.hidden = true;
-    if (cell.stored) cell.stored.hidden = false;
+    if (cell.stored) cell.output.after(cell.stored);
     keep(cell);
     if (!waits(cell)) mark(cell, null);
     if (hadFocus) cell.run.focus();
@@ -272,7 +285,7 @@
     cell.colored = pre.innerHTML;
     cell.code = pre.closest(".highlight");
     cell.stored = box.querySelector(".cell_output");
-    cell.output = element("div", { class: "run-output", role: "group", "aria-live": "polite", "aria-label": `Output of ${name}`, hidden: "" });
+    cell.output = element("div", { class: "run-output cell_output", role: "group", "aria-live": "polite", "aria-label": `Output of ${name}`, hidden: "" });
     cell.text = kept(cell) ?? cell.original;
     cell.source = () => (cell.editor ? cell.editor.state.doc.toString() : cell.text);
     cell.isChanged = () => cell.source() !== cell.original;
