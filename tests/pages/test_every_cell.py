@@ -5,13 +5,21 @@ import yaml
 from notebook_rules import ROOT
 
 TEN_MINUTES = 600_000
-EXCEPTIONS: dict[tuple[str, int], str] = {}
-"""Cells whose text differs, by page and number, each with the reason. At most five in the book."""
+EXCEPTIONS = {
+    ("conventions", "def table(name)"): "without the project's recordings, the tables do not count them",
+    ("a-million-parameters", '"kinks, sum not rounded"'): "roundings decide where the best step lies",
+    (
+        "a-million-parameters",
+        "first, *others = (p.tolerance",
+    ): "roundings decide at which step a check stops",
+}
+"""Cells whose text differs, by page and a part of their code, each with the reason. At most five."""
 
 RESULTS = r"""() => runInPage.cells.map((cell) => {
     const all = (box, which) => [...(box?.querySelectorAll(which) ?? [])];
     const text = (boxes) => boxes.map(({textContent}) => textContent).join("\n");
-    const tidy = (text) => text.replace(/\s+$/gm, "").trim();
+    const progress = /^gradient check: \d+ of \d+ probes, \d+ s$/gm; // where a check takes five seconds
+    const tidy = (text) => text.replace(progress, "").replace(/\s+$/gm, "").trim();
     const loose = (text) => text.replace(/\s+/g, " ").trim();
     return {
         number: cell.number,
@@ -48,12 +56,14 @@ def test_every_cell_gives_what_is_stored(open_page, name):
     page.evaluate("runInPage.cells.at(-1).above.click()")
     done = "runInPage.cells.every(({state}) => state === 'ran' || state === 'failed')"
     page.wait_for_function(done, timeout=TEN_MINUTES)
+    results = page.evaluate(RESULTS)[:-1]  # without the scratch cell
+    expected = {part for page, part in EXCEPTIONS if page == name}
     different = [
         f"cell {found['number']}, {found['state']}: {found['code'][:200]!r}\n"
         f"   gives  {str(found['gives'])[:1500]}\n   stored {str(found['stored'])[:1500]}"
-        for found in page.evaluate(RESULTS)[:-1]  # without the scratch cell
-        if (name, found["number"]) not in EXCEPTIONS
-        and (found["state"] != "ran" or found["gives"] != found["stored"])
+        for found in results
+        if found["state"] != "ran"
+        or (found["gives"] != found["stored"] and not any(part in found["code"] for part in expected))
     ]
     failed = (
         "runInPage.all.filter(({hidden, state}) => hidden && state !== 'ran')"
@@ -61,3 +71,4 @@ def test_every_cell_gives_what_is_stored(open_page, name):
     )
     assert not different, "\n".join(different)
     assert page.evaluate(failed) == []
+    assert [part for part in expected if sum(part in found["code"] for found in results) != 1] == []
