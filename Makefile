@@ -11,6 +11,8 @@ BIN := .venv/bin
 READY := .venv/ready
 BIN_FRAMEWORKS := .venv-frameworks/bin
 READY_FRAMEWORKS := .venv-frameworks/ready
+BIN_PAGES := .venv-pages/bin
+READY_PAGES := .venv-pages/ready
 TEXTS := $(wildcard book/text/$(CHAPTER).md)
 NOTEBOOKS := $(TEXTS:book/text/%.md=book/%.ipynb)
 
@@ -18,13 +20,14 @@ NOTEBOOKS := $(TEXTS:book/text/%.md=book/%.ipynb)
 export JUPYTER_PREFER_ENV_PATH := 1
 SINGLE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 VECLIB_MAXIMUM_THREADS=1
 
-.PHONY: help book check test test-frameworks mutants notebooks pictures lab serve bench pins clean
+.PHONY: help book check test test-frameworks test-pages mutants notebooks pictures lab serve bench pins clean
 
 help:
 	@echo "make book             build the HTML book in _build/html, warnings being errors"
 	@echo "make check            run the fast tests, in less than a minute"
 	@echo "make test             run every test, and every notebook against its stored outputs"
 	@echo "make test-frameworks  run what compares with PyTorch, JAX, Keras, SciPy, Numba and others"
+	@echo "make test-pages       run every cell of the built pages in a browser, and what one does with them"
 	@echo "make mutants          plant every one-token mistake in the optimizers: do the tests catch it?"
 	@echo "make notebooks        make the notebooks from book/text: sync, execute, normalise"
 	@echo "                      (one of them: make notebooks CHAPTER=adam)"
@@ -50,6 +53,9 @@ $(READY): requirements.txt pyproject.toml
 $(READY_FRAMEWORKS): requirements.txt requirements-frameworks.txt pyproject.toml
 	$(environment)
 
+$(READY_PAGES): requirements.txt requirements-pages.txt pyproject.toml
+	$(environment)
+
 book: $(READY)
 	$(BIN)/jupyter-book build . --all -n -W --keep-going
 
@@ -63,6 +69,12 @@ test: $(READY)
 
 test-frameworks: $(READY_FRAMEWORKS)
 	$(BIN_FRAMEWORKS)/python -m pytest tests -m frameworks
+
+# Chromium comes from the system: where none is there and Debian's tools are, it is installed.
+test-pages: $(READY_PAGES) book
+	@command -v chromium || command -v chromium-browser || command -v google-chrome || \
+		{ apt-get update && apt-get install --yes --no-install-recommends chromium; }
+	$(BIN_PAGES)/python -m pytest tests/pages -n 2 --dist load
 
 mutants: $(READY)
 	$(SINGLE_THREAD) $(BIN)/python tests/mutation.py

@@ -15,6 +15,8 @@ SKIPPED = {
     ".git",
     ".venv",
     ".venv-frameworks",
+    ".venv-pages",
+    "node_modules",
     ".hypothesis",
     "_build",
     "build",

@@ -20,7 +20,8 @@ def test_requirements_are_exact_and_name_no_address():
     frameworks = pins("requirements-frameworks.txt")
     assert len(pins()) > 100
     assert not frameworks.keys() & pins().keys()
-    for name in ("requirements.txt", "requirements-frameworks.txt"):
+    assert not pins("requirements-pages.txt").keys() & pins().keys()
+    for name in ("requirements.txt", "requirements-frameworks.txt", "requirements-pages.txt"):
         assert not re.search(r"://|file:|--|@", read(name))
 
 
@@ -111,8 +112,8 @@ def test_every_target_is_explained():
     assert make_targets() - {"help"} <= set(re.findall(r"`make ([a-z-]+)`", read("CONTRIBUTING.md")))
 
 
-def test_ci_runs_the_two_test_commands_and_nothing_else():
-    assert read(".ci/run") == "#!/bin/sh\nset -e\nmake test\nmake test-frameworks\n"
+def test_ci_runs_the_three_test_commands_and_nothing_else():
+    assert read(".ci/run") == "#!/bin/sh\nset -e\nmake test\nmake test-frameworks\nmake test-pages\n"
     assert os.name == "nt" or os.access(ROOT / ".ci" / "run", os.X_OK)
 
 

@@ -6,6 +6,7 @@
 """
 
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -63,6 +64,8 @@ def make_files(app: Sphinx, exception: Exception | None) -> None:
     folder.mkdir(exist_ok=True)
     command = [sys.executable, "-m", "pip", "wheel", ".", "--no-deps", "--no-build-isolation"]
     subprocess.run([*command, "--quiet", "-w", folder], cwd=root, check=True, capture_output=True)
+    (wheel,) = folder.glob("optimlib-*.whl")
+    shutil.copyfile(wheel, site / "_static" / "run" / "optimlib.whl")  # for the cells that run in a page
     notebooks = {
         path.name: nbformat.read(path, as_version=4) for path in (root / "book").glob("*.ipynb")
     }
