@@ -1,6 +1,6 @@
 r"""Averages of the weights: what a run has visited, instead of where it happens to stop.
 
-An average :math:`\bar\theta_t` moves towards the parameters :math:`\theta_t` with every update, by a
+An average :math:`\bar\theta_t` moves toward the parameters :math:`\theta_t` with every update, by a
 *weight* :math:`w_t`:
 
 .. math:: \bar\theta_t = \bar\theta_{t-1} + w_t (\theta_t - \bar\theta_{t-1}), \qquad w_1 = 1

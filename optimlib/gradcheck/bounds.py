@@ -18,7 +18,7 @@ Frozen = Callable[[str], bool] | Any
 """Which parameters are held fixed: a function of the path, or a tree of bools like the parameters."""
 
 NARROW = 1 / 16  # with at least this part of the step on either side, it is shortened to fit
-MARGIN = 0.99  # a step goes so far towards a bound: no rounding may carry it across
+MARGIN = 0.99  # a step goes so far toward a bound: no rounding may carry it across
 
 
 class Bounds:

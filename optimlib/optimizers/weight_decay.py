@@ -1,4 +1,4 @@
-r"""Weight decay: two ways to pull the parameters towards zero, put beside any rule.
+r"""Weight decay: two ways to pull the parameters toward zero, put beside any rule.
 
 The *strength* is the number :math:`\lambda` of an array. `L2` is the gradient of a penalty, and the rule
 scales it as it scales any gradient; `Decoupled` leaves the rule alone and shrinks the parameters.

@@ -84,7 +84,7 @@ class cosine_restarts(BaseSchedule):
     factor
         The whole number by which each period is longer than the one before: :math:`T_{i+1} / T_i`.
     end
-        What each period falls towards, :math:`\eta_{\min}`: the restart comes where it would be reached.
+        What each period falls toward, :math:`\eta_{\min}`: the restart comes where it would be reached.
 
     Raises
     ------
