@@ -1,9 +1,9 @@
 """Makes one PDF of the book from its built pages: ``python book/paper.py _build/html``.
 
-All pages are put into one document, so that the links between them lead to places in the PDF and its pages
-are numbered through; Chromium prints it twice, the second time with the page numbers in its contents. The
-PDF goes to ``files/`` beside the zip of the site, and the front page shows the link to it. The reference of
-the API stays on the web.
+All pages are put into one document, so that the links between them lead to places in the PDF and its
+pages are numbered through; Chromium prints it twice, the second time with the page numbers in its
+contents. The PDF goes to ``files/`` beside the zip of the site, and the front page shows the link to it.
+The reference of the API stays on the web.
 """
 
 import shutil
@@ -125,7 +125,8 @@ def whole(front: BeautifulSoup, pages: list[Page], articles: list[Tag], numbers:
     ]
     rights = front.select_one(".bd-footer").get_text(" ", strip=True)
     return (
-        f'<!DOCTYPE html><html lang="en" data-mode="light" data-theme="light"><head><meta charset="utf-8">'
+        '<!DOCTYPE html><html lang="en" data-mode="light" data-theme="light">'
+        '<head><meta charset="utf-8">'
         f"<title>{TITLE}</title>{styles}{''.join(map(str, mathjax))}</head>"
         f'<body class="paper"><section class="paper-title"><p class="paper-name">{TITLE}</p>'
         f"<p>{SUBTITLE}</p><p>{escape(rights)}</p></section>"

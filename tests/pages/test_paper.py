@@ -1,4 +1,4 @@
-"""The book as one PDF: addresses that hold in it, solutions at the end of their chapter, page numbers."""
+"""The book as one PDF: links that hold in it, solutions at the ends of chapters, page numbers."""
 
 import shutil
 from pathlib import Path
@@ -16,17 +16,25 @@ FRONT = """<html><head><link rel="stylesheet" href="print.css"></head><body>
 <li class="toctree-l1"><a href="words.html">Words</a></li></ul></nav></div>
 <article><p>Read on<span hidden id="the-book-on-paper">, or take the PDF</span>.</p></article>
 <div class="bd-footer">by us</div></body></html>"""
-SLOW = """<article><section id="slow"><h1>Slow</h1><section id="why"><h2>Why<a class="headerlink" href="#why">#</a></h2>
+
+
+def exercise(number: str, answer: str) -> str:
+    """An exercise with its solution, as built."""
+    return f"""<div class="exercise admonition"><p class="admonition-title">
+<span class="caption-number">Exercise {number} </span>(A name)</p></div>
+<div class="solution admonition"><p class="admonition-title">Solution</p><p>{answer}</p></div>"""
+
+
+SLOW = f"""<article><section id="slow"><h1>Slow</h1>
+<section id="why"><h2>Why<a class="headerlink" href="#why">#</a></h2>
 <p>As <a href="fast.html#turn">there</a>, <a href="fast.html">here</a>, <a href="#why">above</a>,
 <a href="api/calls.html#f">f</a> and <a href="https://example.org">elsewhere</a>.</p></section>
-<section id="exercises"><h2>Exercises</h2>
-<div class="exercise admonition"><p class="admonition-title"><span class="caption-number">Exercise 1.1 </span>(One)</p></div>
-<div class="solution admonition" id="s1"><p class="admonition-title">Solution</p><p>first answer</p></div>
-<div class="exercise admonition"><p class="admonition-title"><span class="caption-number">Exercise 1.2 </span>(Two)</p></div>
-<div class="solution admonition" id="s2"><p class="admonition-title">Solution</p><p>second answer</p></div></section>
+<section id="exercises"><h2>Exercises</h2>{exercise("1.1", "first")}{exercise("1.2", "second")}</section>
 <section id="summary"><h2>Summary</h2><p>It is slow.</p></section></section></article>"""
-FAST = '<article><section id="fast"><h1>Fast</h1><section id="turn"><h2>A turn</h2></section></section></article>'
-WORDS = '<article><section id="words"><h1>Words</h1><details><summary>a</summary>b</details></section></article>'
+FAST = """<article><section id="fast"><h1>Fast</h1>
+<section id="turn"><h2>A turn</h2></section></section></article>"""
+WORDS = """<article><section id="words"><h1>Words</h1>
+<details><summary>a</summary>b</details></section></article>"""
 
 
 @pytest.fixture
