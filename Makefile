@@ -20,10 +20,11 @@ NOTEBOOKS := $(TEXTS:book/text/%.md=book/%.ipynb)
 export JUPYTER_PREFER_ENV_PATH := 1
 SINGLE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 VECLIB_MAXIMUM_THREADS=1
 
-.PHONY: help book check test test-frameworks test-pages mutants notebooks pictures lab serve bench pins clean
+.PHONY: help book pdf check test test-frameworks test-pages mutants notebooks pictures lab serve bench pins clean
 
 help:
 	@echo "make book             build the HTML book in _build/html, warnings being errors"
+	@echo "make pdf              build it, and print it to one PDF, which the front page then offers"
 	@echo "make check            run the fast tests, in less than a minute"
 	@echo "make test             run every test, and every notebook against its stored outputs"
 	@echo "make test-frameworks  run what compares with PyTorch, JAX, Keras, SciPy, Numba and others"
@@ -71,9 +72,17 @@ test-frameworks: $(READY_FRAMEWORKS)
 	$(BIN_FRAMEWORKS)/python -m pytest tests -m frameworks
 
 # Chromium comes from the system: where none is there and Debian's tools are, it is installed.
+define browser
+@command -v chromium || command -v chromium-browser || command -v google-chrome || \
+	{ apt-get update && apt-get install --yes --no-install-recommends chromium; }
+endef
+
+pdf: $(READY_PAGES) book
+	$(browser)
+	$(BIN_PAGES)/python book/paper.py _build/html
+
 test-pages: $(READY_PAGES) book
-	@command -v chromium || command -v chromium-browser || command -v google-chrome || \
-		{ apt-get update && apt-get install --yes --no-install-recommends chromium; }
+	$(browser)
 	$(BIN_PAGES)/python -m pytest tests/pages -n 2 --dist load
 
 mutants: $(READY)
