@@ -57,3 +57,13 @@ window.addEventListener("load", async () => {
     }
   }
 });
+
+// Paper is white: a page that is read in the dark is printed in the light.
+let readIn;
+window.addEventListener("beforeprint", () => {
+  readIn = document.documentElement.dataset.theme;
+  document.documentElement.dataset.theme = "light";
+});
+window.addEventListener("afterprint", () => {
+  document.documentElement.dataset.theme = readIn;
+});
