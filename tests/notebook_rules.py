@@ -17,6 +17,7 @@ SHORTEST_ALT = 40  # characters
 ADDRESS = re.compile(r"\b0x[0-9a-f]{6,}")
 UNSEEN = {"remove-cell", "remove-output", "hide-output"}
 REFUSED_MIMES = ("application/json", "application/javascript", "application/vnd.", "image/svg+xml")
+LAST_SECTIONS = ["Exercises", "Summary", "Further reading"]
 
 
 def read_text(path: Path) -> NotebookNode:
@@ -171,3 +172,10 @@ def exercises(notebook: NotebookNode) -> list[str]:
     if len(opened) != len(closed):
         complaints.append(f"{len(opened)} solutions start, {len(closed)} end")
     return complaints
+
+
+def last_sections(notebook: NotebookNode) -> list[str]:
+    """Exercises, summary and further reading that are missing or in another order."""
+    prose = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    headings = re.findall(r"^## (.+)$", prose, flags=re.M)
+    return [] if headings[-3:] == LAST_SECTIONS else [f"the last sections are {headings[-3:]}"]

@@ -61,6 +61,12 @@ def test_notebook_keeps_the_rules(path):
     assert rules.solutions_left_open(notebook) == [], "run: make notebooks"
 
 
+@each_notebook
+def test_a_chapter_ends_with_its_exercises_its_summary_and_further_reading(path):
+    if path.stem not in {"index", "conventions"}:  # pages, and no chapters
+        assert rules.last_sections(load(path)) == []
+
+
 # The rules themselves: a small chapter that keeps them, and the same with one defect
 
 TEXT = dedent(
@@ -209,6 +215,16 @@ def test_a_figure_with_no_number_beside_it_is_seen(notebook):
     for cell in rules.code_cells(notebook):
         cell.outputs = [output for output in cell.outputs if "image/png" in output.get("data", {})]
     assert rules.figures(notebook, "wrong-gradient")
+
+
+def test_a_summary_before_the_exercises_is_seen(notebook):
+    parts = [nbformat.v4.new_markdown_cell(f"## {name}") for name in rules.LAST_SECTIONS]
+    notebook.cells += parts
+    assert rules.last_sections(notebook) == []
+    notebook.cells[-3:] = [parts[1], parts[0], parts[2]]
+    assert rules.last_sections(notebook) == [
+        "the last sections are ['Summary', 'Exercises', 'Further reading']"
+    ]
 
 
 def test_an_open_solution_is_seen(notebook):
