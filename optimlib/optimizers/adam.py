@@ -121,8 +121,8 @@ class AdamEpsHat(Adam):
 
     Notes
     -----
-    Kingma and Ba, 2015, just before section 2.1. Keras, TensorFlow and scikit-learn have this form. It is
-    `Adam` with an epsilon that starts larger, at :math:`\hat\varepsilon / \sqrt{1 - \beta_2}`, and
+    Kingma and Ba, 2015, just before section 2.1. Keras, TensorFlow and scikit-learn have this form. It
+    is `Adam` with an epsilon that starts larger, at :math:`\hat\varepsilon / \sqrt{1 - \beta_2}`, and
     falls to :math:`\hat\varepsilon`.
 
     Examples
