@@ -242,7 +242,6 @@
       cell.code.hidden = true;
       const label = `Code of ${cell.name}. Shift-Enter runs it, Tab leaves it.`;
       cell.editor = edit(place, cell.text, label, () => run(cell), () => keep(cell));
-      cell.change.disabled = true;
     }
     cell.editor.focus();
   }
@@ -252,7 +251,6 @@
     cell.editor?.destroy();
     cell.box.querySelector(".run-editor")?.remove();
     cell.editor = null;
-    cell.change.disabled = false;
     cell.text = cell.original;
     cell.code.hidden = false;
     cell.pre.innerHTML = cell.colored;
