@@ -123,7 +123,7 @@ def whole(front: BeautifulSoup, pages: list[Page], articles: list[Tag], numbers:
         for s in front.select("script")
         if "MathJax" in (s.string or "") or "mathjax" in s.get("src", "")
     ]
-    rights = front.select_one(".bd-footer").get_text(" ", strip=True)
+    rights = front.select_one(".copyright").get_text(" ", strip=True)
     return (
         '<!DOCTYPE html><html lang="en" data-mode="light" data-theme="light">'
         '<head><meta charset="utf-8">'

@@ -15,7 +15,7 @@ FRONT = """<html><head><link rel="stylesheet" href="print.css"></head><body>
 <p class="caption">Reference</p><ul><li class="toctree-l1"><a href="api/calls.html">Calls</a></li>
 <li class="toctree-l1"><a href="words.html">Words</a></li></ul></nav></div>
 <article><p>Read on<span hidden id="the-book-on-paper">, or take the PDF</span>.</p></article>
-<div class="bd-footer">by us</div></body></html>"""
+<p class="copyright">Ours, for all</p></body></html>"""
 
 
 def exercise(number: str, answer: str) -> str:
