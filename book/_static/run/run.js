@@ -94,8 +94,11 @@
   }
 
   function fail(why) {
+    const text = page.ready
+      ? `Python broke down (${why}). Run starts it again, without what the cells had defined.`
+      : `Python could not be loaded (${why}). Are you offline, or does something block downloads? Run tries again.`;
     forget();
-    say(`Python could not be loaded (${why}). Are you offline, or does something block downloads? Run tries again.`);
+    say(text);
   }
 
   function stop() {

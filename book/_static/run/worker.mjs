@@ -6,21 +6,27 @@ const folder = new URL("./", import.meta.url).href;
 const say = (kind, data) => postMessage({ kind, data });
 let bytes = 0;
 
-// Whatever is fetched from here on is counted, so that the page can show how far it is.
+// Whatever is fetched from here on is counted, so that the page can show how far it is. What fails is told at once: Pyodide
+// may wait forever for a file that doesn't come.
+const broken = (error) => say("broken", String(error?.message ?? error));
+self.addEventListener("unhandledrejection", (event) => (event.preventDefault(), broken(event.reason)));
+
 const plainFetch = self.fetch.bind(self);
 self.fetch = async (...request) => {
-  const answer = await plainFetch(...request);
-  if (!answer.ok) throw new Error(`${answer.url}: ${answer.status} ${answer.statusText}`);
-  const counted = answer.body.pipeThrough(
-    new TransformStream({
-      transform(chunk, controller) {
-        bytes += chunk.byteLength;
-        say("loaded", bytes);
-        controller.enqueue(chunk);
-      },
-    })
-  );
-  return new Response(counted, { status: answer.status, headers: answer.headers });
+  const answer = await plainFetch(...request).catch((error) => {
+    broken(error);
+    throw error;
+  });
+  if (!answer.ok) broken(`${answer.url}: ${answer.status} ${answer.statusText}`);
+  const counted = new TransformStream({
+    transform(chunk, controller) {
+      bytes += chunk.byteLength;
+      say("loaded", bytes);
+      controller.enqueue(chunk);
+    },
+  });
+  answer.body.pipeTo(counted.writable).catch(broken);
+  return new Response(counted.readable, { status: answer.status, headers: answer.headers });
 };
 
 async function start() {
@@ -46,7 +52,7 @@ async function start() {
 }
 
 const ready = start();
-ready.catch((error) => say("broken", String(error?.message ?? error)));
+ready.catch(broken);
 
 onmessage = async ({ data: { source, number, asserts, forget } }) => {
   const python = await ready;
