@@ -67,7 +67,7 @@ def powers(*exponents: int) -> dict[float, str]:
     >>> powers(-2, 0)
     {0.01: '10⁻²', 1.0: '1'}
     """
-    return {10.0**k: f"10{raised(k)}" if k else "1" for k in exponents}
+    return {10.0**k: f"{10**k}" if k in (0, 1) else f"10{raised(k)}" for k in exponents}
 
 
 CENTER: Points = [(0.0, 0.0)]

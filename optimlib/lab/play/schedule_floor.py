@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import ceil, log10
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,7 @@ DECAYS: dict[str, Any] = {
 CONTROLS = (
     Choice("shape", "shape", tuple(DECAYS)),
     Slider("peak", "largest rate η", 0.004, 0.08, 0.004),
-    Slider("hold", "decay begins after", 0, 950, 50),
+    Slider("hold", "decay from step", 0, 950, 50),
 )
 ALT = (
     "Left, the learning rate against the step. Right, on a logarithmic axis, the expected excess"
@@ -79,7 +80,7 @@ def schedules(
     noise. The area under the schedule is 80.
     """
     settings = checked(CONTROLS, shape=shape, peak=peak, hold=hold)
-    arrays = [[float(f"{x:.6g}") for x in row] for row in (curvatures, start, noise)]
+    arrays = [rounded(row) for row in (curvatures, start, noise)]
     rates = rates_of(shape, peak, hold)
     from_start, from_noise, floor = worth(rates, *map(np.array, arrays))
     at = np.arange(0, STEPS + 1, EVERY)
@@ -98,6 +99,17 @@ def schedules(
     names = ("curvatures", "start", "noise")
     fixed = {"steps": STEPS, "every": EVERY, **dict(zip(names, arrays, strict=True))}
     return Play("schedules", settings, fixed, CONTROLS, PANELS, ALT, moved, said)
+
+
+def rounded(row: Any) -> list[float]:
+    """The numbers, with seven digits of the largest one: what comes out alike on every machine.
+
+    >>> rounded([1.23456789, 0.001234567, 1e-17])
+    [1.234568, 0.001235, 0.0]
+    """
+    row = np.asarray(row, dtype=float)
+    places = 7 - ceil(log10(row.max() or 1.0))
+    return np.round(row, places).tolist()
 
 
 def rates_of(shape: str, peak: float, hold: int) -> np.ndarray:
