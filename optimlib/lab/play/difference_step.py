@@ -100,7 +100,7 @@ PANELS = (
             Mark("line", "vermillion dashed", "forward"),
             Mark("line", "blue", "central"),
             Mark("crosses", "vermillion", "forward ends"),
-            Mark("dots", "blue bold", "central ends"),
+            Mark("dots", "blue", "central ends"),
             Mark("label", "vermillion right", at=[(0.9, 1.2)], text="- - × forward"),
             Mark("label", "blue right", at=[(0.9, 1.08)], text="— ● central"),
             Mark("label", "ink right", at=[(0.9, 0.96)], text="··· tangent"),

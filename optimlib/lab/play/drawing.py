@@ -13,6 +13,8 @@ from html import escape
 from math import hypot, isfinite, log10
 from typing import Any
 
+from optimlib.lab import figures
+
 Point = tuple[float, float]
 Points = list[Point | None]  #: None is a gap in a line
 
@@ -20,7 +22,50 @@ WIDTH, LEFT, RIGHT, TOP, BOTTOM = 340, 46, 14, 24, 40  # pixels, where the scree
 FAR = 2000.0  # pixels: what lies farther out is drawn there
 HEAD = 8.0  # pixels: the head of an arrow
 ARM = 6.0  # pixels: half of a cross
+LETTERS = 'fill="currentColor" font-family="sans-serif" font-size="12.5" text-anchor="middle"'
 HAIR = 1 + 2.0**-50  # that much longer, halves are rounded up, in every language
+
+
+LOOKS: dict[str, dict[str, Any]] = {
+    "blue": {"stroke": figures.BLUE},
+    "vermillion": {"stroke": figures.VERMILLION},
+    "green": {"stroke": figures.GREEN},
+    "purple": {"stroke": figures.PURPLE},
+    "grey": {"stroke": figures.GREY},
+    "ink": {"stroke": "currentColor"},
+    "grid": {"stroke": "#E3E3E3", "stroke-width": 0.8},
+    "axis": {"stroke": "currentColor", "stroke-width": 1},
+    "area": {"fill-opacity": 0.12, "stroke-width": 1.2},
+    "dots": {"stroke-linecap": "round", "stroke-width": 5},
+    "arrow": {"stroke-width": 2.4},
+    "crosses": {"stroke-width": 2.2},
+    "big": {"stroke-width": 12},
+    "thin": {"stroke-width": 0.9},
+    "wide": {"stroke-width": 7},
+    "faint": {"stroke-opacity": 0.22},
+    "dashed": {"stroke-dasharray": "7 4"},
+    "dotted": {"stroke-dasharray": "2 3.5"},
+    "dashdotted": {"stroke-dasharray": "8 3 2 3"},
+    "left": {"text-anchor": "end", "dx": -10, "dy": 4},
+    "right": {"text-anchor": "start", "dx": 10, "dy": 4},
+}
+"""What a word of a mark's look means; in the page, its style sheet changes the colors."""
+
+
+def drawn(look: str) -> str:
+    """The attributes of a path or a label with this look.
+
+    >>> drawn("line ink thin")
+    'class="play-line play-ink play-thin" stroke="currentColor" stroke-width="0.9"'
+    """
+    words = look.split()
+    found = {name: value for word in words for name, value in LOOKS.get(word, {}).items()}
+    if "area" in words or "label" in words:
+        found["fill"] = found["stroke"]
+    if "label" in words:
+        del found["stroke"]
+    names = " ".join(f"play-{word}" for word in words)
+    return " ".join([f'class="{names}"', *(f'{name}="{value}"' for name, value in found.items())])
 
 
 def points(xs: Iterable[Any], ys: Iterable[Any]) -> Points:
@@ -139,39 +184,41 @@ class Panel:
         across, height = WIDTH - LEFT - RIGHT, self.height
         whole = f"0 0 {WIDTH} {TOP + height + BOTTOM:g}"
         scale = json.dumps({"x": self.x, "y": self.y, "log": self.logarithmic}, separators=(",", ":"))
+        size = f'x="{LEFT}" y="{TOP}" width="{across}" height="{height:g}"'
+        lines = 'stroke-width="1.8" stroke-linejoin="round"'
         return (
-            f'<svg class="play-panel" viewBox="{whole}" aria-hidden="true">{self._axes()}'
-            f'<svg class="play-inside" x="{LEFT}" y="{TOP}" width="{across}" height="{height:g}"'
-            f' data-scale="{escape(scale)}">{inside}</svg></svg>'
+            f'<svg class="play-panel" viewBox="{whole}" width="{WIDTH}" {LETTERS} aria-hidden="true">'
+            f'{self._axes()}<svg class="play-inside" {size} {lines} data-scale="{escape(scale)}">'
+            f"{inside}</svg></svg>"
         )
 
     def _axes(self) -> str:
         right, bottom = WIDTH - RIGHT, TOP + self.height
         middle = (LEFT + right) / 2
-        found = [f'<text class="play-title" x="{middle:g}" y="15">{escape(self.title)}</text>']
+        found = [words(self.title, middle, 15, 'font-weight="bold"')]
         for number, text in self.xticks.items():
             x = LEFT + self.place((number, self.y[0]))[0]
-            found.append(f'<path class="play-grid" d="M{x:.1f},{TOP}V{bottom:g}"/>')
-            found.append(f'<text x="{x:.1f}" y="{bottom + 15:g}">{escape(text)}</text>')
+            found += [rule("grid", f"M{x:.1f},{TOP}V{bottom:g}"), words(text, x, bottom + 15)]
         for number, text in self.yticks.items():
             y = TOP + self.place((self.x[0], number))[1]
-            found.append(f'<path class="play-grid" d="M{LEFT},{y:.1f}H{right}"/>')
-            found.append(f'<text class="play-end" x="{LEFT - 5}" y="{y + 4:.1f}">{escape(text)}</text>')
-        found.append(f'<path class="play-axis" d="M{LEFT},{TOP}V{bottom:g}H{right}"/>')
-        found.append(f'<text x="{middle:g}" y="{bottom + 33:g}">{escape(self.xlabel)}</text>')
-        turned = f"translate(12 {TOP + self.height / 2:g}) rotate(-90)"
-        found.append(f'<text transform="{turned}">{escape(self.ylabel)}</text>')
+            found.append(rule("grid", f"M{LEFT},{y:.1f}H{right}"))
+            found.append(words(text, LEFT - 5, y + 4, 'text-anchor="end"'))
+        found.append(rule("axis", f"M{LEFT},{TOP}V{bottom:g}H{right}"))
+        found.append(words(self.xlabel, middle, bottom + 33))
+        turned = f'transform="translate(12 {TOP + self.height / 2:g}) rotate(-90)"'
+        found.append(words(self.ylabel, 0, 0, turned))
         return "".join(found)
 
     def _mark(self, mark: Mark, moved: Mapping[str, Points]) -> str:
         at = moved[mark.data] if mark.data else mark.at
         data = f' data-mark="{mark.data}" data-kind="{mark.kind}"' if mark.data else ""
-        look = " ".join(f"play-{word}" for word in (mark.kind, *mark.look.split()))
+        look = drawn(f"{mark.kind} {mark.look}")
         if mark.kind == "label":
             x, y = self.place(at[0] or (0, 0))
             place = f'transform="translate({x:.1f} {y:.1f})"'
-            return f'<text class="{look}"{data} {place}>{escape(mark.text)}</text>'
-        return f'<path class="{look}"{data} d="{self.outline(mark.kind, at)}"/>'
+            return f"<text {look}{data} {place}>{escape(mark.text)}</text>"
+        fill = "" if mark.kind == "area" else ' fill="none"'
+        return f'<path {look}{fill}{data} d="{self.outline(mark.kind, at)}"/>'
 
     def outline(self, kind: str, at: Points) -> str:
         """The points as an SVG path."""
@@ -187,6 +234,16 @@ class Panel:
         if kind == "arrow" and at[0] and at[-1]:
             found.append(head(self.place(at[0]), self.place(at[-1])))
         return "".join(found) + ("Z" if kind == "area" else "")
+
+
+def words(text: str, x: float, y: float, more: str = "") -> str:
+    """A text of the axes, as SVG."""
+    return f'<text x="{x:.1f}" y="{y:.1f}" {more}>{escape(text)}</text>' if text else ""
+
+
+def rule(look: str, path: str) -> str:
+    """A line of the axes, as SVG."""
+    return f'<path {drawn(look)} fill="none" d="{path}"/>'
 
 
 def write(point: Point) -> str:

@@ -128,7 +128,7 @@ PANELS = (
         xticks=ticks(0, 1, 2, 3, 4),
         yticks=ticks(0, 0.5, 1),
         marks=(
-            Mark("area", "blue pale", at=_border()),
+            Mark("area", "blue", at=_border()),
             Mark("line", "vermillion dashed", at=[(2.0, 0.0), (4.0, 1.0)]),
             Mark("label", "ink", at=[(0.9, 0.5)], text="spirals"),
             Mark("label", "ink", at=[(0.36, 0.02)], text="creeps"),
