@@ -206,6 +206,16 @@ def test_a_figure_without_its_texts_is_seen(notebook, kind, key):
     assert rules.figures(notebook, "wrong-gradient")
 
 
+def test_a_moving_figure_without_a_caption_is_seen(notebook):
+    cell = rules.code_cells(notebook)[1]
+    (output,) = cell.outputs
+    output.data = {"text/html": '<div class="play"></div>', "text/plain": "momentum(): 1"}
+    del cell.metadata["mystnb"]["image"]
+    assert rules.figures(notebook, "wrong-gradient") == []
+    del cell.metadata["mystnb"]["figure"]["caption"]
+    assert rules.figures(notebook, "wrong-gradient")
+
+
 def test_short_alt_text_is_seen(notebook):
     rules.code_cells(notebook)[1].metadata["mystnb"]["image"]["alt"] = "A line."
     assert rules.figures(notebook, "wrong-gradient")

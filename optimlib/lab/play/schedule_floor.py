@@ -1,0 +1,164 @@
+"""A schedule and what it is worth: the excess loss that is expected, and the floor below it."""
+
+from __future__ import annotations
+
+from math import ceil, log10
+from typing import Any
+
+import numpy as np
+
+from optimlib.lab.play.bowls import powers, ticks
+from optimlib.lab.play.drawing import Mark, Panel, digits, points
+from optimlib.lab.play.moving import Choice, Play, Slider, checked
+from optimlib.schedules import (
+    Schedule,
+    constant,
+    cosine,
+    exponential_decay,
+    inverse_time_decay,
+    joined,
+    polynomial_decay,
+    step_decay,
+)
+
+STEPS, EVERY = 1000, 10  # of the steps, every tenth is drawn
+DECAYS: dict[str, Any] = {
+    "constant": lambda peak, steps: constant(peak),
+    "linear": lambda peak, steps: polynomial_decay(peak, steps),
+    "cosine": lambda peak, steps: cosine(peak, steps),
+    "exponential": lambda peak, steps: exponential_decay(peak, 0.01, every=steps),
+    "inverse time": lambda peak, steps: inverse_time_decay(peak, decay=100 / steps),
+    "three stairs": lambda peak, steps: step_decay(peak, every=-(-steps // 3)),
+}
+"""By name: a function of the largest rate and the number of steps."""
+
+CONTROLS = (
+    Choice("shape", "shape", tuple(DECAYS)),
+    Slider("peak", "largest rate η", 0.004, 0.08, 0.004),
+    Slider("hold", "decay from step", 0, 950, 50),
+)
+ALT = (
+    "Left, the learning rate against the step. Right, on a logarithmic axis, the expected excess"
+    " loss, with what is left of the start and the noise floor of the present learning rate: the loss"
+    " comes down to the floor and follows it for as long as the floor does not fall too fast."
+)
+
+
+def schedules(
+    curvatures: Any,
+    start: Any,
+    noise: Any,
+    shape: str = "constant",
+    peak: float = 0.08,
+    hold: int = 0,
+) -> Play:
+    r"""The expected excess loss of gradient descent with noise on a quadratic, under a schedule.
+
+    Along every eigenvector, :math:`a_t = (1 - \eta_t \lambda)^2 a_{t-1} + \eta_t^2 \sigma^2`.
+
+    Parameters
+    ----------
+    curvatures
+        The eigenvalues :math:`\lambda` of the Hessian, shape ``(n,)``.
+    start
+        The squared distances :math:`a_0` of the start along the eigenvectors, shape ``(n,)``.
+    noise
+        The variances :math:`\sigma^2` of a gradient along the eigenvectors, shape ``(n,)``.
+    shape, peak, hold
+        Where the controls begin: how the learning rate falls, the largest one, and after how many steps
+        it begins to fall.
+
+    Raises
+    ------
+    ValueError
+        If a start is no value of its control.
+
+    Examples
+    --------
+    >>> print(schedules([1.0], [1.0], [0.0], peak=0.08).said)  # nothing but the start: 0.92 ** 2000 / 2
+    The expected excess loss at the end is 1.9 × 10⁻⁷³: 1.9 × 10⁻⁷³ are left of the start and 0 of the
+    noise. The area under the schedule is 80.
+    """
+    settings = checked(CONTROLS, shape=shape, peak=peak, hold=hold)
+    arrays = [rounded(row) for row in (curvatures, start, noise)]
+    rates = rates_of(shape, peak, hold)
+    from_start, from_noise, floor = worth(rates, *map(np.array, arrays))
+    at = np.arange(0, STEPS + 1, EVERY)
+    total = from_start + from_noise
+    moved = {
+        "rate": points(range(STEPS), rates)[:: EVERY // 2],
+        "total": points(at, total[at]),
+        "start": points(at, from_start[at]),
+        "floor": points(at[1:], floor[at[1:] - 1]),
+    }
+    said = (
+        f"The expected excess loss at the end is {digits(total[-1])}: {digits(from_start[-1])} are left"
+        f" of the start and {digits(from_noise[-1])} of the noise. The area under the schedule is"
+        f" {digits(sum(rates.tolist()))}."
+    )
+    names = ("curvatures", "start", "noise")
+    fixed = {"steps": STEPS, "every": EVERY, **dict(zip(names, arrays, strict=True))}
+    return Play("schedules", settings, fixed, CONTROLS, PANELS, ALT, moved, said)
+
+
+def rounded(row: Any) -> list[float]:
+    """The numbers, with seven digits of the largest one: what comes out alike on every machine.
+
+    >>> rounded([1.23456789, 0.001234567, 1e-17])
+    [1.234568, 0.001235, 0.0]
+    """
+    row = np.asarray(row, dtype=float)
+    places = 7 - ceil(log10(row.max() or 1.0))
+    return np.round(row, places).tolist()
+
+
+def rates_of(shape: str, peak: float, hold: int) -> np.ndarray:
+    """The learning rates of all steps."""
+    decay: Schedule = DECAYS[shape](peak, STEPS - hold)
+    schedule = joined([constant(peak), decay], at=[hold]) if hold else decay
+    return np.array([schedule(n) for n in range(STEPS)])
+
+
+def worth(rates: np.ndarray, curvatures: Any, start: Any, noise: Any) -> tuple[Any, Any, Any]:
+    """Excess loss before and after every step: of the start and of the noise, and the rates' floors."""
+    halves, variance = curvatures / 2, np.zeros_like(noise)
+    of_start, of_noise, floors = [halves @ start], [halves @ variance], []
+    for eta in rates:
+        shrink = (1 - eta * curvatures) ** 2
+        start, variance = shrink * start, shrink * variance + eta**2 * noise
+        of_start.append(halves @ start)
+        of_noise.append(halves @ variance)
+        floors.append((eta * noise / (2 * (2 - eta * curvatures))).sum())
+    return np.array(of_start), np.array(of_noise), np.array(floors)
+
+
+PANELS = (
+    Panel(
+        "the schedule",
+        "step",
+        "learning rate",
+        x=(0, STEPS),
+        y=(0, 0.09),
+        xticks=ticks(0, 250, 500, 750, 1000),
+        yticks=ticks(0, 0.02, 0.04, 0.06, 0.08),
+        marks=(Mark("line", "blue", "rate"),),
+    ),
+    Panel(
+        "what it is worth",
+        "step",
+        "excess loss",
+        x=(0, STEPS),
+        y=(1e-5, 1),
+        xticks=ticks(0, 250, 500, 750, 1000),
+        yticks=powers(-5, -4, -3, -2, -1, 0),
+        logarithmic="y",
+        marks=(
+            Mark("line", "grey dotted", "floor"),
+            Mark("line", "green dashed", "start"),
+            Mark("line", "blue", "total"),
+            Mark("label", "blue right", at=[(420, 0.6)], text="— expected"),
+            Mark("label", "green right", at=[(420, 0.25)], text="- - left of the start"),
+            Mark("label", "grey right", at=[(420, 0.105)], text="··· floor of this rate"),
+        ),
+    ),
+)

@@ -1,0 +1,109 @@
+"""A gradient that is wrong by an angle: the path that it takes, and what still falls."""
+
+from __future__ import annotations
+
+from math import cos, pi
+
+import numpy as np
+
+from optimlib.lab.play.bowls import CENTER, contours, powers, ticks, turn, walk
+from optimlib.lab.play.drawing import Mark, Panel, digits, points
+from optimlib.lab.play.moving import Play, Slider, checked
+from optimlib.optimizers import SGD
+
+CURVATURES = (1.0, 2.0)
+START = (2.2, 1.1)
+STEPS = 40
+ARROW = 1.1  # the length of the arrows
+SLIDERS = (
+    Slider("degrees", "angle α", 0, 180, 1, unit="°"),
+    Slider("learning_rate", "learning rate η", 0.02, 0.8, 0.02),
+)
+ALT = (
+    "Left, the contours of a bowl, the path of gradient descent, and the path of a gradient that is"
+    " turned by an angle at every point: below ninety degrees it spirals inwards if its steps are"
+    " small enough. Right, the two losses against the step on a logarithmic axis."
+)
+
+
+def angle(degrees: float = 40, learning_rate: float = 0.2) -> Play:
+    """Descent on a bowl by a gradient that is turned by an angle at every point.
+
+    Parameters
+    ----------
+    degrees, learning_rate
+        Where the sliders begin.
+
+    Raises
+    ------
+    ValueError
+        If one lies outside of its slider.
+
+    Examples
+    --------
+    >>> print(angle(90, learning_rate=0.1).said.split(". ")[0])
+    The cosine of α is 6.1 × 10⁻¹⁷
+    """
+    settings = checked(SLIDERS, degrees=degrees, learning_rate=learning_rate)
+    curvatures = np.array(CURVATURES)
+    paths = {}
+    for name, by in (("right", 0.0), ("wrong", degrees)):
+        theta, axes = np.array(START), turn(by)
+        optimizer = SGD(theta, learning_rate)
+        paths[name] = walk(optimizer, lambda theta, axes=axes: axes @ (curvatures * theta), theta, STEPS)
+    losses = {name: (path**2 @ curvatures) / 2 for name, path in paths.items()}
+    gradient = curvatures * START
+    arrow = ARROW * gradient / np.linalg.norm(gradient)
+    moved = {f"{name} path": points(*path.T) for name, path in paths.items()}
+    moved |= {f"{name} loss": points(range(STEPS + 1), loss) for name, loss in losses.items()}
+    ends = {"-g": START - arrow, "-d": START - turn(degrees) @ arrow}
+    moved |= {name: [START, (float(end[0]), float(end[1]))] for name, end in ends.items()}
+    changes = {name: loss[1] - loss[0] for name, loss in losses.items()}
+    said = (
+        f"The cosine of α is {digits(cos(degrees * pi / 180))}. The first step changes the loss by"
+        f" {digits(changes['wrong'])}, that of the right gradient by {digits(changes['right'])}."
+        f" After {STEPS} steps the loss is {digits(losses['wrong'][-1])}, with the right gradient"
+        f" {digits(losses['right'][-1])}."
+    )
+    fixed = {"curvatures": CURVATURES, "start": START, "steps": STEPS, "arrow": ARROW}
+    return Play("angle", settings, fixed, SLIDERS, PANELS, ALT, moved, said)
+
+
+PANELS = (
+    Panel(
+        "the paths",
+        "θ₁",
+        "θ₂",
+        x=(-2.9, 3.3),
+        y=(-2.2, 2.4),
+        xticks=ticks(-2, -1, 0, 1, 2, 3),
+        yticks=ticks(-2, -1, 0, 1, 2),
+        height=208,
+        marks=(
+            Mark("line", "grey thin", at=contours(CURVATURES, 0, (0.2, 1.2, 3.63, 7))),
+            Mark("line", "blue", "right path"),
+            Mark("line", "vermillion dashed", "wrong path"),
+            Mark("dots", "vermillion", "wrong path"),
+            Mark("crosses", "ink", at=CENTER),
+            Mark("arrow", "blue", "-g"),
+            Mark("arrow", "vermillion", "-d"),
+        ),
+    ),
+    Panel(
+        "the losses",
+        "step",
+        "loss",
+        x=(0, STEPS),
+        y=(1e-8, 1e4),
+        xticks=ticks(0, 10, 20, 30, 40),
+        yticks=powers(-8, -6, -4, -2, 0, 2, 4),
+        logarithmic="y",
+        height=208,
+        marks=(
+            Mark("line", "blue", "right loss"),
+            Mark("line", "vermillion dashed", "wrong loss"),
+            Mark("label", "blue right", at=[(1, 6e-8)], text="— right gradient"),
+            Mark("label", "vermillion right", at=[(17, 6e-8)], text="- - wrong gradient"),
+        ),
+    ),
+)
