@@ -79,6 +79,15 @@ def shorten(text: str, width: int, end: int = 0) -> str:
     return f"{text[:first]}...{text[len(text) - last :]}"
 
 
+def counted(number: int, noun: str) -> str:
+    """A number of things.
+
+    >>> counted(1, "probe"), counted(2, "probe"), counted(0, "probe")
+    ('1 probe', '2 probes', '0 probes')
+    """
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def format_ratio(ratio: float, uncertainty: float = 0.0) -> str:
     """A ratio with six digits; close to 1 or -1, by its distance from it, if that is certain.
 

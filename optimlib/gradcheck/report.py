@@ -273,11 +273,12 @@ class GradientReport:
         """The verdict, and what it rests on; how long a failing check searched is left to roundings."""
         count = Counter(probe.verdict for probe in self.probes)
         named = ", ".join(f"{count[v]} {v}" for v in VERDICTS[:-1] if count[v])
-        effort = "" if self.verdict == "fail" else f", {self.evaluations} loss evaluations"
+        probes = rendering.counted(len(self.probes), "probe")
+        parameters = rendering.counted(self.parameters, "parameter")
+        effort = rendering.counted(self.evaluations, "loss evaluation")
         return (
-            f"gradient check: {self.verdict.upper()}"
-            f" ({len(self.probes)} probes{': ' if named else ''}{named};"
-            f" {self.parameters} parameters{effort})"
+            f"gradient check: {self.verdict.upper()} ({probes}{': ' if named else ''}{named};"
+            f" {parameters}{'' if self.verdict == 'fail' else ', ' + effort})"
         )
 
     def shown(self) -> list[Probe]:

@@ -235,11 +235,16 @@ def test_of_a_check_that_does_not_fail_the_evaluations_are_told(verdict):
     assert "; 12 parameters, 345 loss evaluations)" in words(report(probe(verdict=verdict)))
 
 
+def test_one_is_no_plural():
+    r = replace(report(probe()), parameters=1, evaluations=1)
+    assert words(r).startswith("gradient check: PASS (1 probe; 1 parameter, 1 loss evaluation)")
+
+
 @pytest.mark.parametrize("evaluations", [298, 306])
 def test_how_long_a_failing_check_searched_is_not_told(evaluations):
     """It takes smaller steps until roundings make the slopes worse."""
     r = replace(report(probe(verdict="fail")), evaluations=evaluations)
-    assert str(r).splitlines()[0] == "gradient check: FAIL (1 probes: 1 fail; 12 parameters)"
+    assert str(r).splitlines()[0] == "gradient check: FAIL (1 probe: 1 fail; 12 parameters)"
     assert r.evaluations == evaluations
 
 
