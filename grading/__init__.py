@@ -1,1 +1,1 @@
-"""Grade the book's assignments: what a student wrote runs in a sandbox, and is judged from outside it."""
+"""Grade the book's assignments: students' code runs in a sandbox, and is judged from outside of it."""

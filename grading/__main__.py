@@ -1,4 +1,4 @@
-"""`python -m grading release` makes the students' notebooks; `python -m grading grade` grades what they handed in."""
+"""`python -m grading release` makes the students' notebooks, `python -m grading grade` grades them."""
 
 import argparse
 import os
@@ -43,7 +43,6 @@ def grade(options: argparse.Namespace) -> int:
         limits=limits,
         trust=reason is not None,  # --trust never switches off a sandbox that is there
         workers=options.workers,
-        source=options.assignments,
     )
     for slug, assignment in assignments.items():
         ours = [result for result in results if result["slug"] == slug]

@@ -1,21 +1,25 @@
 """An assignment: its one source, and the table of what each hidden test is worth and means.
 
-`<slug>.md` is the notebook with solutions and hidden tests, in MyST form with nbgrader's metadata. `<slug>.toml`
-beside it holds the table. An answer is what the student defines; a role is what a cell is for:
+`<slug>.md` is the notebook with solutions and hidden tests, in MyST form with nbgrader's metadata.
+`<slug>.toml` beside it holds the table. An answer is what the student defines; a role is what a cell
+is for:
 
-- text: to be read; solution: filled in by the student; manual: answered in words, and marked by a person;
-- locked: helpers that both sides run; test: a cell of asserts. A test that is worth points has a misconception.
+- text: to be read; solution: filled in by the student; manual: answered in words, and marked by a
+  person;
+- locked: helpers that both sides run; test: a cell of asserts. A test that is worth points has a
+  misconception.
 """
 
 import hashlib
 import re
 import tomllib
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import jupytext
-from nbformat import NotebookNode
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
 
 FOLDER = Path(__file__).resolve().parent.parent / "book" / "assignments"
 HIDDEN = re.compile(r"^### BEGIN HIDDEN TESTS$.*?^### END HIDDEN TESTS$\n?", re.DOTALL | re.MULTILINE)
@@ -57,8 +61,8 @@ class Assignment:
     answers: tuple[str, ...]
     misconceptions: tuple[Misconception, ...]
     cells: tuple[Cell, ...]
-    notebook: NotebookNode
     digest: str
+    notebook: "NotebookNode | None" = None
 
     @cached_property
     def by_name(self) -> dict[str, Cell]:
@@ -81,7 +85,7 @@ class Assignment:
         return sum(cell.points for cell in self.judged)
 
 
-def role_of(cell: NotebookNode) -> str:
+def role_of(cell: "NotebookNode") -> str:
     """What a cell is for, by nbgrader's metadata."""
     marks = cell.metadata.get("nbgrader", {})
     if marks.get("grade") and marks.get("solution"):
@@ -94,6 +98,8 @@ def role_of(cell: NotebookNode) -> str:
 
 def load(slug: str, folder: Path = FOLDER) -> Assignment:
     """Read an assignment and check that its table and its cells agree."""
+    import jupytext  # takes two seconds, which a judge does not need
+
     text, table = folder / f"{slug}.md", folder / f"{slug}.toml"
     for path in (text, table):
         if not path.is_file():
@@ -117,9 +123,25 @@ def load(slug: str, folder: Path = FOLDER) -> Assignment:
         tuple(settings["answers"]),
         misconceptions,
         tuple(cells),
-        notebook,
         hashlib.sha256(text.read_bytes() + b"\0" + table.read_bytes()).hexdigest(),
+        notebook,
     )
+
+
+def plain(assignment: Assignment) -> dict[str, Any]:
+    """What a judge needs of an assignment, as it is written to JSON."""
+    table = {field.name: getattr(assignment, field.name) for field in fields(assignment)}
+    for name in ("cells", "misconceptions"):
+        table[name] = [asdict(row) for row in table[name]]
+    return {**table, "notebook": None}
+
+
+def from_plain(table: dict[str, Any]) -> Assignment:
+    """The assignment that `plain` wrote."""
+    kinds = {"cells": Cell, "misconceptions": Misconception}
+    rows = {name: tuple(kind(**row) for row in table[name]) for name, kind in kinds.items()}
+    names = {name: tuple(table[name]) for name in ("needs", "answers")}
+    return Assignment(**{**table, **rows, **names})
 
 
 def _agree(slug: str, cells: list[Cell], misconceptions: tuple[Misconception, ...]) -> None:

@@ -1,4 +1,4 @@
-"""Grade a folder of submissions: find them, judge several at once, and begin again where one was interrupted."""
+"""Grade a folder of submissions: several at once, and where it was interrupted it begins again."""
 
 import hashlib
 import json
@@ -13,9 +13,9 @@ from typing import Any
 
 from tqdm import tqdm
 
-from .assignment import FOLDER, Assignment
+from .assignment import Assignment, plain
 from .limits import Limits
-from .submission import Unreadable, slug_of
+from .submission import UnreadableError, slug_of
 
 CODE = sorted(Path(__file__).parent.rglob("*.py"))
 SPARE = 60.0  # seconds that the judge itself may take, beyond the submission's
@@ -33,10 +33,10 @@ class HandedIn:
 def find(
     folder: Path, assignments: list[Assignment], limits: Limits
 ) -> tuple[list[HandedIn], list[tuple]]:
-    """The submissions in a folder, and what could not be placed, as (student, what, why).
+    """The submissions in a folder, and what has no place, as (student, what, why).
 
-    Either `<student>.ipynb`, or a folder for each student with notebooks in it, as deep as you like. With
-    one assignment, every notebook is taken for one of it.
+    Either `<student>.ipynb`, or a folder for each student with notebooks in it, as deep as you like.
+    With one assignment, every notebook is taken for one of it.
     """
     if not folder.is_dir():
         raise ValueError(f"SUBMITTED: there is no folder {folder}")
@@ -71,7 +71,7 @@ def _place(
     for path in paths:
         try:
             slug = slug_of(path, assignments, limits.notebook)
-        except Unreadable as error:
+        except UnreadableError as error:
             slug = None
             if len(assignments) > 1:
                 unplaced.append((student, path.name, f"damaged: {error}"))
@@ -99,31 +99,30 @@ def key(handed_in: HandedIn, assignment: Assignment, limits: Limits, trust: bool
 
 
 def judge_apart(
-    handed_in: HandedIn,
-    result: Path,
-    *,
-    limits: Limits,
-    trust: bool,
-    slot: int,
-    assignments: Path = FOLDER,
+    handed_in: HandedIn, assignment: Assignment, *, limits: Limits, trust: bool, slot: int
 ) -> dict[str, Any]:
     """Judge one submission in a process of its own, which may fail without harm to the others."""
-    words = [sys.executable, "-m", "grading.judge", str(handed_in.path.resolve()), handed_in.slug]
-    words += [str(result.resolve()), "--assignments", str(assignments.resolve())]
-    words += ["--limits", json.dumps(asdict(limits)), "--slot", str(slot), *["--trust"][: int(trust)]]
+    job = {
+        "path": str(handed_in.path.resolve()),
+        "assignment": plain(assignment),
+        "limits": asdict(limits),
+        "trust": trust,
+        "slot": slot,
+    }
     try:
         answer = subprocess.run(
-            words,
+            [sys.executable, "-m", "grading.judge"],
             cwd=Path(__file__).parent.parent,
             env=os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
-            stdin=subprocess.DEVNULL,
+            input=json.dumps(job),
             capture_output=True,
+            text=True,
             timeout=limits.submission + SPARE,
             check=False,
         )
         if answer.returncode == 0:
-            return json.loads(result.read_text(encoding="utf8"))
-        why = answer.stderr.decode(errors="replace").strip().splitlines()[-1:]
+            return json.loads(answer.stdout)
+        why = answer.stderr.strip().splitlines()[-1:]
     except subprocess.TimeoutExpired:
         why = ["it took too long"]
     except (OSError, ValueError) as error:
@@ -140,7 +139,6 @@ def grade(
     limits: Limits,
     trust: bool = False,
     workers: int | None = None,
-    source: Path = FOLDER,
 ) -> list[dict[str, Any]]:
     """Judge every submission, several at once; results are kept in a folder, and used again."""
     results = folder / "results"
@@ -158,17 +156,9 @@ def grade(
         if done is None:
             slot = slots.get()
             try:
-                done = judge_apart(
-                    item,
-                    results / f"{name}.new",
-                    limits=limits,
-                    trust=trust,
-                    slot=slot,
-                    assignments=source,
-                )
+                done = judge_apart(item, assignment, limits=limits, trust=trust, slot=slot)
             finally:
                 slots.put(slot)
-            (results / f"{name}.new").unlink(missing_ok=True)
             done |= {"key": now, "student": item.student, "slug": item.slug}
             part = kept.with_suffix(".part")
             part.write_text(json.dumps(done, indent=1, sort_keys=True), encoding="utf8")

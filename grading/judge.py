@@ -1,19 +1,20 @@
 """Judge one submission: run the student's cells inside, and the test cells here, outside.
 
-The test cells come from the source and run in this process. What they call is the student's, in the sandbox: so
-nothing that a student's cell does to NumPy, to Python's builtins or to its own process changes how it is judged.
+The test cells come from the source and run in this process. What they call is the student's, in the
+sandbox: so nothing that a student's cell does to NumPy, to Python's builtins or to its own process
+changes how it is judged.
 """
 
-import argparse
 import json
-import os
+import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
-from .assignment import FOLDER, Assignment, load
+from .assignment import Assignment, from_plain
 from .limits import Limits
 from .student import OutOfTime, Stopped, Student
-from .submission import Unreadable, read
+from .submission import UnreadableError, read
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = {"optimlib": ROOT / "optimlib"}  # what an assignment may need beside NumPy
@@ -28,7 +29,7 @@ def judge(
     result: dict[str, Any] = {"marks": marks, "failed": {}, "errors": [], "look": []}
     try:
         submission = read(path, assignment, limits.notebook)
-    except Unreadable as error:
+    except UnreadableError as error:
         result["look"].append(f"damaged: {error}")
         return result
     result["look"] += submission.notes
@@ -95,22 +96,17 @@ def _test(cell: Any, names: dict[str, Any], student: Student, result: dict[str, 
 
 
 def main() -> None:
-    """Judge one submission in a process of its own, and write the result as JSON, whole or not at all."""
-    parser = argparse.ArgumentParser(prog="python -m grading.judge", description=main.__doc__)
-    parser.add_argument("path", type=Path)
-    parser.add_argument("slug")
-    parser.add_argument("result", type=Path)
-    parser.add_argument("--assignments", type=Path, default=FOLDER)
-    parser.add_argument("--limits", type=json.loads, default={})
-    parser.add_argument("--slot", type=int, default=0)
-    parser.add_argument("--trust", action="store_true")
-    options = parser.parse_args()
-    assignment = load(options.slug, options.assignments)
-    limits = Limits(**options.limits)
-    result = judge(options.path, assignment, limits, trust=options.trust, slot=options.slot)
-    part = options.result.with_suffix(".part")
-    part.write_text(json.dumps(result, indent=1, sort_keys=True), encoding="utf8")
-    os.replace(part, options.result)
+    """Judge the job that standard input holds as JSON, and write the result to standard output."""
+    job = json.load(sys.stdin)
+    with redirect_stdout(sys.stderr):  # a test may print
+        result = judge(
+            Path(job["path"]),
+            from_plain(job["assignment"]),
+            Limits(**job["limits"]),
+            trust=job["trust"],
+            slot=job["slot"],
+        )
+    sys.stdout.write(json.dumps(result, sort_keys=True))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Make what students get: notebooks without solutions and hidden tests, and a zip of them.
 
-nbgrader does the work, so that its own tools understand the notebooks, too. What it made is looked through once more before
-it is written.
+nbgrader does the work, so that its own tools understand the notebooks, too. What it made is looked
+through once more before it is written.
 """
 
 import re
@@ -21,7 +21,7 @@ SHORT = 12  # a shorter line of a solution may stand anywhere
 
 
 def released(assignment: Assignment, site: str = "") -> NotebookNode:
-    """The students' version of an assignment; `site` is the address of the book, for links into it."""
+    """The students' version of an assignment, with links into the book at the address `site`."""
     from nbgrader.preprocessors import (
         ClearHiddenTests,
         ClearOutput,
@@ -56,7 +56,7 @@ def linked(text: str, site: str) -> str:
 
 
 def secrets(assignment: Assignment) -> list[str]:
-    """The lines that nobody may find outside of the source: of solutions, of hidden tests, of answers."""
+    """The lines that must stay in the source: of solutions, of hidden tests, of answers."""
     texts = [part for cell in assignment.cells for part in SOLUTION.findall(cell.source)]
     texts += [cell.source for cell in assignment.manual]
     texts += [cell.source for cell in assignment.judged if cell.source != cell.shown]

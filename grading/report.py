@@ -1,4 +1,4 @@
-"""Write what came out: marks and misconceptions as CSV, their distribution as a picture, and what to look at."""
+"""Write what came out: marks and misconceptions as CSV, a picture of them, and what to look at."""
 
 import csv
 from pathlib import Path

@@ -1,7 +1,7 @@
-"""The sandbox: bubblewrap gives a process its own small world, without network, files or other processes.
+"""The sandbox: bubblewrap gives a process a small world, without network, files or other processes.
 
-Inside there are the system's programs, Python with its libraries, the two files of `grading/inside`, an empty folder to
-write to, and nothing else: no sources, no gradebook, no other submission.
+Inside there are the system's programs, Python with its libraries, the two files of `grading/inside`,
+an empty folder to write to, and nothing else: no sources, no gradebook, no other submission.
 """
 
 import contextlib
@@ -26,11 +26,13 @@ SYSTEM = ("/usr", "/lib", "/lib64", "/bin", "/sbin", "/etc/ld.so.cache", "/etc/l
 
 UNPROTECTED = """\
 Nothing protects this computer from what is in the submissions: {reason}.
-They would run as you, with your files and your network. They could read the solutions and other submissions, change
-or delete whatever you can, and go on running afterwards. Limits on time still hold; those on memory and on the size of
-files hold for each process, where the system has such limits. The marks themselves are still given outside of the
-student's process, but files that hold them could be changed.
-Install bubblewrap (Debian, Ubuntu: apt-get install bubblewrap), or use --trust if you trust all who handed in."""
+They would run as you, with your files and your network. They could read the solutions and other
+submissions, change or delete whatever you can, and go on running afterwards. Limits on time still
+hold; those on memory and on the size of files hold for each process, where the system has such
+limits. The marks themselves are still given outside of the student's process, but files that hold
+them could be changed.
+Install bubblewrap (Debian, Ubuntu: apt-get install bubblewrap), or use --trust if you trust all who
+handed in."""
 
 
 def _folders_above(path: str) -> list[str]:
@@ -46,7 +48,7 @@ def _visible(packages: tuple[Path, ...]) -> list[str]:
 
 
 def command_line(inner: list[str], limits: Limits, packages: tuple[Path, ...] = ()) -> list[str]:
-    """The call of bubblewrap that runs `inner`; `packages` are folders to be seen beside Python's own."""
+    """The call of bubblewrap that runs `inner`, for which `packages` are to be seen, too."""
     words = ["bwrap", "--die-with-parent", "--new-session", "--clearenv"]
     words += ["--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try"]
     if os.geteuid() != 0:  # root makes the world as root, and the player then becomes somebody else
@@ -145,6 +147,15 @@ class Sandbox:
             return [us, *us.children(recursive=True)]
         except psutil.Error:
             return []
+
+    def busy(self) -> float:
+        """The seconds of processor time that all who run have used."""
+        seconds = 0.0
+        for process in self._everyone():
+            with contextlib.suppress(psutil.Error):
+                times = process.cpu_times()
+                seconds += times.user + times.system
+        return seconds
 
     def _watch(self) -> None:
         """End a submission whose processes together use too much memory."""

@@ -1,4 +1,4 @@
-"""A student's notebook as the judge sees it: cells to run, and functions to call, in a process that may die."""
+"""A student's notebook as the judge sees it: cells to run and functions to call, which may die."""
 
 import threading
 import time
@@ -10,6 +10,10 @@ from typing import Any
 from .inside.wire import WORDS, Peer, WireError, described
 from .limits import Limits
 from .sandbox import Sandbox
+
+
+PATIENCE = 5  # a cell that waits may take so many times its limit
+START = 60.0  # seconds for Python itself to start
 
 
 class Stopped(BaseException):
@@ -46,6 +50,7 @@ class Student:
         self._peer: Outside | None = None
         self._history: list[str] = []
         self._deadline = float("inf")
+        self._busy = 0.0
         self._end = time.monotonic() + limits.submission
 
     def run(self, source: str) -> list[str] | None:
@@ -74,7 +79,13 @@ class Student:
 
     @contextmanager
     def a_cell(self):
-        """Hold all calls within the block to the time of one cell."""
+        """Hold all calls within the block to the time of one cell.
+
+        What counts is processor time, which does not depend on who else is at work on the computer. Only
+        who does nothing for `PATIENCE` times as long is stopped by the clock.
+        """
+        self._now()
+        self._busy = self._sandbox.busy()
         self._deadline = time.monotonic() + self.limits.cell
         try:
             yield
@@ -98,6 +109,15 @@ class Student:
         now = time.monotonic()
         return max(min(self._deadline - now, self._end - now, self.limits.cell), 0.01)
 
+    def more(self) -> float:
+        """The seconds that a cell may go on after its time by the clock is over; 0 for none."""
+        now = time.monotonic()
+        late = now - self._deadline
+        used = self._sandbox.busy() - self._busy if self._sandbox is not None else float("inf")
+        if late > (PATIENCE - 1) * self.limits.cell or used > 0.9 * self.limits.cell or now >= self._end:
+            return 0.0
+        return min(max(self.limits.cell - used, 0.1), self._end - now)
+
     def has_stopped(self, why: str) -> Stopped:
         """Clear up after a process that ended, and say what became of it."""
         self.close()
@@ -110,18 +130,17 @@ class Student:
         if time.monotonic() >= self._end:
             raise OutOfTime(f"took longer than {self.limits.submission:g} seconds in all")
         self._sandbox = self._start()
-        deadline, self._deadline = self._deadline, float("inf")
+        began, deadline, self._deadline = time.monotonic(), self._deadline, float("inf")
         self._peer = Outside(self, self._sandbox)
         self._peer.wait()
         for source in self._history:
-            with self.a_cell():
-                with suppress(Exception):
-                    self._peer.ask({"do": "run", "source": source})
+            with self.a_cell(), suppress(Exception):
+                self._peer.ask({"do": "run", "source": source})
         self._deadline = deadline
 
 
 class Outside(Peer):
-    """The judge's end of the wire. Whatever is asked takes a limited time, or ends the student's process."""
+    """The judge's end of the wire. An answer that takes too long ends the student's process."""
 
     def __init__(self, student: Student, sandbox: Sandbox):
         process = sandbox.process
@@ -135,20 +154,28 @@ class Outside(Peer):
 
     def wait(self) -> None:
         """Wait until the player is ready."""
-        with self._limited():
+        with self._limited(START):
             if self.receive() != {"ready": True}:
                 raise WireError("the player did not start")
 
     @contextmanager
-    def _limited(self):
-        limits = self.student.limits
-        words = f"took longer than {limits.cell:g} seconds"
-        timer = threading.Timer(self.student.left(), self.sandbox.end, [words])
-        timer.start()
+    def _limited(self, seconds: float | None = None):
+        words = f"took longer than {self.student.limits.cell:g} seconds"
+        over = threading.Event()
+
+        def guard() -> None:
+            left = self.student.left() if seconds is None else seconds
+            while not over.wait(left):
+                left = self.student.more() if seconds is None else 0.0
+                if left <= 0.0:
+                    self.sandbox.end(words)
+                    return
+
+        threading.Thread(target=guard, daemon=True).start()
         try:
             yield
         except WireError as error:
             why = self.sandbox.why or f"ended its process, or sent what is no answer ({error})"
             raise self.student.has_stopped(why) from None
         finally:
-            timer.cancel()
+            over.set()

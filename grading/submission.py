@@ -1,4 +1,4 @@
-"""Read what a student handed in, and put it together with the source: every test cell is taken from the source.
+"""Read what a student handed in, and put it together with the source, where all tests come from.
 
 A submission is only a file of text here. Nothing of it runs.
 """
@@ -8,12 +8,10 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import nbformat
-
 from .assignment import Assignment, Cell
 
 
-class Unreadable(ValueError):
+class UnreadableError(ValueError):
     """A file that is no notebook of this assignment."""
 
 
@@ -46,26 +44,28 @@ class Notebook:
 
 
 def read_notebook(path: Path, largest: int) -> Notebook:
-    """Read a notebook that may be anything. What is not needed is not looked at, and so cannot be wrong."""
+    """Read a notebook that may be anything. What is not needed is not looked at."""
     if path.is_symlink() or not path.is_file():
-        raise Unreadable("it is no file")
+        raise UnreadableError("it is no file")
     if path.stat().st_size > largest:
-        raise Unreadable(f"it is larger than {largest} bytes")
+        raise UnreadableError(f"it is larger than {largest} bytes")
     try:
         raw = json.loads(path.read_text(encoding="utf8"))
         version = raw["nbformat"]
         if type(version) is not int or not 1 <= version <= 4:
-            raise Unreadable(f"it is a notebook of version {version!r}")
+            raise UnreadableError(f"it is a notebook of version {version!r}")
         if version < 4:
+            import nbformat  # takes two seconds
+
             raw = nbformat.convert(nbformat.from_dict(raw), 4)
         named = raw.get("metadata", {}).get("assignment")
         return Notebook(
             named if isinstance(named, str) else None, [_part(cell) for cell in raw["cells"]]
         )
-    except Unreadable:
+    except UnreadableError:
         raise
     except Exception as error:
-        raise Unreadable(f"it is no notebook ({type(error).__name__})") from error
+        raise UnreadableError(f"it is no notebook ({type(error).__name__})") from error
 
 
 def _part(cell: dict) -> Part:
@@ -91,10 +91,10 @@ def read(path: Path, assignment: Assignment, largest: int) -> Submission:
     """Put a student's notebook and the source together."""
     notebook = read_notebook(path, largest)
     if notebook.assignment not in (None, assignment.slug):
-        raise Unreadable(f"it is a notebook of another assignment ({notebook.assignment[:60]})")
+        raise UnreadableError(f"it is a notebook of another assignment ({notebook.assignment[:60]})")
     theirs, own, submission = _sorted_out(notebook, assignment)
     if not theirs:
-        raise Unreadable("none of its cells belongs to this assignment")
+        raise UnreadableError("none of its cells belongs to this assignment")
     submission.steps += [(None, source) for source in own[None]]
     for cell in assignment.cells:
         sources = theirs.get(cell.name, [])

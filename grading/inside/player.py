@@ -1,7 +1,7 @@
-"""Run a student's cells and functions, on the request of the judge outside. This is all that the sandbox sees.
+"""Run a student's cells and functions for the judge outside. This is all that the sandbox sees.
 
-`python player.py '{"memory": 2000000000, ...}'` reads requests from its standard input and answers on its standard
-output. The student's own input is empty, and what the student prints is thrown away.
+`python player.py '{"memory": 2000000000, ...}'` reads requests from its standard input and answers on
+its standard output. The student's own input is empty, and what the student prints is thrown away.
 """
 
 import json
@@ -48,7 +48,7 @@ def main() -> None:
 
     from IPython.core.interactiveshell import InteractiveShell
     from traitlets.config import Config
-    from wire import Gone, Peer, described
+    from wire import GoneError, Peer, described
 
     config = Config()
     config.HistoryManager.enabled = False
@@ -78,7 +78,7 @@ def main() -> None:
     while True:
         try:
             player.answer(player.receive())
-        except Gone:
+        except GoneError:
             os._exit(0)
 
 

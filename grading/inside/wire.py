@@ -1,9 +1,11 @@
-"""How two processes that do not trust each other call each other's functions, and what may pass between them.
+"""How two processes that do not trust each other call each other's functions, and what may pass.
 
-Numbers, text, lists, tuples, dictionaries and arrays of numbers are copied. Anything else stays where it is, and the
-other side gets a `Remote` that stands for it. Nothing is pickled: what arrives can be wrong, but it cannot run.
+Numbers, text, lists, tuples, dictionaries and arrays of numbers are copied. Anything else stays where
+it is, and the other side gets a `Remote` that stands for it. Nothing is pickled: what arrives can be
+wrong, but it cannot run.
 
-What a function changes in place in its arguments is changed on the calling side too, as if it were one process.
+What a function changes in place in its arguments is changed on the calling side too, as if it were one
+process.
 """
 
 import base64
@@ -23,17 +25,18 @@ class WireError(Exception):
     """What arrived is not a message."""
 
 
-class Gone(WireError):
+class GoneError(WireError):
     """The other side has hung up."""
 
 
 class Remote:
-    """An object of the other side. It can be called, and has the attributes that the other side allows."""
+    """An object of the other side: to be called, and with the attributes that the other side allows."""
 
     def __init__(self, peer: "Peer", number: int, kind: str):
         self.__dict__.update(_peer=peer, _number=number, _kind=kind)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call it over there."""
         return self._peer.call(self._number, args, kwargs)
 
     def __getattr__(self, name: str) -> Any:
@@ -78,7 +81,7 @@ class Peer:
             self.outgoing.write(struct.pack(">I", len(data)) + data)
             self.outgoing.flush()
         except (OSError, ValueError) as error:
-            raise Gone("nobody listens") from error
+            raise GoneError("nobody listens") from error
 
     def receive(self) -> dict:
         """Wait for a message."""
@@ -97,9 +100,9 @@ class Peer:
         try:
             data = self.incoming.read(length)
         except (OSError, ValueError) as error:
-            raise Gone("nobody speaks") from error
+            raise GoneError("nobody speaks") from error
         if len(data) < length:
-            raise Gone("nobody speaks")
+            raise GoneError("nobody speaks")
         return data
 
     # Calls

@@ -22,7 +22,7 @@ def headings(slug):
 
 
 def test_every_source_has_its_table():
-    assert SLUGS == sorted(path.stem for path in FOLDER.glob("*.md"))
+    assert sorted(path.stem for path in FOLDER.glob("*.md")) == SLUGS
     assert "adaptive-steps" in SLUGS
 
 
@@ -63,12 +63,9 @@ def test_every_answer_is_defined_in_a_cell_for_it(slug):
 
 @pytest.mark.parametrize("slug", SLUGS)
 def test_hidden_tests_use_no_function_that_decides_for_them(slug):
-    """A test is plain arithmetic, so that nbgrader's own way of grading is not fooled by a patch of NumPy."""
-    found = [
-        c.name
-        for c in load(slug).judged
-        if c.points and re.search(r"allclose|isclose|testing|array_equal", c.source)
-    ]
+    """Plain arithmetic: so even in the student's kernel, as nbgrader has it, no patch of these helps."""
+    decides = re.compile(r"allclose|isclose|testing|array_equal")
+    found = [c.name for c in load(slug).judged if c.points and decides.search(c.source)]
     assert found == []
 
 

@@ -1,4 +1,4 @@
-"""What a submission cannot do from within the sandbox. Each attack is a cell before Step 3; the rest is right."""
+"""What a submission cannot do from within the sandbox. Each attack is a cell; the rest is right."""
 
 import json
 import os
@@ -29,7 +29,8 @@ def told(source, tmp_path, limits=LIMITS):
     [str(FOLDER / "adaptive-steps.md"), str(FOLDER.parent), os.path.expanduser("~"), "/etc/passwd"],
 )
 def test_what_lies_outside_cannot_be_read(tmp_path, path):
-    source = f"import os\nraise ValueError(os.listdir({path!r}) if os.path.isdir({path!r}) else open({path!r}))"
+    source = f"import os\nname = {path!r}\n"
+    source += "raise ValueError((os.listdir if os.path.isdir(name) else open)(name))"
     (error,), result = told(source, tmp_path)
     assert error[0] == "FileNotFoundError" or not any(
         name in error[1] for name in (".md", ".git", "text", ".bash", ".ssh")
@@ -73,16 +74,16 @@ def test_nothing_outside_can_be_written(tmp_path, path):
 
 
 PATCHES = {
-    "np.allclose and its kind": "np.allclose = np.array_equal = np.isclose = np.all = lambda *a, **k: True",
+    "np.allclose and its kind": "np.allclose = np.array_equal = np.all = lambda *a, **k: True",
     "np.abs and float": "np.abs = np.zeros_like\nimport builtins\nbuiltins.abs = lambda x: 0.0",
     "builtins": "import builtins\nbuiltins.AssertionError = ValueError\nbuiltins.set = dict\n"
     "builtins.float = lambda x: 0.0\nbuiltins.all = lambda x: True",
-    "the wire": "import sys\nw = sys.modules['wire']\nw.Peer._body = lambda *a: {'is': 'list', 'items': []}",
+    "the wire": "import sys\nw = sys.modules['wire']\nw.Peer._body = lambda *a: {'is': 'list'}",
     "the answers": "import sys\nw = sys.modules['wire']\nw.Peer.do = lambda *a: None",
     "the shell": "get_ipython().run_cell = lambda *a, **k: None",
     "exit codes": "import atexit, os\natexit.register(os._exit, 0)",
     "tracing": "import sys\nsys.settrace(lambda *a: None)",
-    "a module of that name": "import sys, types\nsys.modules['tests'] = sys.modules['grading'] = types.ModuleType('x')",
+    "a module of that name": "import sys\nsys.modules['tests'] = sys.modules['grading'] = sys",
 }
 
 

@@ -74,8 +74,8 @@ MUTANTS = {
     ),
     "the gradient is taken once": (
         "minimize",
-        "state = None\n    for _ in range(steps):\n        theta, state = step(theta, gradient(theta), state)",
-        "state, g = None, gradient(theta)\n    for _ in range(steps):\n        theta, state = step(theta, g, state)",
+        "state = None\n",
+        "state, g = None, gradient(theta)\n    gradient = lambda theta: g\n",
         {"minimize-gradient"},
     ),
     "the state is not handed on": (
@@ -113,7 +113,8 @@ def adam(theta, g, state, lr=0.001, beta1=0.9, beta2=0.999, eps=1e-8):
     state["v"] *= beta2
     state["v"] += (1 - beta2) * g * g
     rate = lr * np.sqrt(1 - beta2 ** state["t"]) / (1 - beta1 ** state["t"])
-    return theta - rate * state["m"] / (np.sqrt(state["v"]) + eps * np.sqrt(1 - beta2 ** state["t"])), state
+    root = np.sqrt(state["v"]) + eps * np.sqrt(1 - beta2 ** state["t"])
+    return theta - rate * state["m"] / root, state
 """,
     },
     "loops over numbers, and the state a list": {

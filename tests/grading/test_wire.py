@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
-from grading.inside.wire import LARGEST, Gone, Peer, Remote, WireError, error_named
+from grading.inside.wire import LARGEST, GoneError, Peer, Remote, WireError, error_named
 
 
 @contextmanager
@@ -175,5 +175,5 @@ ODD_ANSWERS = [
 def test_an_answer_that_breaks_the_rules_is_an_error(answer):
     data = json.dumps(answer).encode()
     peer = Peer(io.BytesIO(struct.pack(">I", len(data)) + data), io.BytesIO(), allow_attributes=False)
-    with pytest.raises((WireError, ValueError, Gone)):
+    with pytest.raises((WireError, ValueError, GoneError)):
         peer.call(0, ([1],), {})
