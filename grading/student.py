@@ -11,7 +11,6 @@ from .inside.wire import WORDS, Peer, WireError, described
 from .limits import Limits
 from .sandbox import Sandbox
 
-
 PATIENCE = 5  # a cell that waits may take so many times its limit
 START = 60.0  # seconds for Python itself to start
 
@@ -136,7 +135,8 @@ class Student:
         for source in self._history:
             with self.a_cell(), suppress(Exception):
                 self._peer.ask({"do": "run", "source": source})
-        self._deadline = deadline
+        self._busy = self._sandbox.busy()
+        self._deadline = deadline + time.monotonic() - began
 
 
 class Outside(Peer):
