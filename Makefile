@@ -1,10 +1,13 @@
 # Every target first makes the environment that it needs, or brings it up to date with its requirements and
-# pyproject.toml: .venv, and .venv-frameworks for what compares with other libraries.
+# pyproject.toml: .venv, .venv-frameworks for what compares with other libraries, .venv-grading for the assignments.
 # Another Python: make PYTHON=python3.12 book. CONTRIBUTING.md has the same commands for Windows.
 
 PYTHON ?= python3
 CHAPTER ?= *
 PORT ?= 8000
+ASSIGNMENT ?=
+SITE ?=
+TRUST ?=
 UPGRADE ?= --upgrade
 
 BIN := .venv/bin
@@ -13,6 +16,8 @@ BIN_FRAMEWORKS := .venv-frameworks/bin
 READY_FRAMEWORKS := .venv-frameworks/ready
 BIN_PAGES := .venv-pages/bin
 READY_PAGES := .venv-pages/ready
+BIN_GRADING := .venv-grading/bin
+READY_GRADING := .venv-grading/ready
 TEXTS := $(wildcard book/text/$(CHAPTER).md)
 NOTEBOOKS := $(TEXTS:book/text/%.md=book/%.ipynb)
 
@@ -20,7 +25,7 @@ NOTEBOOKS := $(TEXTS:book/text/%.md=book/%.ipynb)
 export JUPYTER_PREFER_ENV_PATH := 1
 SINGLE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 VECLIB_MAXIMUM_THREADS=1
 
-.PHONY: help book pdf check test test-frameworks test-pages mutants notebooks pictures lab serve bench pins clean
+.PHONY: help book pdf check test test-frameworks test-pages test-grading assignments grade mutants notebooks pictures lab serve bench pins clean
 
 help:
 	@echo "make book             build the HTML book in _build/html, warnings being errors"
@@ -29,6 +34,9 @@ help:
 	@echo "make test             run every test, and every notebook against its stored outputs"
 	@echo "make test-frameworks  run what compares with PyTorch, JAX, Keras, SciPy, Numba and others"
 	@echo "make test-pages       run every cell of the built pages in a browser, and what one does with them"
+	@echo "make test-grading     prove that the assignments are graded as they should be"
+	@echo "make assignments      make the students' notebooks in _build/assignments, and a zip of them"
+	@echo "make grade            grade a folder: make grade SUBMITTED=folder [ASSIGNMENT=adaptive-steps]"
 	@echo "make mutants          plant every one-token mistake in the optimizers: do the tests catch it?"
 	@echo "make notebooks        make the notebooks from book/text: sync, execute, normalise"
 	@echo "                      (one of them: make notebooks CHAPTER=adam)"
@@ -55,6 +63,9 @@ $(READY_FRAMEWORKS): requirements.txt requirements-frameworks.txt pyproject.toml
 	$(environment)
 
 $(READY_PAGES): requirements.txt requirements-pages.txt pyproject.toml
+	$(environment)
+
+$(READY_GRADING): requirements.txt requirements-grading.txt pyproject.toml
 	$(environment)
 
 book: $(READY)
@@ -84,6 +95,21 @@ pdf: $(READY_PAGES) book
 test-pages: $(READY_PAGES) book
 	$(browser)
 	$(BIN_PAGES)/python -m pytest tests/pages -n 2 --dist load
+
+# The sandbox comes from the system: where it is missing and Debian's tools are there, it is installed.
+test-grading: $(READY_GRADING)
+	@command -v bwrap || { apt-get update && apt-get install --yes --no-install-recommends bubblewrap; }
+	$(BIN_GRADING)/python -m pytest tests/grading -m grading -p no:nbval \
+		-o addopts="-n 2 --dist load --strict-markers --strict-config"
+
+assignments: $(READY_GRADING)
+	$(BIN_GRADING)/python -m grading release $(if $(SITE),--site $(SITE))
+
+# The results lie beside the folder. Where there is no sandbox it refuses, unless TRUST=1 is given.
+grade: $(READY_GRADING)
+	$(if $(SUBMITTED),,$(error Which folder? make grade SUBMITTED=folder))
+	$(BIN_GRADING)/python -m grading grade "$(SUBMITTED)" $(if $(ASSIGNMENT),--assignment $(ASSIGNMENT)) \
+		$(if $(SITE),--site $(SITE)) $(if $(TRUST),--trust)
 
 mutants: $(READY)
 	$(SINGLE_THREAD) $(BIN)/python tests/mutation.py

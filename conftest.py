@@ -68,6 +68,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("slow")
         if "pytest.importorskip(" in _text(item.path):
             item.add_marker("frameworks")
+        if item.path.parent == ROOT / "tests" / "grading":
+            item.add_marker("grading")
         if hasattr(item, "callspec"):
             cases[item.nodeid.partition("[")[0]].append(item)
     for of_one_test in cases.values():
@@ -78,9 +80,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _must_be_there(config: pytest.Config, report: pytest.TestReport | pytest.CollectReport) -> None:
-    """Where the other libraries are what is tested, one that is missing is a failure."""
-    missing = report.skipped and "could not import" in str(report.longrepr)
-    if missing and config.option.markexpr == "frameworks":
+    """Where what is missing is what is tested, that is a failure."""
+    said = {"frameworks": "could not import", "grading": "Skipped: needs "}.get(config.option.markexpr)
+    if report.skipped and said is not None and said in str(report.longrepr):
         report.outcome = "failed"
 
 

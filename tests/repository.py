@@ -15,6 +15,7 @@ SKIPPED = {
     ".git",
     ".venv",
     ".venv-frameworks",
+    ".venv-grading",
     ".venv-pages",
     "node_modules",
     ".hypothesis",

@@ -70,7 +70,13 @@ def texts_with_places() -> list[tuple[str, str]]:
         "_config.yml",
     )
     found = []
-    for name in (*names, "requirements-frameworks.txt", "jupytext.toml", ".ci/run"):
+    for name in (
+        *names,
+        "requirements-frameworks.txt",
+        "requirements-grading.txt",
+        "jupytext.toml",
+        ".ci/run",
+    ):
         found.append((name, read(name)))
     for path in (ROOT / ".github").rglob("*.yml"):
         found.append((path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf8")))

@@ -62,6 +62,16 @@ def test_contents_list_every_page_that_exists():
     assert toc_files() == {path.relative_to(ROOT).with_suffix("").as_posix() for path in written}
 
 
+def test_no_assignment_is_on_the_site(site):
+    files = [
+        path for path in site.rglob("*") if path.suffix in {".html", ".ipynb", ".md", ".txt", ".js"}
+    ]
+    texts = {path.name: path.read_text(encoding="utf8", errors="ignore") for path in files}
+    marks = ("BEGIN HIDDEN TESTS", "BEGIN SOLUTION", "grade_id")
+    assert [name for name, text in texts.items() if any(mark in text for mark in marks)] == []
+    assert [path for path in site.rglob("*") if "assignments" in path.parts] == []
+
+
 def test_every_listed_page_is_built(site, pages):
     assert {site / f"{name}.html" for name in toc_files()} <= set(pages)
 

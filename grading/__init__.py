@@ -1,0 +1,1 @@
+"""Grade the book's assignments: students' code runs in a sandbox, and is judged from outside of it."""

@@ -1,0 +1,91 @@
+"""`python -m grading release` makes the students' notebooks, `python -m grading grade` grades them."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from . import course, feedback, report
+from .assignment import FOLDER, all_slugs, load
+from .limits import Limits
+from .sandbox import UNPROTECTED, missing
+
+
+def release(options: argparse.Namespace) -> int:
+    """Make the students' notebooks and their zip."""
+    from . import release as made
+
+    assignments = [load(slug, options.assignments) for slug in all_slugs(options.assignments)]
+    for path in made.write(assignments, options.out, options.site):
+        print(path)
+    return 0
+
+
+def grade(options: argparse.Namespace) -> int:
+    """Grade a folder of submissions."""
+    reason = missing()
+    if reason is not None and not options.trust:
+        print(UNPROTECTED.format(reason=reason), file=sys.stderr)
+        return 2
+    slugs = [options.assignment] if options.assignment else all_slugs(options.assignments)
+    assignments = {slug: load(slug, options.assignments) for slug in slugs}
+    limits = Limits(cell=options.cell_seconds, submission=options.seconds)
+    out = options.out or options.submitted.resolve().with_name(
+        options.submitted.resolve().name + "-graded"
+    )
+    if out.resolve().is_relative_to(options.submitted.resolve()):
+        raise ValueError("out: the results cannot lie within the folder of the submissions")
+    found, unplaced = course.find(options.submitted, list(assignments.values()), limits)
+    results = course.grade(
+        found,
+        assignments,
+        out,
+        limits=limits,
+        trust=reason is not None,  # --trust never switches off a sandbox that is there
+        workers=options.workers,
+    )
+    for slug, assignment in assignments.items():
+        ours = [result for result in results if result["slug"] == slug]
+        if ours:
+            report.write_marks(out / f"{slug}-marks.csv", assignment, ours)
+            report.write_misconceptions(out / f"{slug}-misconceptions.csv", assignment, ours)
+            report.draw(out / f"{slug}-distribution.png", assignment, ours)
+            feedback.write(out / "feedback" / slug, assignment, ours, options.site)
+    looks = report.write_to_look_at(out / "to-look-at.csv", results, unplaced)
+    print(f"{len(results)} submissions graded, {looks} things to look at: {os.path.relpath(out)}")
+    return 0
+
+
+def main() -> int:
+    """Read the command line and do what it says."""
+    parser = argparse.ArgumentParser(prog="python -m grading", description=__doc__)
+    commands = parser.add_subparsers(required=True)
+    make = commands.add_parser("release", help=release.__doc__)
+    make.set_defaults(run=release)
+    make.add_argument("--out", type=Path, default=Path("_build/assignments"))
+    judge = commands.add_parser("grade", help=grade.__doc__)
+    judge.set_defaults(run=grade)
+    judge.add_argument("submitted", type=Path)
+    judge.add_argument("--assignment", default="", help="grade this one only")
+    judge.add_argument("--out", type=Path, help="default: beside the submissions, with -graded")
+    judge.add_argument("--trust", action="store_true", help="grade without a sandbox if there is none")
+    judge.add_argument(
+        "--workers", type=int, help="submissions at the same time; default: one a processor"
+    )
+    judge.add_argument("--cell-seconds", type=float, default=Limits.cell)
+    judge.add_argument("--seconds", type=float, default=Limits.submission)
+    for command in (make, judge):
+        command.add_argument(
+            "--assignments", type=Path, default=FOLDER, help="the folder of the sources"
+        )
+        command.add_argument("--site", default="", help="the address of the book, for links into it")
+    options = parser.parse_args()
+    try:
+        return options.run(options)
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,182 @@
+"""Grade a folder of submissions: several at once, and where it was interrupted it begins again."""
+
+import hashlib
+import json
+import os
+import queue
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from .assignment import Assignment, plain
+from .limits import Limits
+from .submission import UnreadableError, slug_of
+
+CODE = sorted(Path(__file__).parent.rglob("*.py"))
+SPARE = 60.0  # seconds that the judge itself may take, beyond the submission's
+
+
+@dataclass(frozen=True)
+class HandedIn:
+    """A file, whose it is, and the assignment that it belongs to."""
+
+    student: str
+    path: Path
+    slug: str
+
+
+def find(
+    folder: Path, assignments: list[Assignment], limits: Limits
+) -> tuple[list[HandedIn], list[tuple]]:
+    """The submissions in a folder, and what has no place, as (student, what, why).
+
+    Either `<student>.ipynb`, or a folder for each student with notebooks in it, as deep as you like.
+    With one assignment, every notebook is taken for one of it.
+    """
+    if not folder.is_dir():
+        raise ValueError(f"SUBMITTED: there is no folder {folder}")
+    found: list[HandedIn] = []
+    unplaced: list[tuple] = []
+    for entry in sorted(folder.iterdir()):
+        if entry.name.startswith("."):
+            continue
+        if entry.is_symlink():
+            unplaced.append((entry.name, entry.name, "it is a link, and was not followed"))
+        elif entry.is_dir():
+            paths = [p for p in sorted(entry.rglob("*.ipynb")) if ".ipynb_checkpoints" not in p.parts]
+            if not paths:
+                unplaced.append((entry.name, entry.name, "the folder holds no notebook"))
+            _place(entry.name, paths, assignments, limits, found, unplaced)
+        elif entry.suffix == ".ipynb":
+            _place(entry.stem, [entry], assignments, limits, found, unplaced)
+        else:
+            unplaced.append((entry.stem, entry.name, "it is no notebook"))
+    return found, unplaced
+
+
+def _place(
+    student: str,
+    paths: list[Path],
+    assignments: list[Assignment],
+    limits: Limits,
+    found: list[HandedIn],
+    unplaced: list[tuple],
+) -> None:
+    taken: dict[str, Path] = {}
+    for path in paths:
+        try:
+            slug = slug_of(path, assignments, limits.notebook)
+        except UnreadableError as error:
+            slug = None
+            if len(assignments) > 1:
+                unplaced.append((student, path.name, f"damaged: {error}"))
+                continue
+        if len(assignments) == 1 and len(paths) == 1:
+            slug = assignments[0].slug  # the judge says what is wrong with it
+        if slug is None:
+            unplaced.append((student, path.name, "it belongs to no assignment that is graded here"))
+        elif slug in taken:
+            unplaced.append((student, path.name, f"{taken[slug].name} was graded, and this one was not"))
+        else:
+            taken[slug] = path
+            found.append(HandedIn(student, path, slug))
+
+
+def key(handed_in: HandedIn, assignment: Assignment, limits: Limits, trust: bool) -> str:
+    """What a result depends on: with the same key, there is no need to judge again."""
+    digest = hashlib.sha256(assignment.digest.encode())
+    for path in CODE:
+        digest.update(path.read_bytes())
+    digest.update(repr((asdict(limits), trust)).encode())
+    if handed_in.path.is_file() and handed_in.path.stat().st_size <= limits.notebook:
+        digest.update(handed_in.path.read_bytes())
+    return digest.hexdigest()
+
+
+def judge_apart(
+    handed_in: HandedIn, assignment: Assignment, *, limits: Limits, trust: bool, slot: int
+) -> dict[str, Any]:
+    """Judge one submission in a process of its own, which may fail without harm to the others."""
+    job = {
+        "path": str(handed_in.path.resolve()),
+        "assignment": plain(assignment),
+        "limits": asdict(limits),
+        "trust": trust,
+        "slot": slot,
+    }
+    try:
+        answer = subprocess.run(
+            [sys.executable, "-m", "grading.judge"],
+            cwd=Path(__file__).parent.parent,
+            env=os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+            input=json.dumps(job),
+            capture_output=True,
+            text=True,
+            timeout=limits.submission + SPARE,
+            check=False,
+        )
+        if answer.returncode == 0:
+            return json.loads(answer.stdout)
+        why = answer.stderr.strip().splitlines()[-1:]
+    except subprocess.TimeoutExpired:
+        why = ["it took too long"]
+    except (OSError, ValueError) as error:
+        why = [str(error)]
+    failure = f"crash: the judge failed, and no points were given ({' '.join(why)[:200]})"
+    return {"marks": {}, "failed": {}, "errors": [], "look": [failure], "again": True}
+
+
+def grade(
+    handed_in: list[HandedIn],
+    assignments: dict[str, Assignment],
+    folder: Path,
+    *,
+    limits: Limits,
+    trust: bool = False,
+    workers: int | None = None,
+) -> list[dict[str, Any]]:
+    """Judge every submission, several at once; results are kept in a folder, and used again."""
+    results = folder / "results"
+    results.mkdir(parents=True, exist_ok=True)
+    workers = workers or max(os.cpu_count() or 1, 1)
+    slots: queue.SimpleQueue[int] = queue.SimpleQueue()
+    for slot in range(workers):
+        slots.put(slot)
+
+    def one(item: HandedIn) -> dict[str, Any]:
+        assignment = assignments[item.slug]
+        name = hashlib.sha256(f"{item.student}\0{item.slug}".encode()).hexdigest()[:24]
+        kept, now = results / f"{name}.json", key(item, assignment, limits, trust)
+        done = _kept(kept, now)
+        if done is None:
+            slot = slots.get()
+            try:
+                done = judge_apart(item, assignment, limits=limits, trust=trust, slot=slot)
+            finally:
+                slots.put(slot)
+            done |= {"key": now, "student": item.student, "slug": item.slug}
+            part = kept.with_suffix(".part")
+            part.write_text(json.dumps(done, indent=1, sort_keys=True), encoding="utf8")
+            os.replace(part, kept)
+        return done
+
+    with ThreadPoolExecutor(workers) as pool:
+        tasks = {pool.submit(one, item): number for number, item in enumerate(handed_in)}
+        outcome: list[Any] = [None] * len(handed_in)
+        for task in tqdm(as_completed(tasks), total=len(tasks), desc="grading", unit="submission"):
+            outcome[tasks[task]] = task.result()
+    return outcome
+
+
+def _kept(path: Path, now: str) -> dict[str, Any] | None:
+    """A result from an earlier run, if nothing that it depends on has changed."""
+    try:
+        result = json.loads(path.read_text(encoding="utf8"))
+    except (OSError, ValueError):
+        return None
+    return result if result.get("key") == now and not result.get("again") else None

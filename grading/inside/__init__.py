@@ -1,0 +1,1 @@
+"""What goes into the sandbox: the wire and the player, and nothing that must stay secret."""

@@ -1,0 +1,177 @@
+"""`make grade` on a folder of submissions of all kinds."""
+
+import csv
+import json
+
+import pytest
+from repository import run
+from submissions import ADAPTIVE, NO_SANDBOX, solved, untouched, with_cell, with_change
+
+from grading import course, sandbox
+from grading.__main__ import main
+from grading.assignment import FOLDER
+from grading.feedback import page
+from grading.limits import Limits
+from grading.release import secrets
+from grading.report import plain
+
+TRUST = ["--trust"] if NO_SANDBOX else []
+
+
+def rows(path):
+    with path.open(encoding="utf8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def write(path, notebook):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(notebook if isinstance(notebook, str) else json.dumps(notebook), encoding="utf8")
+
+
+@pytest.fixture(scope="module")
+def submitted(tmp_path_factory):
+    """A folder with submissions in several layouts."""
+    folder = tmp_path_factory.mktemp("class") / "submitted"
+    wrong = with_change(solved(ADAPTIVE), "adam", "np.sqrt(v_hat) + eps", "np.sqrt(v_hat + eps)")
+    write(folder / "ada.ipynb", solved(ADAPTIVE))
+    write(folder / "ben" / "adaptive-steps" / "adaptive-steps.ipynb", wrong)
+    write(folder / "cy" / "a.ipynb", untouched(ADAPTIVE))
+    write(folder / "cy" / "b.ipynb", untouched(ADAPTIVE))
+    write(folder / "<b>dee.ipynb", with_cell(solved(ADAPTIVE), "raise ValueError('<script>')", "adam"))
+    write(folder / "=eve.ipynb", "{")
+    write(folder / "fay.txt", "nothing")
+    (folder / "gus").mkdir()
+    (folder / "hal.ipynb").symlink_to(folder / "ada.ipynb")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def graded(submitted):
+    answer = run("-m", "grading", "grade", submitted, "--workers", "2", *TRUST)
+    assert answer.returncode == 0, answer.stderr
+    assert "grading: 100%" in answer.stderr
+    return submitted.with_name("submitted-graded")
+
+
+@pytest.mark.slow
+def test_marks(graded):
+    marks = {row["student"]: row for row in rows(graded / "adaptive-steps-marks.csv")}
+    points = {name: row["points"] for name, row in marks.items()}
+    assert points == {"ada": "28", "ben": "26", "cy": "0", "<b>dee": "28", "'=eve": "0"}
+    assert marks["ben"]["adam-epsilon"] == "0"
+    assert marks["ben"]["adam-count"] == "2"
+
+
+@pytest.mark.slow
+def test_misconceptions_and_their_picture(graded):
+    table = {row["test"]: row for row in rows(graded / "adaptive-steps-misconceptions.csv")}
+    assert (table["adam-epsilon"]["lost by"], table["adam-count"]["lost by"]) == ("3", "2")
+    assert table["adam-epsilon"]["section"] == "Three places for epsilon"
+    assert (graded / "adaptive-steps-distribution.png").read_bytes()[:4] == b"\x89PNG"
+
+
+@pytest.mark.slow
+def test_what_needs_a_person(graded):
+    seen = {(row["student"], row["what to look at"]) for row in rows(graded / "to-look-at.csv")}
+    assert ("ada", "manual points: question-first-steps, up to 2") in seen
+    assert ("cy", "b.ipynb: a.ipynb was graded, and this one was not") in seen
+    assert ("gus", "gus: the folder holds no notebook") in seen
+    assert ("fay", "fay.txt: it is no notebook") in seen
+    assert ("hal.ipynb", "hal.ipynb: it is a link, and was not followed") in seen
+    assert any(student == "'=eve" and "it is no notebook" in words for student, words in seen)
+
+
+@pytest.mark.slow
+def test_feedback_names_the_misconception_and_no_hidden_test(graded):
+    pages = {path.stem: path.read_text(encoding="utf8") for path in graded.rglob("*.html")}
+    assert set(pages) == {"ada", "ben", "cy", "_b_dee", "_eve"}
+    assert "Epsilon is added to the root, outside of it" in pages["ben"]
+    assert "Three places for epsilon" in pages["ben"]
+    assert "What to look at again" not in pages["ada"]
+    assert "&lt;script&gt;" in pages["_b_dee"]
+    assert [name for name, text in pages.items() if "<script" in text or "<b>dee" in text] == []
+    hidden = [line for line in secrets(ADAPTIVE) if any(line in text for text in pages.values())]
+    assert hidden == []
+
+
+@pytest.mark.slow
+def test_a_second_run_gives_the_same_and_judges_nothing_again(graded, submitted, monkeypatch):
+    before = {path.name: path.read_bytes() for path in graded.iterdir() if path.is_file()}
+    monkeypatch.setattr(course, "judge_apart", None)  # whoever calls it fails
+    monkeypatch.setattr("sys.argv", ["grading", "grade", str(submitted), *TRUST])
+    (graded / "results" / "rest.part").write_text("{")  # as an interruption leaves it
+    assert main() == 0
+    assert {path.name: path.read_bytes() for path in graded.iterdir() if path.is_file()} == before
+
+
+@pytest.mark.slow
+def test_what_was_changed_is_judged_again(tmp_path):
+    write(tmp_path / "in" / "ada.ipynb", solved(ADAPTIVE))
+    assignments = {"adaptive-steps": ADAPTIVE}
+    settings = {"limits": Limits(), "trust": NO_SANDBOX is not None}
+
+    def points():
+        found, _ = course.find(tmp_path / "in", [ADAPTIVE], Limits())
+        (result,) = course.grade(found, assignments, tmp_path / "out", **settings)
+        return sum(result["marks"].values())
+
+    assert points() == 28
+    write(tmp_path / "in" / "ada.ipynb", untouched(ADAPTIVE))
+    assert points() == 0
+
+
+def test_without_a_sandbox_it_asks_for_trust(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("grading.__main__.missing", lambda: "bubblewrap is not installed")
+    monkeypatch.setattr("sys.argv", ["grading", "grade", str(tmp_path)])
+    assert main() == 2
+    said = capsys.readouterr().err
+    for word in ("bubblewrap is not installed", "read the solutions", "--trust"):
+        assert word in said
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["nowhere"], "there is no folder"),
+        ([".", "--assignment", "adam"], "there is no assignment 'adam'"),
+        ([".", "--out", "./inside"], "cannot lie within"),
+        ([".", "--seconds", "-1"], "submission must be positive"),
+    ],
+)
+def test_what_cannot_be_done_is_said(tmp_path, monkeypatch, capsys, words, said):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["grading", "grade", *words, *TRUST])
+    assert main() == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_judge_that_fails_gives_no_points_and_is_asked_again(tmp_path, monkeypatch):
+    write(tmp_path / "ada.ipynb", "{}")
+    monkeypatch.setattr(course, "plain", lambda assignment: {})
+    item = course.HandedIn("ada", tmp_path / "ada.ipynb", "adaptive-steps")
+    result = course.judge_apart(item, ADAPTIVE, limits=Limits(), trust=True, slot=0)
+    assert result["marks"] == {}
+    assert result["again"]
+    assert "KeyError" in result["look"][0]
+
+
+def test_feedback_links_into_the_book():
+    result = {"student": "ada", "marks": {}, "failed": {}, "errors": [], "look": []}
+    text = page(ADAPTIVE, result, "https://example.org/")
+    assert 'href="https://example.org/book/adam.html#three-places-for-epsilon"' in text
+
+
+def test_no_spreadsheet_takes_a_name_for_a_formula():
+    assert [plain(word) for word in ("=1+1", "@x", "ada")] == ["'=1+1", "'@x", "ada"]
+
+
+@pytest.mark.skipif(NO_SANDBOX is not None, reason="needs bubblewrap")
+def test_the_sandbox_shows_neither_the_project_nor_homes():
+    line = " ".join(sandbox.command_line(["true"], Limits()))
+    assert "--unshare-net" in line
+    shown = [path for path in line.split(" --ro-bind ")[1:]]
+    assert not any(
+        path.split()[0] in ("/", "/home", "/root", str(FOLDER), str(FOLDER.parent.parent))
+        for path in shown
+    )
