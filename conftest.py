@@ -4,6 +4,7 @@ import os
 from collections import defaultdict
 from collections.abc import Generator
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 import hypothesis
@@ -29,6 +30,9 @@ SLOW = {
     "tests/test_mutation.py": "plants mistakes in a copy of the project",
 }
 """Files of tests that `make check` leaves out, and why. Single tests carry `@pytest.mark.slow`."""
+
+collect_ignore = [] if find_spec("playwright") and find_spec("pypdf") else ["book/paper.py"]
+"""What `make pdf` runs, in an environment of its own, has no doctests to run without it."""
 
 CASES = 3
 """Of a test with more cases (`@pytest.mark.parametrize`), `make check` runs so many, evenly spread."""

@@ -13,7 +13,13 @@ from repository import ROOT, TESTS, names_imported, pins, read, run
 
 # What compares with other libraries
 
-PROJECTS = {"sklearn": "scikit-learn", "bs4": "beautifulsoup4", "yaml": "pyyaml", "PIL": "pillow"}
+PROJECTS = {
+    "sklearn": "scikit-learn",
+    "bs4": "beautifulsoup4",
+    "yaml": "pyyaml",
+    "PIL": "pillow",
+    "py_mini_racer": "mini-racer",
+}
 """By the name under which each is imported, where it differs."""
 
 

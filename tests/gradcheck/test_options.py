@@ -145,4 +145,4 @@ def test_a_report_counts_the_parameters_that_are_not_held_fixed(frozen, bounds, 
         lambda x: x[0] ** 2 + x[1] ** 2, squares, theta, frozen=frozen, bounds=bounds
     )
     assert report.parameters == free
-    assert f" {free} parameters," in str(report)
+    assert f" {free} parameter{'s' if free > 1 else ''}," in str(report)
