@@ -80,10 +80,10 @@ def shorten(text: str, width: int, end: int = 0) -> str:
 
 
 def counted(number: int, noun: str) -> str:
-    """A number of things.
+    """A number with its noun.
 
-    >>> counted(1, "probe"), counted(2, "probe"), counted(0, "probe")
-    ('1 probe', '2 probes', '0 probes')
+    >>> counted(1, "probe"), counted(2, "failing probe"), counted(0, "probe")
+    ('1 probe', '2 failing probes', '0 probes')
     """
     return f"{number} {noun}{'' if number == 1 else 's'}"
 

@@ -616,18 +616,24 @@ def test_the_best_rate_of_a_bowl():
     np.testing.assert_allclose(np.abs(theta), factor, rtol=1e-14)
 
 
+def excess_at_rest(method, rate, curvature, sigma, *, rests, ends):
+    """The mean excess loss on a noisy bowl from one step to another, over 2,000 runs."""
+    rng, theta, excess = np.random.default_rng(8), np.zeros(2000), []
+    optimizer = method(theta, learning_rate=rate)
+    for t in range(ends):
+        optimizer.step(curvature * theta + sigma * rng.standard_normal(2000))
+        if t >= rests:
+            excess.append(curvature / 2 * np.mean(theta**2))
+    return np.mean(excess)
+
+
 @defines("eq-descent-floor")
 def test_the_noise_floor():
     rate, curvature, sigma = 0.25, 2.0, 3.0
     values = {r"\eta": rate, r"\lambda": curvature, r"\sigma": sigma}
     found = evaluate(EQUATIONS["eq-descent-floor"], values)["E"]
-    rng, theta, excess = np.random.default_rng(8), np.zeros(2000), []
-    optimizer = SGD(theta, learning_rate=rate)
-    for t in range(220):
-        optimizer.step(curvature * theta + sigma * rng.standard_normal(2000))
-        if t >= 20:
-            excess.append(curvature / 2 * np.mean(theta**2))
-    assert np.mean(excess) == pytest.approx(found, rel=0.02)
+    measured = excess_at_rest(SGD, rate, curvature, sigma, rests=20, ends=220)
+    assert measured == pytest.approx(found, rel=0.02)
 
 
 # Momentum
@@ -734,13 +740,8 @@ def test_the_second_moment_in_a_cycle(k):
 def test_where_adam_comes_to_rest(curvature):
     rate, sigma = 0.01, 3.0
     found = evaluate(EQUATIONS["eq-fails-floor"], {r"\eta": rate, r"\sigma": sigma})["E"]
-    rng, theta, excess = np.random.default_rng(8), np.zeros(2000), []
-    optimizer = Adam(theta, learning_rate=rate)
-    for t in range(1500):
-        optimizer.step(curvature * theta + sigma * rng.standard_normal(2000))
-        if t >= 900:
-            excess.append(curvature / 2 * np.mean(theta**2))
-    assert np.mean(excess) == pytest.approx(found, rel=0.05)
+    measured = excess_at_rest(Adam, rate, curvature, sigma, rests=900, ends=1500)
+    assert measured == pytest.approx(found, rel=0.05)
 
 
 # Clipping

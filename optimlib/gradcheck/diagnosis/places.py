@@ -16,7 +16,8 @@ from optimlib.gradcheck.diagnosis.evidence import (
     is_varied,
 )
 from optimlib.gradcheck.diagnosis.factors import nearest_whole_factor
-from optimlib.gradcheck.diagnosis.wording import counted, failing, fraction, indices, named
+from optimlib.gradcheck.diagnosis.wording import failing, fraction, indices, named
+from optimlib.gradcheck.rendering import counted
 
 
 def masked_places(unexplained: list[Leaf], leaves: list[Leaf]) -> Iterator[Finding]:

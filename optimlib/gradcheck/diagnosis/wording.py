@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from optimlib.gradcheck.diagnosis.evidence import Leaf
-from optimlib.gradcheck.rendering import NEARLY_ONE, format_ratio, shorten
+from optimlib.gradcheck.rendering import NEARLY_ONE, counted, format_ratio, shorten
 from optimlib.trees import format_index
 
 NAMED = 3  # places or leaves that a hint names before it counts the rest
@@ -38,15 +38,6 @@ def indices(chosen: Sequence[tuple[int, ...] | None]) -> str:
 def failing(group: list[Leaf]) -> str:
     """How many probes of a group failed."""
     return counted(sum(int(leaf.failed.sum()) for leaf in group), "failing probe")
-
-
-def counted(number: int, noun: str) -> str:
-    """A number with its noun.
-
-    >>> counted(1, "failing probe"), counted(2, "failing probe")
-    ('1 failing probe', '2 failing probes')
-    """
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def fraction(factor: float) -> str:
