@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bs4 import BeautifulSoup, Tag
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Browser, Playwright, sync_playwright
 from pypdf import PdfReader
 
 TITLE = "Gradients You Can Trust"
@@ -22,7 +22,10 @@ NAME = "gradients-you-can-trust.pdf"
 ON_THE_WEB_ONLY = "api/"
 IN_EVERY_CHAPTER = {"Exercises", "Summary", "Further reading", "Solutions"}  # not in the contents
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-BROWSER_OPTIONS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
+FLAGS = (
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update"),
+)
 MINUTES = 60_000  # in milliseconds
 
 
@@ -134,13 +137,18 @@ def whole(front: BeautifulSoup, pages: list[Page], articles: list[Tag], numbers:
     )
 
 
+def launched(playwright: Playwright) -> Browser:
+    """The system's Chromium, which asks for nothing of its own accord."""
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if found is None:
+        raise FileNotFoundError(f"no browser; expected one of {', '.join(BROWSERS)}")
+    return playwright.chromium.launch(executable_path=found, args=list(FLAGS))
+
+
 def print_pages(source: Path, target: Path) -> None:
     """Let Chromium print a file, once its formulas are set and its pictures are there."""
-    browser_path = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if browser_path is None:
-        raise FileNotFoundError(f"no browser that prints: expected one of {', '.join(BROWSERS)}")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=browser_path, args=list(BROWSER_OPTIONS))
+        browser = launched(playwright)
         page = browser.new_page()
         page.goto(source.resolve().as_uri(), timeout=10 * MINUTES)
         page.evaluate("window.MathJax?.startup.promise")

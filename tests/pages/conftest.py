@@ -3,19 +3,12 @@
 import functools
 import http.server
 import importlib.util
-import shutil
 import threading
 from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
 import pytest
 from built_site import SITE
-
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-FLAGS = (
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
-    *("--disable-background-networking", "--disable-component-update"),
-)
 
 if importlib.util.find_spec("playwright") is None:
     collect_ignore_glob = ["test_*.py"]  # `make test-pages` installs it
@@ -42,12 +35,11 @@ def address() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def browser():
+    from paper import launched
     from playwright.sync_api import sync_playwright
 
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    assert found, f"no browser; expected one of {', '.join(BROWSERS)}"
     with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=found, args=list(FLAGS))
+        running = launched(playwright)
         yield running
         running.close()
 

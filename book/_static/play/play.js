@@ -42,9 +42,8 @@
     return isArrow ? line + head(place(points[0]), place(points.at(-1))) : line;
   }
 
-  function drawMark(mark, points) {
+  function drawMark(mark, place, points) {
     const { kind } = mark.dataset;
-    const place = placer(mark.parentNode);
     if (kind === "label") {
       const [x, y] = place(points[0] ?? [0, 0]);
       mark.setAttribute("transform", `translate(${x.toFixed(1)} ${y.toFixed(1)})`);
@@ -122,14 +121,14 @@
   function wake(figure) {
     const compute = figures[figure.dataset.play];
     const { controls: wanted, fixed } = JSON.parse(figure.dataset.options);
-    const marks = [...figure.querySelectorAll("[data-mark]")];
+    const marks = [...figure.querySelectorAll("[data-mark]")].map((mark) => [mark, placer(mark.parentNode)]);
     const said = figure.querySelector(".play-said");
     const heard = element("p", { class: "play-heard", role: "status" });
     let timer;
     const draw = () => {
       const settings = Object.fromEntries(controls.map(({ name, value }) => [name, value]));
       const found = compute({ ...fixed, ...settings });
-      for (const mark of marks) drawMark(mark, found.points[mark.dataset.mark]);
+      for (const [mark, place] of marks) drawMark(mark, place, found.points[mark.dataset.mark]);
       said.textContent = found.said;
     };
     const changed = () => {
