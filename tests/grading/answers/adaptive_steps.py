@@ -89,7 +89,7 @@ MUTANTS = {
         {"adagrad-sum", "adagrad-coordinates", "adagrad-root", "adagrad-zero", "inputs-unchanged"},
     ),
 }
-"""By the misconception: the cell, the words in the solution, those in their place, and the tests lost."""
+"""By the misconception: the cell, the words in the solution, those instead, and the tests lost."""
 
 RIGHT = {
     "in place, with out= and a state that is one array": {
