@@ -67,3 +67,22 @@ window.addEventListener("beforeprint", () => {
 window.addEventListener("afterprint", () => {
   document.documentElement.dataset.theme = readIn;
 });
+
+// The ledger of errors: a search hides the entries that lack a word, and a link to an entry opens it.
+window.addEventListener("DOMContentLoaded", () => {
+  const field = document.getElementById("ledger-search");
+  const entries = [...document.querySelectorAll("details.erratum")];
+  field?.addEventListener("input", () => {
+    const wanted = field.value.toLowerCase().split(/\s+/).filter(Boolean);
+    const fit = (entry) => wanted.every((word) => entry.textContent.toLowerCase().includes(word));
+    entries.forEach((entry) => (entry.hidden = !fit(entry)));
+    document.getElementById("ledger-count").textContent = `${entries.filter(fit).length} entries`;
+  });
+  const openTarget = () => {
+    const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    const entry = target?.closest("details.erratum") ?? target?.querySelector("details.erratum");
+    (entry ?? target?.nextElementSibling?.closest?.("details.erratum"))?.setAttribute("open", "");
+  };
+  window.addEventListener("hashchange", openTarget);
+  openTarget();
+});

@@ -1,0 +1,135 @@
+"""Sphinx extension: *What the sources got wrong* gets its entries, table and figure from `errata.yml`.
+
+In the page's source a line ``% ledger: counts`` (or ``figure``, ``subjects``, or an article's number)
+stands where they belong.
+"""
+
+import html
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from sphinx.application import Sphinx
+
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+
+from ledger import ARTICLES, BOOK, KINDS, OURS, SUBJECTS, Entry, Ledger, read
+
+PAGE = "book/errata"
+PLACE = re.compile(r"^% ledger: (\w+)$", re.MULTILINE)
+
+
+def link_to(target: str) -> str:
+    """A link to a chapter, or to a section of one."""
+    chapter, _, anchor = target.partition("#")
+    suffix = "ipynb" if (BOOK / f"{chapter}.ipynb").exists() else "md"
+    return f"[](/book/{chapter}.{suffix}#{anchor})" if anchor else f"{{doc}}`/book/{chapter}`"
+
+
+def entry_text(entry: Entry, ledger: Ledger) -> str:
+    """One entry, as a block that opens."""
+    same = ", ".join(f"{{ref}}`{ledger.numbers[other]} <err-{other}>`" for other in entry.same)
+    half = "half right; " if entry.half else ""
+    place = entry.section if entry.article == OURS else f"article {entry.article}, {entry.section}"
+    lines = [
+        f"(err-{entry.id})=",
+        f"::::{{dropdown}} {ledger.numbers[entry.id]} {entry.title}",
+        ":class-container: erratum",
+        "",
+        f"*{place[0].upper()}{place[1:]}; {half}{entry.kind}; {entry.subject}*",
+        "",
+        f"{entry.claim.strip()}",
+        "",
+        f"**Why it is wrong.** {entry.why.strip()}",
+        "",
+        f"**Right.** {entry.right.strip()}",
+        "",
+        f"Taught in {link_to(entry.taught)}. Test: `{entry.test.rpartition('::')[2]}`."
+        + (f" The same error: {same}." if same else ""),
+        "::::",
+    ]
+    return "\n".join(lines)
+
+
+def article(ledger: Ledger, number: int) -> str:
+    """All entries of an article."""
+    return "\n\n".join(entry_text(entry, ledger) for entry in ledger.of(number))
+
+
+def counts(ledger: Ledger) -> str:
+    """The table of how many errors there are, by kind and article."""
+    table = ledger.counts()
+    rows = [["kind", *(f"article {number}" for number in ARTICLES), "all", "ours"]]
+    for kind in KINDS:
+        of_kind = [table.get((number, kind), 0) for number in ARTICLES]
+        rows.append([kind, *map(str, of_kind), str(sum(of_kind)), str(table.get((OURS, kind), 0))])
+    sums = [len(ledger.of(number)) for number in ARTICLES]
+    rows.append(["**all**", *map(str, sums), str(sum(sums)), str(len(ledger.of(OURS)))])
+    rows.insert(1, ["---", *["---:"] * (len(ARTICLES) + 2)])
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+def figure(ledger: Ledger) -> str:
+    """A bar for every article and subject: how many of its errors concern it."""
+    number = {(a, s): 0 for a in ARTICLES for s in SUBJECTS}
+    for entry in ledger.entries:
+        if entry.article != OURS:
+            number[entry.article, entry.subject] += 1
+    most = max(number.values()) or 1
+    left, wide, high = 190, 74, 26
+    parts = [
+        f'<text x="{left + column * wide}" y="16" font-weight="600">article {a}</text>'
+        for column, a in enumerate(ARTICLES)
+    ]
+    for row, subject in enumerate(SUBJECTS):
+        y = 26 + row * high
+        parts.append(f'<text x="0" y="{y + 15}">{html.escape(subject)}</text>')
+        for column, a in enumerate(ARTICLES):
+            count, x = number[a, subject], left + column * wide
+            length = round((wide - 30) * count / most, 1)
+            parts.append(f'<rect x="{x}" y="{y}" width="{length}" height="{high - 8}" rx="2"/>')
+            parts.append(f'<text x="{x + length + 4}" y="{y + 15}">{count or "–"}</text>')
+    size = f"0 0 {left + wide * len(ARTICLES)} {32 + high * len(SUBJECTS)}"
+    sums = ", ".join(f"{subject} {sum(number[a, subject] for a in ARTICLES)}" for subject in SUBJECTS)
+    return (
+        f'<figure class="ledger-figure"><svg viewBox="{size}" role="img" '
+        f'aria-label="Bars: how many errors each article has by subject. In all five: {sums}.">'
+        + "".join(parts)
+        + "</svg></figure>"
+    )
+
+
+def subjects(ledger: Ledger) -> str:
+    """The numbers of all entries, by subject."""
+    parts = []
+    for subject in SUBJECTS:
+        links = [
+            f"{{ref}}`{ledger.numbers[entry.id]} <err-{entry.id}>`"
+            for entry in ledger.entries
+            if entry.subject == subject
+        ]
+        parts.append(f"- **{subject[0].upper()}{subject[1:]}**: {', '.join(links)}")
+    return "\n".join(parts)
+
+
+PARTS: dict[str, Callable[[Ledger], str]] = {"counts": counts, "figure": figure, "subjects": subjects}
+
+
+def fill(app: Sphinx, name: str, source: list[str]) -> None:
+    """Put the ledger into its page."""
+    if name != PAGE:
+        return
+    ledger = read()
+    app.env.note_dependency(str(BOOK / "errata.yml"))
+
+    def part(found: re.Match) -> str:
+        return PARTS[found[1]](ledger) if found[1] in PARTS else article(ledger, int(found[1]))
+
+    source[0] = PLACE.sub(part, source[0])
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """What Sphinx calls."""
+    app.connect("source-read", fill)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
