@@ -177,6 +177,8 @@ class Peer:
         """Turn a value into JSON."""
         if value is None or type(value) in (bool, int, float, str):
             return value
+        if isinstance(value, str):  # as NumPy's, or a member of an enumeration
+            return str.__str__(value)
         if isinstance(value, complex) and type(value) is complex:
             return {"is": "complex", "parts": [value.real, value.imag]}
         if isinstance(value, np.generic) and value.dtype.kind in NUMBERS:

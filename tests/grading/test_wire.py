@@ -6,6 +6,7 @@ import os
 import struct
 import threading
 from contextlib import contextmanager
+from enum import StrEnum
 
 import numpy as np
 import pytest
@@ -72,6 +73,17 @@ def test_a_value_comes_back_as_it_was(value):
     np.testing.assert_equal(back, value)
     if isinstance(value, np.ndarray | np.generic):
         assert (back.dtype, back.shape) == (value.dtype, value.shape)
+
+
+class Verdict(StrEnum):
+    FAIL = "fail"
+
+
+@pytest.mark.parametrize("value", [np.array(["fail", "pass"])[0], Verdict.FAIL], ids=["numpy", "enum"])
+def test_text_of_any_kind_arrives_as_text(value):
+    back = called(lambda x: x, value)
+    assert type(back) is str
+    assert back == "fail"
 
 
 def test_changes_in_place_arrive():
