@@ -144,6 +144,12 @@ MUTANTS = {
         "np.sqrt(square * (1 - beta2**t) / (1 - beta2 ** (t + 1)))",
         {"nadam-square"},
     ),
+    "beta1 takes the place of beta2": (
+        "nadam",
+        "running_means(g, state, beta1, beta2)",
+        "running_means(g, state, beta1, beta1)",
+        {"nadam-square"},
+    ),
     "all arrays decay": ("step-all", " if name in decaying else 0.0", "", {"tree-decays"}),
     "matrices decay": ("step-all", "name in decaying", "theta.ndim > 1", {"tree-decays"}),
     "one state for all arrays": (
