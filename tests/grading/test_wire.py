@@ -6,6 +6,7 @@ import os
 import struct
 import threading
 from contextlib import contextmanager
+from inspect import signature
 
 import numpy as np
 import pytest
@@ -133,8 +134,9 @@ def test_functions_can_be_called_back_and_not_looked_into():
 
 
 def test_who_asks_whether_a_function_has_an_attribute_hears_no():
-    """As libraries do that take functions or arrays, `check_gradient` for one."""
+    """As `inspect.signature` asks, and with it `check_gradient`."""
     assert called(lambda f: [hasattr(f, "item"), getattr(f, "map", 5), f(2)], abs) == [False, 5, 2]
+    assert called(lambda f: len(signature(f).parameters), abs) == 2
 
 
 @pytest.mark.parametrize("kind", ["ValueError", "UnicodeDecodeError", "SystemExit", "print", "Odd"])
