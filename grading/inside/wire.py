@@ -161,7 +161,9 @@ class Peer:
         if message["do"] == "call":
             args, kwargs = arguments
             return self.target(message["of"])(*args, **kwargs)
-        if message["do"] == "attribute" and self.allow_attributes:
+        if message["do"] == "attribute":
+            if not self.allow_attributes:  # to `getattr` and `hasattr`, there is no such attribute
+                raise AttributeError("a request that is not allowed")
             return getattr(self.target(message["of"]), message["name"])
         raise WireError("a request that is not allowed")
 

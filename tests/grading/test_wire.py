@@ -7,6 +7,7 @@ import struct
 import threading
 from contextlib import contextmanager
 from enum import StrEnum
+from inspect import signature
 
 import numpy as np
 import pytest
@@ -140,8 +141,14 @@ def test_objects_stay_where_they_are():
 
 def test_functions_can_be_called_back_and_not_looked_into():
     assert called(lambda f: f(3) + f(4), lambda x: x * x) == 25
-    with pytest.raises(RuntimeError, match="not allowed"):
+    with pytest.raises(AttributeError, match="not allowed"):
         called(lambda f: f.secret, test_functions_can_be_called_back_and_not_looked_into)
+
+
+def test_who_asks_whether_a_function_has_an_attribute_hears_no():
+    """As `inspect.signature` asks, and with it `check_gradient`."""
+    assert called(lambda f: [hasattr(f, "item"), getattr(f, "map", 5), f(2)], abs) == [False, 5, 2]
+    assert called(lambda f: len(signature(f).parameters), abs) == 2
 
 
 @pytest.mark.parametrize("kind", ["ValueError", "UnicodeDecodeError", "SystemExit", "print", "Odd"])
