@@ -1,11 +1,13 @@
 """Sphinx extension: a docstring's colons and commas on the API pages.
 
 The extension that reads docstrings takes an attribute's "A over B: a ratio" for a type and a
-description, and cuts the fields "a, b : float" at their comma. A module of the pages on the inside has
-its name above its text, and a value that is longer than a few lines is not shown.
+description, and cuts the fields "a, b : float" at their comma; the page puts them together again. A
+module of the pages on the inside has its name above its text, and a value that is longer than a few
+lines is not shown.
 """
 
 from functools import partial
+from itertools import groupby
 from typing import Any
 
 from docutils import nodes
@@ -45,10 +47,26 @@ def shorten(app: Sphinx, domain: str, kind: str, content: nodes.Element) -> None
             note.replace_self(addnodes.desc_annotation("", " = ..."))
 
 
+def said(entry: nodes.Element) -> list[str]:
+    """What a list of parameters says of one of them, after its name."""
+    return [node.astext() for node in entry[0].children[1:]]
+
+
+def together(app: Sphinx, page: nodes.document) -> None:
+    """Say once what neighbors in a list of parameters share."""
+    for entries in page.findall(nodes.bullet_list):
+        if isinstance(entries.parent, nodes.field_body) and entries.next_node(addnodes.literal_strong):
+            for _, (first, *others) in groupby(list(entries), key=said):
+                for place, other in enumerate(others):
+                    first[0].insert(2 * place + 1, [nodes.Text(", "), other[0][0]])
+                    entries.remove(other)
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """What Sphinx calls."""
     NumpyDocstring._consume_inline_attribute = whole
     NumpyDocstring._parse_attributes_section = one_by_one
     app.connect("autodoc-process-docstring", head)
     app.connect("object-description-transform", shorten)
+    app.connect("doctree-read", together)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
