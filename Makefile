@@ -6,6 +6,7 @@ PYTHON ?= python3
 CHAPTER ?= *
 PORT ?= 8000
 ASSIGNMENT ?=
+PRIVATE ?=
 SITE ?=
 TRUST ?=
 UPGRADE ?= --upgrade
@@ -103,13 +104,13 @@ test-grading: $(READY_GRADING)
 		-o addopts="-n 2 --dist load --strict-markers --strict-config"
 
 assignments: $(READY_GRADING)
-	$(BIN_GRADING)/python -m grading release $(if $(SITE),--site $(SITE))
+	$(BIN_GRADING)/python -m grading release $(if $(SITE),--site $(SITE)) $(if $(PRIVATE),--private "$(PRIVATE)")
 
 # The results lie beside the folder. Where there is no sandbox it refuses, unless TRUST=1 is given.
 grade: $(READY_GRADING)
 	$(if $(SUBMITTED),,$(error Which folder? make grade SUBMITTED=folder))
 	$(BIN_GRADING)/python -m grading grade "$(SUBMITTED)" $(if $(ASSIGNMENT),--assignment $(ASSIGNMENT)) \
-		$(if $(SITE),--site $(SITE)) $(if $(TRUST),--trust)
+		$(if $(SITE),--site $(SITE)) $(if $(PRIVATE),--private "$(PRIVATE)") $(if $(TRUST),--trust)
 
 mutants: $(READY)
 	$(SINGLE_THREAD) $(BIN)/python tests/mutation.py

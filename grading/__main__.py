@@ -5,18 +5,24 @@ import os
 import sys
 from pathlib import Path
 
-from . import course, feedback, report
-from .assignment import FOLDER, all_slugs, load
+from . import course, feedback, overlay, report
+from .assignment import FOLDER, Assignment, all_slugs, load
 from .limits import Limits
 from .sandbox import UNPROTECTED, missing
+
+
+def _assignments(options: argparse.Namespace, only: str = "") -> dict[str, Assignment]:
+    slugs = all_slugs(options.assignments)
+    if options.private is not None:
+        overlay.check(options.private, slugs)
+    return {s: load(s, options.assignments, options.private) for s in ([only] if only else slugs)}
 
 
 def release(options: argparse.Namespace) -> int:
     """Make the students' notebooks and their zip."""
     from . import release as made
 
-    assignments = [load(slug, options.assignments) for slug in all_slugs(options.assignments)]
-    for path in made.write(assignments, options.out, options.site):
+    for path in made.write(list(_assignments(options).values()), options.out, options.site):
         print(path)
     return 0
 
@@ -27,8 +33,7 @@ def grade(options: argparse.Namespace) -> int:
     if reason is not None and not options.trust:
         print(UNPROTECTED.format(reason=reason), file=sys.stderr)
         return 2
-    slugs = [options.assignment] if options.assignment else all_slugs(options.assignments)
-    assignments = {slug: load(slug, options.assignments) for slug in slugs}
+    assignments = _assignments(options, options.assignment)
     limits = Limits(cell=options.cell_seconds, submission=options.seconds)
     out = options.out or options.submitted.resolve().with_name(
         options.submitted.resolve().name + "-graded"
@@ -77,6 +82,9 @@ def main() -> int:
     for command in (make, judge):
         command.add_argument(
             "--assignments", type=Path, default=FOLDER, help="the folder of the sources"
+        )
+        command.add_argument(
+            "--private", type=Path, help="a folder with cells of your own, in the place of the public ones"
         )
         command.add_argument("--site", default="", help="the address of the book, for links into it")
     options = parser.parse_args()
