@@ -84,7 +84,9 @@ def main() -> int:
             "--assignments", type=Path, default=FOLDER, help="the folder of the sources"
         )
         command.add_argument(
-            "--private", type=Path, help="a folder with cells of your own, in the place of the public ones"
+            "--private",
+            type=Path,
+            help="a folder with cells of your own, in the place of the public ones",
         )
         command.add_argument("--site", default="", help="the address of the book, for links into it")
     options = parser.parse_args()

@@ -18,7 +18,6 @@ from .submission import UnreadableError, read
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = {"optimlib": ROOT / "optimlib"}  # what an assignment may need beside NumPy
-STUB = "raise NotImplementedError"
 
 
 def judge(

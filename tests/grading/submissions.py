@@ -8,9 +8,9 @@ import nbformat
 
 from grading import sandbox
 from grading.assignment import Assignment, load
-from grading.judge import STUB, judge
+from grading.judge import judge
 from grading.limits import Limits
-from grading.release import SOLUTION
+from grading.release import released
 
 QUICK = Limits(cell=4, submission=40)
 NO_SANDBOX = sandbox.missing()
@@ -30,12 +30,7 @@ def solved(assignment: Assignment) -> dict:
 
 def untouched(assignment: Assignment) -> dict:
     """The notebook as students get it."""
-    notebook = solved(assignment)
-    for cell in notebook["cells"]:
-        cell["source"] = SOLUTION.sub(f"# YOUR CODE HERE\n    {STUB}()", cell["source"])
-        if cell["id"] in {manual.name for manual in assignment.manual}:
-            cell["source"] = "YOUR ANSWER HERE"
-    return notebook
+    return json.loads(nbformat.writes(released(assignment), split_lines=False))
 
 
 def place(notebook: dict, name: str) -> int:

@@ -2,9 +2,9 @@
 
 import nbformat
 import pytest
-from repository import run
 from submissions import ADAPTIVE, lost, marked, solved, with_source
 
+from grading.__main__ import main
 from grading.assignment import load
 from grading.release import leaked, released, secrets
 
@@ -94,7 +94,9 @@ def test_a_text_is_found_by_its_first_line(private):
     text = next(cell.source for cell in ADAPTIVE.cells if cell.source.startswith("## Step 2"))
     first = text.partition("\n")[0]
     own = write(private, f"{first}\n\n{HAND}")
-    assert [cell.source for cell in own.cells if HAND.strip() in cell.source] == [f"{first}\n\n{HAND.strip()}"]
+    assert [cell.source for cell in own.cells if HAND.strip() in cell.source] == [
+        f"{first}\n\n{HAND.strip()}"
+    ]
     assert len(own.cells) == len(ADAPTIVE.cells)
 
 
@@ -112,11 +114,15 @@ def test_the_release_holds_nothing_of_it(private):
     assert "adam-uphill" in text
 
 
-def test_the_command_releases_it_and_grades_with_it(tmp_path, private):
+def called(monkeypatch, *words):
+    monkeypatch.setattr("sys.argv", ["grading", *map(str, words)])
+    return main()
+
+
+def test_the_command_releases_it(tmp_path, private, monkeypatch):
     write(private, ROOT_TEST.replace("the length of the first step", "as long as lr"))
     words = ["--private", private, "--out", tmp_path / "out"]
-    answer = run("-m", "grading", "release", *words)
-    assert answer.returncode == 0, answer.stderr
+    assert called(monkeypatch, "release", *words) == 0
     assert "as long as lr" in (tmp_path / "out" / "adaptive-steps.ipynb").read_text(encoding="utf8")
 
 
@@ -147,13 +153,11 @@ def test_what_does_not_fit_is_refused(private, text, table, words):
     ("name", "words"),
     [("adam.md", "belongs to no assignment"), ("notes.txt", "holds no"), (None, "there is no folder")],
 )
-def test_an_overlay_of_nothing_is_refused(tmp_path, private, name, words):
+def test_an_overlay_of_nothing_is_refused(tmp_path, private, monkeypatch, capsys, name, words):
     folder = private if name else tmp_path / "nowhere"
     if name:
         (private / name).write_text("x")
     (tmp_path / "in").mkdir()
     for command in (["release", "--out", tmp_path / "out"], ["grade", tmp_path / "in", "--trust"]):
-        answer = run("-m", "grading", *command, "--private", folder)
-        assert (answer.returncode, words in answer.stderr) == (2, True), answer.stderr
-
-
+        assert called(monkeypatch, *command, "--private", folder) == 2
+        assert words in capsys.readouterr().err
