@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from . import course, feedback, overlay, report
+from . import archive, course, feedback, overlay, report
 from .assignment import FOLDER, Assignment, all_slugs, load
 from .limits import Limits
 from .sandbox import UNPROTECTED, missing
@@ -28,19 +28,22 @@ def release(options: argparse.Namespace) -> int:
 
 
 def grade(options: argparse.Namespace) -> int:
-    """Grade a folder of submissions."""
+    """Grade a folder of submissions, or a zip file of them."""
     reason = missing()
     if reason is not None and not options.trust:
         print(UNPROTECTED.format(reason=reason), file=sys.stderr)
         return 2
     assignments = _assignments(options, options.assignment)
     limits = Limits(cell=options.cell_seconds, submission=options.seconds)
-    out = options.out or options.submitted.resolve().with_name(
-        options.submitted.resolve().name + "-graded"
-    )
-    if out.resolve().is_relative_to(options.submitted.resolve()):
+    submitted, left = options.submitted.resolve(), []
+    packed = submitted.is_file()
+    out = options.out or submitted.with_name((submitted.stem if packed else submitted.name) + "-graded")
+    if out.resolve().is_relative_to(submitted):
         raise ValueError("out: the results cannot lie within the folder of the submissions")
-    found, unplaced = course.find(options.submitted, list(assignments.values()), limits)
+    if packed:
+        left = archive.unpack(submitted, out / "submitted", limits.notebook)
+        submitted = out / "submitted"
+    found, unplaced = course.find(submitted, list(assignments.values()), limits)
     results = course.grade(
         found,
         assignments,
@@ -53,10 +56,11 @@ def grade(options: argparse.Namespace) -> int:
         ours = [result for result in results if result["slug"] == slug]
         if ours:
             report.write_marks(out / f"{slug}-marks.csv", assignment, ours)
+            report.write_for_platforms(out, assignment, ours)
             report.write_misconceptions(out / f"{slug}-misconceptions.csv", assignment, ours)
             report.draw(out / f"{slug}-distribution.png", assignment, ours)
             feedback.write(out / "feedback" / slug, assignment, ours, options.site)
-    looks = report.write_to_look_at(out / "to-look-at.csv", results, unplaced)
+    looks = report.write_to_look_at(out / "to-look-at.csv", results, [*left, *unplaced])
     print(f"{len(results)} submissions graded, {looks} things to look at: {os.path.relpath(out)}")
     return 0
 

@@ -11,6 +11,7 @@ from typing import Any
 from .assignment import Assignment, Misconception
 from .report import number
 
+LONGEST = 200  # bytes of a file's name
 PAGE = """<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -91,12 +92,21 @@ def _row(name: str, words: str) -> str:
 
 
 def write(folder: Path, assignment: Assignment, results: list[dict[str, Any]], site: str = "") -> None:
-    """Write one page per student; names become safe names of files."""
+    """Write one page per student, under the name that Moodle or Canvas knows, or a safe one."""
     folder.mkdir(parents=True, exist_ok=True)
     taken: set[str] = set()
     for result in results:
-        name = re.sub(r"[^\w.-]+", "_", result["student"]).strip(".") or "student"
-        while name in taken:
+        name = _file_name(result, assignment.slug)
+        while name.lower() in taken:
             name += "_"
-        taken.add(name)
+        taken.add(name.lower())
         (folder / f"{name}.html").write_text(page(assignment, result, site), encoding="utf8")
+
+
+def _file_name(result: dict[str, Any], slug: str) -> str:
+    if result.get("page"):
+        name = re.sub(r"[\x00-\x1f]", "_", result["page"]) + slug
+        if len(name.encode("utf8", "replace")) < LONGEST:
+            return name
+    name = re.sub(r"[^\w.-]+", "_", result["student"]).strip(".") or "student"
+    return name.encode("utf8", "replace")[:LONGEST].decode("utf8", "ignore")

@@ -2,8 +2,8 @@
 
 An overlay is a folder outside of the repository. `<slug>.md` in it holds only the cells that differ, in
 the form of the source: a cell whose grade_id is known replaces the public one, and a text without a
-grade_id the public text that begins with the same line. A cell with a new grade_id must be a test that is
-worth points; it comes behind the cell that stands before it in the overlay. `<slug>.toml` holds the rows
+grade_id the public text that begins with the same line. A cell with a new grade_id must be a test that
+is worth points; it comes behind the cell that precedes it in the overlay. `<slug>.toml` holds the rows
 of the table that differ, and those of the new tests.
 """
 

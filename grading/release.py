@@ -29,8 +29,8 @@ EPOCH = (1980, 1, 1, 0, 0, 0)  # a zip file of the same contents has the same by
 SHORT = 12  # a shorter line of a solution may stand anywhere
 
 NEEDS_OPTIMLIB = """\
-**This assignment needs `optimlib`**, the package that comes with the book, beside NumPy. {how} The `optimlib` on the public
-Python package index is a different project. To see whether it is there, run `import optimlib`."""
+**This assignment needs `optimlib`**, the package that comes with the book, beside NumPy. {how}
+The `optimlib` on the public Python package index is a different project."""
 OWN_TESTS = """\
 ## Your tests so far
 

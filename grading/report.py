@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from .assignment import Assignment
+from .exports import readable
 
 CHARACTERS = 80  # of a misconception, in the picture
 
@@ -15,7 +16,8 @@ def number(value: float) -> str:
 
 
 def plain(words: str) -> str:
-    """Words that no spreadsheet takes for a formula."""
+    """Words that can be written, and that no spreadsheet takes for a formula."""
+    words = readable(words)
     return "'" + words if words[:1] in ("=", "+", "-", "@", "\t", "\r") else words
 
 
@@ -29,6 +31,31 @@ def write_marks(path: Path, assignment: Assignment, results: list[dict[str, Any]
             marks = [result["marks"].get(cell, 0.0) for cell in cells]
             row = [number(sum(marks)), number(assignment.most), *map(number, marks)]
             table.writerow([plain(result["student"]), *row, len(result["look"])])
+
+
+def write_for_platforms(folder: Path, assignment: Assignment, results: list[dict[str, Any]]) -> None:
+    """The points in the form in which Moodle and Canvas take them back, for who is known there.
+
+    Moodle: the assignment's grading worksheet. Canvas: the gradebook's own form, with the title of the
+    assignment as that of its column.
+    """
+    tables: dict[str, list[list[str]]] = {
+        "moodle": [["Identifier", "Full name", "Grade", "Last modified (grade)"]],
+        "canvas": [["Student", "ID", "SIS Login ID", "Section", assignment.title]],
+    }
+    for result in results:
+        who, name = result["number"], plain(result["name"])
+        points = number(sum(result["marks"].values()))
+        if result["platform"] == "moodle":
+            tables["moodle"].append([f"Participant {who}", name, points, "-"])
+        elif result["platform"] == "canvas":
+            tables["canvas"].append([name, who, "", "", points])
+    for platform, table in tables.items():
+        path = folder / f"{assignment.slug}-{platform}.csv"
+        path.unlink(missing_ok=True)  # of an earlier run
+        if len(table) > 1:
+            with path.open("w", newline="", encoding="utf8") as file:
+                csv.writer(file).writerows(table)
 
 
 def write_misconceptions(path: Path, assignment: Assignment, results: list[dict[str, Any]]) -> None:

@@ -2,9 +2,13 @@
 
 import csv
 import json
+import subprocess
+import sys
+import time
+import zipfile
 
 import pytest
-from repository import run
+from repository import ROOT, run
 from submissions import ADAPTIVE, NO_SANDBOX, solved, untouched, with_cell, with_change
 
 from grading import course, sandbox
@@ -77,7 +81,7 @@ def test_what_needs_a_person(graded):
     assert ("cy", "b.ipynb: a.ipynb was graded, and this one was not") in seen
     assert ("gus", "gus: the folder holds no notebook") in seen
     assert ("fay", "fay.txt: it is no notebook") in seen
-    assert ("hal.ipynb", "hal.ipynb: it is a link, and was not followed") in seen
+    assert ("hal", "hal.ipynb: it is a link, and was not followed") in seen
     assert any(student == "'=eve" and "it is no notebook" in words for student, words in seen)
 
 
@@ -118,6 +122,56 @@ def test_what_was_changed_is_judged_again(tmp_path):
     assert points() == 28
     write(tmp_path / "in" / "ada.ipynb", untouched(ADAPTIVE))
     assert points() == 0
+
+
+@pytest.mark.slow
+def test_a_zip_file_of_moodle_is_graded_as_it_comes(tmp_path, monkeypatch):
+    with zipfile.ZipFile(tmp_path / "course 1-week 7.zip", "w") as file:
+        for name, notebook in (("Ada_1", solved(ADAPTIVE)), ("Ben_2", untouched(ADAPTIVE))):
+            file.writestr(f"{name}_assignsubmission_file_/adaptive-steps.ipynb", json.dumps(notebook))
+        file.writestr("../../Eve_3_assignsubmission_file_/a.ipynb", "{}")
+    words = ["grading", "grade", str(tmp_path / "course 1-week 7.zip"), *TRUST]
+    monkeypatch.setattr("sys.argv", words)
+    assert main() == 0
+    out = tmp_path / "course 1-week 7-graded"
+    marks = {row["Identifier"]: row["Grade"] for row in rows(out / "adaptive-steps-moodle.csv")}
+    assert marks == {"Participant 1": "28", "Participant 2": "0"}
+    assert {row["student"] for row in rows(out / "adaptive-steps-marks.csv")} == {"Ada (1)", "Ben (2)"}
+    assert any("leads out" in row["what to look at"] for row in rows(out / "to-look-at.csv"))
+    pages = {path.name for path in (out / "feedback" / "adaptive-steps").iterdir()}
+    assert pages == {f"{name}_assignsubmission_file_adaptive-steps.html" for name in ("Ada_1", "Ben_2")}
+
+
+@pytest.mark.slow
+def test_a_run_that_is_killed_goes_on_where_it_was(tmp_path, monkeypatch):
+    wrong = with_change(solved(ADAPTIVE), "adam", "np.sqrt(v_hat) + eps", "np.sqrt(v_hat + eps)")
+    for name, notebook in zip("abcdef", 2 * [solved(ADAPTIVE), wrong, untouched(ADAPTIVE)], strict=True):
+        write(tmp_path / "in" / f"{name}.ipynb", notebook)
+    words = ["grade", str(tmp_path / "in"), "--workers", "1", *TRUST]
+    kept = tmp_path / "in-graded" / "results"
+    silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    first = subprocess.Popen([sys.executable, "-m", "grading", *words], cwd=ROOT, **silent)
+    while len(list(kept.glob("*.json"))) < 2:
+        assert first.poll() is None
+        time.sleep(0.05)
+    first.kill()  # as kill -9 does
+    first.wait()
+    done = {path.name: path.stat().st_mtime_ns for path in kept.glob("*.json")}
+    assert 2 <= len(done) < 6
+    assert not (tmp_path / "in-graded" / "adaptive-steps-marks.csv").exists()
+    judged, judge_apart = [], course.judge_apart
+
+    def counted(item, *args, **kwargs):
+        judged.append(item.student)
+        return judge_apart(item, *args, **kwargs)
+
+    monkeypatch.setattr(course, "judge_apart", counted)
+    monkeypatch.setattr("sys.argv", ["grading", *words])
+    assert main() == 0
+    assert len(judged) == 6 - len(done)
+    assert all((kept / name).stat().st_mtime_ns == before for name, before in done.items())
+    table = rows(tmp_path / "in-graded" / "adaptive-steps-marks.csv")
+    assert [row["points"] for row in table] == 2 * ["28", "26", "0"]
 
 
 def test_without_a_sandbox_it_asks_for_trust(tmp_path, monkeypatch, capsys):
