@@ -1,4 +1,7 @@
-"""`python -m grading release` makes the students' notebooks, `python -m grading grade` grades them."""
+"""`python -m grading release` makes the students' notebooks, `python -m grading grade` grades them.
+
+`python -m grading rehearse` grades the solutions, and notebooks in which nothing was done.
+"""
 
 import argparse
 import os
@@ -25,6 +28,25 @@ def release(options: argparse.Namespace) -> int:
     for path in made.write(list(_assignments(options).values()), options.out, options.site):
         print(path)
     return 0
+
+
+def rehearse(options: argparse.Namespace) -> int:
+    """Grade the solution and the untouched notebook: all points, and none."""
+    from . import rehearsal
+
+    reason = missing()
+    if reason is not None and not options.trust:
+        print(UNPROTECTED.format(reason=reason), file=sys.stderr)
+        return 2
+    found = 0
+    for assignment in _assignments(options, options.assignment).values():
+        complaints = rehearsal.complaints(assignment, Limits(), trust=reason is not None)
+        found += len(complaints)
+        print(
+            *(complaints or [f"{assignment.slug}: the solution gets all points, and no work none"]),
+            sep="\n",
+        )
+    return 1 if found else 0
 
 
 def grade(options: argparse.Namespace) -> int:
@@ -75,15 +97,18 @@ def main() -> int:
     judge = commands.add_parser("grade", help=grade.__doc__)
     judge.set_defaults(run=grade)
     judge.add_argument("submitted", type=Path)
-    judge.add_argument("--assignment", default="", help="grade this one only")
     judge.add_argument("--out", type=Path, help="default: beside the submissions, with -graded")
-    judge.add_argument("--trust", action="store_true", help="grade without a sandbox if there is none")
     judge.add_argument(
         "--workers", type=int, help="submissions at the same time; default: one a processor"
     )
     judge.add_argument("--cell-seconds", type=float, default=Limits.cell)
     judge.add_argument("--seconds", type=float, default=Limits.submission)
-    for command in (make, judge):
+    try_out = commands.add_parser("rehearse", help=rehearse.__doc__)
+    try_out.set_defaults(run=rehearse)
+    for command in (judge, try_out):
+        command.add_argument("--assignment", default="", help="this one only")
+        command.add_argument("--trust", action="store_true", help="without a sandbox if there is none")
+    for command in (make, judge, try_out):
         command.add_argument(
             "--assignments", type=Path, default=FOLDER, help="the folder of the sources"
         )

@@ -45,7 +45,7 @@ for _name, _test in _tests.items():
     try:
         exec(compile(_test, _name, "exec"), dict(globals()))
     except Exception as _error:
-        print(f"{{_name}}: {{type(_error).__name__}}: {{_error}}")
+        print(f"{{_name}}: " + f"{{type(_error).__name__}}: {{_error}}".rstrip(": "))
     else:
         print(f"{{_name}}: passed")
         _passed += 1

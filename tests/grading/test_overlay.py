@@ -75,6 +75,21 @@ def test_the_answers_to_the_public_tests_do_not_help(tmp_path, private):
     assert own.digest != ADAPTIVE.digest
 
 
+@pytest.mark.slow
+def test_an_overlay_is_rehearsed(private, monkeypatch, capsys):
+    words = ["rehearse", "--assignment", "adaptive-steps", "--private", private, "--trust"]
+    write(private, ROOT_TEST)
+    assert called(monkeypatch, *words) == 0
+    assert "the solution gets all points" in capsys.readouterr().out
+    write(private, ROOT_TEST.replace("- 0.5", "- 0.25"))
+    assert called(monkeypatch, *words) == 1
+    assert "the solution does not pass adam-first-step" in capsys.readouterr().out
+    write(private, ROOT_TEST.replace("    assert", "    assert True or"))
+    assert called(monkeypatch, *words) == 1
+    write(private, ROOT_TEST.replace("    new, _", "    break\n    new, _"))
+    assert "untouched notebook passes" in (called(monkeypatch, *words), capsys.readouterr().out)[1]
+
+
 def test_only_what_it_holds_is_replaced(private):
     own = write(private, ROOT_TEST)
     changed = [name for name in ADAPTIVE.by_name if ADAPTIVE.by_name[name] != own.by_name[name]]
