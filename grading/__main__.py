@@ -8,7 +8,7 @@ import os
 import sys
 from pathlib import Path
 
-from . import archive, course, feedback, overlay, report
+from . import archive, by_hand, course, feedback, overlay, report
 from .assignment import FOLDER, Assignment, all_slugs, load
 from .limits import Limits
 from .sandbox import UNPROTECTED, missing
@@ -77,6 +77,11 @@ def grade(options: argparse.Namespace) -> int:
     for slug, assignment in assignments.items():
         ours = [result for result in results if result["slug"] == slug]
         if ours:
+            table = out / f"{slug}-by-hand.csv"
+            given = by_hand.read(table, assignment)
+            for result in ours:
+                by_hand.add(result, given)
+            by_hand.write(table, assignment, ours, given)
             report.write_marks(out / f"{slug}-marks.csv", assignment, ours)
             report.write_for_platforms(out, assignment, ours)
             report.write_misconceptions(out / f"{slug}-misconceptions.csv", assignment, ours)
@@ -121,9 +126,12 @@ def main() -> int:
     options = parser.parse_args()
     try:
         return options.run(options)
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         print(error, file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("\nInterrupted. The same command goes on where it stopped.", file=sys.stderr)
+        return 130
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from .assignment import Assignment, plain
 from .exports import NOBODY, Named, Owner, named
+from .judge import PACKAGES
 from .limits import Limits
 from .submission import UnreadableError, slug_of
 
@@ -96,15 +97,14 @@ def _place(
     taken: dict[str, Path] = {}
     student = owner.label
     for name, path in items:
-        try:
-            slug = slug_of(path, assignments, limits.notebook)
-        except UnreadableError as error:
-            slug = None
-            if len(assignments) > 1:
-                unplaced.append((student, path.name, f"damaged: {error}"))
-                continue
         if len(assignments) == 1 and len(items) == 1:
             slug = assignments[0].slug  # the judge says what is wrong with it
+        else:
+            try:
+                slug = slug_of(path, assignments, limits.notebook)
+            except UnreadableError as error:
+                unplaced.append((student, path.name, f"damaged: {error}"))
+                continue
         if slug is None:
             unplaced.append((student, path.name, "it belongs to no assignment that is graded here"))
         elif slug in taken:
@@ -117,7 +117,8 @@ def _place(
 def key(handed_in: HandedIn, assignment: Assignment, limits: Limits, trust: bool) -> str:
     """What a result depends on: with the same key, there is no need to judge again."""
     digest = hashlib.sha256(assignment.digest.encode())
-    for path in CODE:
+    packages = [PACKAGES[name] for name in assignment.needs if name in PACKAGES]
+    for path in [*CODE, *(path for folder in packages for path in sorted(folder.rglob("*.py")))]:
         digest.update(path.read_bytes())
     digest.update(repr((asdict(limits), trust)).encode())
     with suppress(OSError):  # of what cannot be read, the judge says so
@@ -196,8 +197,12 @@ def grade(
     with ThreadPoolExecutor(workers) as pool:
         tasks = {pool.submit(one, item): number for number, item in enumerate(handed_in)}
         outcome: list[Any] = [None] * len(handed_in)
-        for task in tqdm(as_completed(tasks), total=len(tasks), desc="grading", unit="submission"):
-            outcome[tasks[task]] = task.result()
+        try:
+            for task in tqdm(as_completed(tasks), total=len(tasks), desc="grading", unit="submission"):
+                outcome[tasks[task]] = task.result()
+        except BaseException:  # an interruption too: what has not begun does not begin
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
     return outcome
 
 
@@ -207,4 +212,5 @@ def _kept(path: Path, now: str) -> dict[str, Any] | None:
         result = json.loads(path.read_text(encoding="utf8"))
     except (OSError, ValueError):
         return None
-    return result if result.get("key") == now and not result.get("again") else None
+    good = isinstance(result, dict) and result.get("key") == now and not result.get("again")
+    return result if good else None

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .assignment import Assignment, Misconception
-from .report import number
+from .report import number, total
 
 LONGEST = 200  # bytes of a file's name
 PAGE = """<!DOCTYPE html>
@@ -58,12 +58,19 @@ def page(assignment: Assignment, result: dict[str, Any], site: str = "") -> str:
         parts.append("<h2>What your instructor will look at</h2>\n<ul>")
         parts += [f"<li>{html.escape(note)}</li>" for note in notes]
         parts.append("</ul>")
-    words = sum(cell.points for cell in assignment.manual)
+    given = result.get("by hand", {})
+    done = [cell for cell in assignment.manual if cell.name in given]
+    waiting = [cell for cell in assignment.manual if cell.name not in given]
+    words = sum(cell.points for cell in waiting)
+    if done:
+        parts.append("<h2>What you answered in words</h2>\n<table>")
+        parts += [_row(c.name, f"{number(given[c.name])} of {number(c.points)} points") for c in done]
+        parts.append("</table>")
     return PAGE.format(
         title=html.escape(assignment.title),
         student=html.escape(result["student"]),
-        points=number(sum(marks.values())),
-        most=number(assignment.most),
+        points=number(total(result)),
+        most=number(assignment.most + sum(cell.points for cell in done)),
         manual=f", and up to {number(words)} more for what you answered in words" if words else "",
         parts="\n".join(parts),
     )

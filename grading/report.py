@@ -21,15 +21,24 @@ def plain(words: str) -> str:
     return "'" + words if words[:1] in ("=", "+", "-", "@", "\t", "\r") else words
 
 
+def total(result: dict[str, Any]) -> float:
+    """All points of a student so far, by tests and by hand."""
+    return sum(result["marks"].values()) + sum(result.get("by hand", {}).values())
+
+
 def write_marks(path: Path, assignment: Assignment, results: list[dict[str, Any]]) -> None:
     """One line per student: the points, and those of each misconception."""
     cells = [row.cell for row in assignment.misconceptions]
+    questions = [cell.name for cell in assignment.manual]
+    most = assignment.most + sum(cell.points for cell in assignment.manual)
     with path.open("w", newline="", encoding="utf8") as file:
         table = csv.writer(file)
-        table.writerow(["student", "points", "of", *cells, "to look at"])
+        table.writerow(["student", "points", "of", *cells, *questions, "to look at"])
         for result in results:
             marks = [result["marks"].get(cell, 0.0) for cell in cells]
-            row = [number(sum(marks)), number(assignment.most), *map(number, marks)]
+            words = [result.get("by hand", {}).get(name) for name in questions]
+            row = [number(total(result)), number(most), *map(number, marks)]
+            row += ["" if points is None else number(points) for points in words]
             table.writerow([plain(result["student"]), *row, len(result["look"])])
 
 
@@ -45,7 +54,7 @@ def write_for_platforms(folder: Path, assignment: Assignment, results: list[dict
     }
     for result in results:
         who, name = result["number"], plain(result["name"])
-        points = number(sum(result["marks"].values()))
+        points = number(total(result))
         if result["platform"] == "moodle":
             tables["moodle"].append([f"Participant {who}", name, points, "-"])
         elif result["platform"] == "canvas":

@@ -35,6 +35,7 @@ class Assignment:
     chapters: tuple[str, ...]  # to read first
     points: int
     minutes: int
+    needs_optimlib: bool
     misconceptions: tuple[dict, ...]
 
 
@@ -61,9 +62,19 @@ def assignments(book: Path) -> list[Assignment]:
         chapters = re.findall(r"\(book:([\w-]+)", FIRST.search(head)[0])
         steps = STEP.findall(head)
         points, minutes = (sum(int(step[k]) for step in steps) for k in (0, 1))
-        table = tomllib.loads(path.with_suffix(".toml").read_text(encoding="utf8"))["misconception"]
-        unique = tuple(dict.fromkeys(chapters))
-        found.append(Assignment(path.stem, int(number), title, unique, points, minutes, tuple(table)))
+        table = tomllib.loads(path.with_suffix(".toml").read_text(encoding="utf8"))
+        found.append(
+            Assignment(
+                slug=path.stem,
+                number=int(number),
+                title=title,
+                chapters=tuple(dict.fromkeys(chapters)),
+                points=points,
+                minutes=minutes,
+                needs_optimlib="optimlib" in table["needs"],
+                misconceptions=tuple(table["misconception"]),
+            )
+        )
     return sorted(found, key=lambda one: one.number)
 
 
@@ -113,10 +124,11 @@ class AssignmentList(FromSources):
 
     def text(self, book: Path, every: list[Assignment]) -> list[str]:
         """One row for each."""
-        lines = ["| | assignment | read first | points | minutes |", "|---|---|---|---|---|"]
+        lines = ["| no. | assignment | read first | points | minutes |", "|---|---|---|---|---|"]
         for one in every:
             file = f'<a href="../files/assignments/{one.slug}.ipynb">{one.title}</a>'
             read = ", ".join(f"{{numref}}`%s <{chapter(book, slug).label}>`" for slug in one.chapters)
+            file += " (uses `optimlib`)" if one.needs_optimlib else ""
             lines.append(f"| {one.number} | {file} | {read} | {one.points} | {one.minutes} |")
         return lines
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 import zipfile
+from dataclasses import replace
 
 import pytest
 from repository import ROOT, run
@@ -187,17 +188,63 @@ def test_without_a_sandbox_it_asks_for_trust(tmp_path, monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["nowhere"], "there is no folder"),
+        (["nowhere"], "there is no folder or zip file"),
+        (["words.txt"], "cannot be read as a zip file"),
+        ([".", "--out", "words.txt"], "words.txt"),
+        ([".", "--private", "nowhere"], "PRIVATE: there is no folder"),
         ([".", "--assignment", "adam"], "there is no assignment 'adam'"),
         ([".", "--out", "./inside"], "cannot lie within"),
         ([".", "--seconds", "-1"], "submission must be positive"),
     ],
 )
 def test_what_cannot_be_done_is_said(tmp_path, monkeypatch, capsys, words, said):
-    monkeypatch.chdir(tmp_path)
+    (tmp_path / "words.txt").write_text("some words")
+    (tmp_path / "in").mkdir()
+    monkeypatch.chdir(tmp_path / "in" if "words.txt" in words[1:] else tmp_path)
+    words = [word if word != "words.txt" or words[0] == word else "../words.txt" for word in words]
     monkeypatch.setattr("sys.argv", ["grading", "grade", *words, *TRUST])
     assert main() == 2
     assert said in capsys.readouterr().err
+
+
+def test_an_interruption_stops_what_has_not_begun(tmp_path, monkeypatch, capsys):
+    begun = []
+
+    def judged(item, *args, **kwargs):
+        begun.append(item.student)
+        time.sleep(0.5)
+        raise KeyboardInterrupt
+
+    for name in "abcdef":
+        write(tmp_path / "in" / f"{name}.ipynb", "{}")
+    monkeypatch.setattr(course, "judge_apart", judged)
+    words = ["grade", str(tmp_path / "in"), "--assignment", "adaptive-steps", "--workers", "1"]
+    monkeypatch.setattr("sys.argv", ["grading", *words, *TRUST])
+    assert main() == 130
+    assert "goes on where it stopped" in capsys.readouterr().err
+    assert len(begun) < 6
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"key": 3}', "null", "\udcff"])
+def test_a_kept_result_that_is_damaged_is_judged_again(tmp_path, text):
+    kept = tmp_path / "kept.json"
+    kept.write_bytes(text.encode("utf8", "surrogateescape"))
+    assert course._kept(kept, "now") is None
+
+
+def test_what_optimlib_is_decides_with_an_assignment_that_needs_it(tmp_path, monkeypatch):
+    package = tmp_path / "optimlib"
+    write(package / "a.py", "x = 1")
+    monkeypatch.setitem(course.PACKAGES, "optimlib", package)
+    item = course.HandedIn("ada", tmp_path / "nowhere.ipynb", "adaptive-steps")
+    needs = replace(ADAPTIVE, needs=("numpy", "optimlib"))
+
+    def keys():
+        return [course.key(item, one, Limits(), False) for one in (ADAPTIVE, needs)]
+
+    before = keys()
+    write(package / "a.py", "x = 2")
+    assert [one == other for one, other in zip(before, keys(), strict=True)] == [True, False]
 
 
 def test_a_judge_that_fails_gives_no_points_and_is_asked_again(tmp_path, monkeypatch):
