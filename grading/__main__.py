@@ -92,17 +92,22 @@ def grade(options: argparse.Namespace) -> int:
     return 0
 
 
+def _path(words: str) -> Path:
+    """A path in which ~ is the home folder, also where the shell has left it to us."""
+    return Path(words).expanduser()
+
+
 def main() -> int:
     """Read the command line and do what it says."""
     parser = argparse.ArgumentParser(prog="python -m grading", description=__doc__)
     commands = parser.add_subparsers(required=True)
     make = commands.add_parser("release", help=release.__doc__)
     make.set_defaults(run=release)
-    make.add_argument("--out", type=Path, default=Path("_build/assignments"))
+    make.add_argument("--out", type=_path, default=Path("_build/assignments"))
     judge = commands.add_parser("grade", help=grade.__doc__)
     judge.set_defaults(run=grade)
-    judge.add_argument("submitted", type=Path)
-    judge.add_argument("--out", type=Path, help="default: beside the submissions, with -graded")
+    judge.add_argument("submitted", type=_path)
+    judge.add_argument("--out", type=_path, help="default: beside the submissions, with -graded")
     judge.add_argument(
         "--workers", type=int, help="submissions at the same time; default: one a processor"
     )
@@ -115,11 +120,11 @@ def main() -> int:
         command.add_argument("--trust", action="store_true", help="without a sandbox if there is none")
     for command in (make, judge, try_out):
         command.add_argument(
-            "--assignments", type=Path, default=FOLDER, help="the folder of the sources"
+            "--assignments", type=_path, default=FOLDER, help="the folder of the sources"
         )
         command.add_argument(
             "--private",
-            type=Path,
+            type=_path,
             help="a folder with cells of your own, in the place of the public ones",
         )
         command.add_argument("--site", default="", help="the address of the book, for links into it")

@@ -14,7 +14,7 @@ import pytest
 from repository import run
 from submissions import ADAPTIVE, marked, place, solved, untouched, with_change
 
-from grading.assignment import all_slugs, load
+from grading.assignment import FOLDER, all_slugs, load
 from grading.release import leaked, linked, released, write
 
 SLUGS = all_slugs()
@@ -108,13 +108,17 @@ def test_the_command(tmp_path):
 @pytest.mark.slow
 @needs_nbgrader
 def test_nbgrader_itself_gives_the_solution_all_points(tmp_path):
-    """In the student's own kernel, as it does: so this is for those who trust their students."""
+    """In the student's own kernel, as it does: so this is for those who trust their students.
+
+    The commands are those of the instructors' page.
+    """
     slug = ADAPTIVE.slug
-    for folder in ("source", "submitted/solved"):
-        (tmp_path / folder / slug).mkdir(parents=True)
-        notebook = nbformat.from_dict(load(slug).notebook)
-        notebook.nbformat, notebook.nbformat_minor = 4, 5
-        nbformat.write(notebook, tmp_path / folder / slug / f"{slug}.ipynb")
+    made = [f"{folder}/{slug}/{slug}.ipynb" for folder in ("source", "submitted/solved")]
+    for name in made:
+        (tmp_path / name).parent.mkdir(parents=True)
+    words = ["-m", "jupytext", "--to", "ipynb", FOLDER / f"{slug}.md", "--output"]
+    answers = [run(*words, tmp_path / name, cwd=tmp_path) for name in made]
+    assert [answer.returncode for answer in answers] == [0, 0], answers
     programs = str(Path(sys.executable).parent)  # it calls alembic by its name
     env = os.environ | {"PATH": os.pathsep.join([programs, os.environ["PATH"]])}
     for command in ("generate_assignment", "autograde"):
