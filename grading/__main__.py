@@ -4,7 +4,6 @@
 """
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
@@ -12,6 +11,8 @@ from . import archive, by_hand, course, feedback, overlay, report
 from .assignment import FOLDER, Assignment, all_slugs, load
 from .limits import Limits
 from .sandbox import UNPROTECTED, missing
+
+TABLE = "{}-by-hand.csv"
 
 
 def _assignments(options: argparse.Namespace, only: str = "") -> dict[str, Assignment]:
@@ -65,6 +66,7 @@ def grade(options: argparse.Namespace) -> int:
     if packed:
         left = archive.unpack(submitted, out / "submitted", limits.notebook)
         submitted = out / "submitted"
+    by_person = {slug: by_hand.read(out / TABLE.format(slug), assignments[slug]) for slug in assignments}
     found, unplaced = course.find(submitted, list(assignments.values()), limits)
     results = course.grade(
         found,
@@ -77,19 +79,23 @@ def grade(options: argparse.Namespace) -> int:
     for slug, assignment in assignments.items():
         ours = [result for result in results if result["slug"] == slug]
         if ours:
-            table = out / f"{slug}-by-hand.csv"
-            given = by_hand.read(table, assignment)
-            for result in ours:
-                by_hand.add(result, given)
-            by_hand.write(table, assignment, ours, given)
-            report.write_marks(out / f"{slug}-marks.csv", assignment, ours)
-            report.write_for_platforms(out, assignment, ours)
-            report.write_misconceptions(out / f"{slug}-misconceptions.csv", assignment, ours)
-            report.draw(out / f"{slug}-distribution.png", assignment, ours)
+            _write(out, assignment, ours, by_person[slug])
             feedback.write(out / "feedback" / slug, assignment, ours, options.site)
     looks = report.write_to_look_at(out / "to-look-at.csv", results, [*left, *unplaced])
-    print(f"{len(results)} submissions graded, {looks} things to look at: {os.path.relpath(out)}")
+    print(f"{len(results)} submissions graded, {looks} things to look at: {out}")
     return 0
+
+
+def _write(out: Path, assignment: Assignment, results: list[dict], by_person: by_hand.Given) -> None:
+    """Write all tables of an assignment, and its picture."""
+    slug = assignment.slug
+    for result in results:
+        by_hand.add(result, by_person)
+    by_hand.write(out / TABLE.format(slug), assignment, results, by_person)
+    report.write_marks(out / f"{slug}-marks.csv", assignment, results)
+    report.write_for_platforms(out, assignment, results)
+    report.write_misconceptions(out / f"{slug}-misconceptions.csv", assignment, results)
+    report.draw(out / f"{slug}-distribution.png", assignment, results)
 
 
 def _path(words: str) -> Path:

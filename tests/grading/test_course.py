@@ -207,6 +207,17 @@ def test_what_cannot_be_done_is_said(tmp_path, monkeypatch, capsys, words, said)
     assert said in capsys.readouterr().err
 
 
+def test_a_table_that_was_filled_in_wrongly_is_said_before_anything_is_judged(
+    tmp_path, monkeypatch, capsys
+):
+    write(tmp_path / "in" / "ada.ipynb", "{}")
+    write(tmp_path / "in-graded" / "adaptive-steps-by-hand.csv", "points\n3\n")
+    monkeypatch.setattr(course, "judge_apart", None)
+    monkeypatch.setattr("sys.argv", ["grading", "grade", str(tmp_path / "in"), *TRUST])
+    assert main() == 2
+    assert "adaptive-steps-by-hand.csv: the first line must be" in capsys.readouterr().err
+
+
 def test_an_interruption_stops_what_has_not_begun(tmp_path, monkeypatch, capsys):
     begun = []
 
