@@ -95,7 +95,7 @@ def test_the_built_site_holds_no_source():
     assert {path for path in site.rglob("*") if path.stem in SLUGS} <= given_away
     for archive in site.rglob("*.zip"):
         with zipfile.ZipFile(archive) as file:
-            assert [name for name in file.namelist() if "book/assignments" in name] == []
+            assert [name for name in file.namelist() if "book/assignments/" in name] == []
 
 
 def test_the_assignments_are_kept_out_of_the_site():
