@@ -58,7 +58,8 @@ def momentum(learning_rate: float = 0.11, momentum: float = 0.44) -> Play:
     said = (
         f"After {STEPS} steps the distance to the minimum is {digits(left)} times what it was."
         f" The coordinate of curvature 25 {kinds[0]}, that of curvature 1 {kinds[1]}. In the long run a"
-        f" step multiplies the distance by {digits(max(factor(product, momentum) for product in scaled))}."
+        f" step multiplies the distance by"
+        f" {digits(max(factor(product, momentum) for product in scaled))}."
     )
     fixed = {"curvatures": CURVATURES, "start": (1.0, 1.0), "steps": STEPS}
     return Play("momentum", settings, fixed, SLIDERS, PANELS, ALT, moved, said)

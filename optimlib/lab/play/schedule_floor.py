@@ -94,8 +94,8 @@ def schedules(
     }
     said = (
         f"The expected excess loss at the end is {digits(total[-1])}: {digits(from_start[-1])} is left"
-        f" of the start, and {digits(from_noise[-1])} comes from the noise. The area under the schedule is"
-        f" {digits(sum(rates.tolist()))}."
+        f" of the start, and {digits(from_noise[-1])} comes from the noise. The area under the schedule"
+        f" is {digits(sum(rates.tolist()))}."
     )
     names = ("curvatures", "start", "noise")
     fixed = {"steps": STEPS, "every": EVERY, **dict(zip(names, arrays, strict=True))}

@@ -61,8 +61,8 @@ def angle(degrees: float = 40, learning_rate: float = 0.2) -> Play:
     moved |= {name: [START, (float(end[0]), float(end[1]))] for name, end in ends.items()}
     changes = {name: loss[1] - loss[0] for name, loss in losses.items()}
     said = (
-        f"The cosine of α is {digits(round(cos(degrees * pi / 180), 9))}. The first step changes the loss by"
-        f" {digits(changes['wrong'])}, that of the right gradient by {digits(changes['right'])}."
+        f"The cosine of α is {digits(round(cos(degrees * pi / 180), 9))}. The first step changes the"
+        f" loss by {digits(changes['wrong'])}, that of the right gradient by {digits(changes['right'])}."
         f" After {STEPS} steps the loss is {digits(losses['wrong'][-1])}, with the right gradient"
         f" {digits(losses['right'][-1])}."
     )
