@@ -95,9 +95,9 @@
         flat: [[scaled[1], momentum]],
       },
       said:
-        `After ${steps} steps the distance to the minimum is ${digits(left)} of what it was.` +
-        ` Curvature 25 ${kinds[0]}, curvature 1 ${kinds[1]}. In the long run a step multiplies the` +
-        ` distance by ${digits(worst)}.`,
+        `After ${steps} steps the distance to the minimum is ${digits(left)} times what it was.` +
+        ` The coordinate of curvature 25 ${kinds[0]}, that of curvature 1 ${kinds[1]}. In the long run a` +
+        ` step multiplies the distance by ${digits(worst)}.`,
     };
   }
 
@@ -109,7 +109,7 @@
 
   function kind(product, momentum) {
     const a = 1 + momentum - product;
-    if (product >= 2 * (1 + momentum)) return "diverges";
+    if (product > 2 * (1 + momentum)) return "diverges";
     if (a * a < 4 * momentum) return "spirals";
     return a < 0 ? "jumps" : "creeps";
   }
@@ -165,7 +165,7 @@
         "-d": toward(degrees),
       },
       said:
-        `The cosine of α is ${digits(Math.cos((degrees * Math.PI) / 180))}. The first step changes the loss by` +
+        `The cosine of α is ${digits(Math.round(Math.cos((degrees * Math.PI) / 180) * 1e9) / 1e9)}. The first step changes the loss by` +
         ` ${change(losses.wrong)}, that of the right gradient by ${change(losses.right)}.` +
         ` After ${steps} steps the loss is ${digits(losses.wrong.at(-1))}, with the right gradient` +
         ` ${digits(losses.right.at(-1))}.`,
@@ -264,9 +264,9 @@
         best: [[best.step, tolerance(best)]],
       },
       said:
-        `The claim is ${digits(distance(here))} from this estimate, the tolerance is ${digits(tolerance(here))}:` +
-        ` ${judged(here)}. The least estimated error is that of` +
-        ` h = 2${raised(Math.round(Math.log2(best.step)))}: ${judged(best)}.`,
+        `The claim is ${digits(distance(here))} from this estimate, and the tolerance is` +
+        ` ${digits(tolerance(here))}: ${judged(here)}. The rung with the least estimated error,` +
+        ` h = 2${raised(Math.round(Math.log2(best.step)))}, says: ${judged(best)}.`,
     };
   }
 
@@ -312,8 +312,8 @@
       points: found,
       said:
         `After ${steps} steps the loss is ${last.descent} for gradient descent, ${last.momentum} for` +
-        ` momentum and ${last.adam} for Adam. Adam's path is off the one on the upright bowl, turned,` +
-        ` by up to ${digits(off)}.`,
+        ` momentum and ${last.adam} for Adam. Turned back, Adam's path is off the one on the upright` +
+        ` bowl by at most ${digits(Math.round(off * 1e9) / 1e9)}.`,
     };
   }
 
@@ -335,8 +335,9 @@
     return {
       points: { mean: points(since, means), root: points(since, roots), step: points(since, steps) },
       said:
-        `Adam sees a spike of ${digits(Math.min(size, threshold))}. The step at the spike is ${at(0)}` +
-        ` learning rates long, 100 steps later ${at(100)}, and 1,000 steps later ${at(1000)}.`,
+        `Adam sees a spike of ${digits(Math.min(size, threshold))}. The length of its step, in` +
+        ` learning rates, is ${at(0)} at the spike, ${at(100)} after 100 more steps and` +
+        ` ${at(1000)} after 1,000.`,
     };
   }
 
@@ -379,8 +380,8 @@
         floor: points(at.slice(1), at.slice(1).map((t) => floors[t - 1])),
       },
       said:
-        `The expected excess loss at the end is ${digits(total.at(-1))}: ${digits(of_start.at(-1))} are left` +
-        ` of the start and ${digits(of_noise.at(-1))} of the noise. The area under the schedule is` +
+        `The expected excess loss at the end is ${digits(total.at(-1))}: ${digits(of_start.at(-1))} is left` +
+        ` of the start, and ${digits(of_noise.at(-1))} comes from the noise. The area under the schedule is` +
         ` ${digits(sum(rates))}.`,
     };
   }

@@ -137,7 +137,7 @@
       timer = setTimeout(() => (heard.textContent = said.textContent), PAUSE);
     };
     const controls = wanted.map((one) => (one.options ? choice : slider)(one, changed));
-    const back = element("button", { type: "button" }, "Back to the start");
+    const back = element("button", { type: "button" }, "Reset");
     back.addEventListener("click", () => {
       for (const control of controls) control.reset();
       changed();

@@ -20,10 +20,10 @@ SLIDERS = (
     Slider("degrees", "turn of the bowl", 0, 90, 5, unit="°"),
 )
 ALT = (
-    "Left, the contours of a long bowl and three paths from the same start: gradient descent jumps"
-    " across the bowl and creeps along it, momentum swings more widely and gets down, and Adam goes"
-    " its own way, which is a straight line while the axes of the bowl are those of the coordinates."
-    " Right, the three losses against the step on a logarithmic axis."
+    "First panel: the contours of a long bowl and three paths from the same start. Gradient descent"
+    " jumps across the bowl and creeps along it, momentum swings more widely and gets down, and Adam"
+    " takes a path of its own, which is a straight line if the axes of the bowl are those of the"
+    " coordinates. Second panel: the three losses against the step on a logarithmic axis."
 )
 
 
@@ -47,7 +47,7 @@ def adam(
     Examples
     --------
     >>> print(adam().said.split(". ")[1])
-    Adam's path is off the one on the upright bowl, turned, by up to 0.
+    Turned back, Adam's path is off the one on the upright bowl by at most 0.
     """
     settings = checked(SLIDERS, learning_rate=learning_rate, beta1=beta1, beta2=beta2, degrees=degrees)
     paths = {
@@ -66,8 +66,8 @@ def adam(
     last = {name: digits(loss[-1]) for name, loss in losses.items()}
     said = (
         f"After {STEPS} steps the loss is {last['descent']} for gradient descent, {last['momentum']} for"
-        f" momentum and {last['adam']} for Adam. Adam's path is off the one on the upright bowl, turned,"
-        f" by up to {digits(off)}."
+        f" momentum and {last['adam']} for Adam. Turned back, Adam's path is off the one on the upright"
+        f" bowl by at most {digits(round(off, 9))}."
     )
     fixed = {
         "curvatures": CURVATURES,

@@ -1,4 +1,4 @@
-"""The step of a difference: tangent, secants, and the curves of their errors."""
+"""The step of a difference: tangent, chords, and the curves of their errors."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ SLIDERS = (
     Slider("x", "point x", 0.1, 2, 0.1),
 )
 ALT = (
-    "Left, a bell-shaped curve with its tangent at a point, the line through the points of the"
-    " forward difference and that of the central difference. Right, the errors of both against the"
-    " step on logarithmic axes, two Vs with ragged left arms, and a dot on each at the present step."
+    "First panel: a bell-shaped curve with its tangent at a point, the chord of the forward"
+    " difference and that of the central difference, extended to lines. Second panel: the errors of"
+    " both differences against the step on logarithmic axes, two Vs with ragged left arms at most"
+    " points, and a dot on each at the present step."
 )
 
 
@@ -87,7 +88,7 @@ GRID = np.linspace(*ENDS, 64)
 
 PANELS = (
     Panel(
-        "tangent and secants",
+        "tangent and chords",
         "x",
         "f",
         x=ENDS,

@@ -18,10 +18,10 @@ SLIDERS = (
     Slider("momentum", "momentum μ", 0, 0.99, 0.01),
 )
 ALT = (
-    "Left, the contours of a narrow bowl and the path of the heavy ball from the upper right. Right,"
-    " the plane of learning rate times curvature and momentum, with a dot for each of the bowl's two"
-    " curvatures. Two curves part creeping, spiraling and jumping; right of a straight line the run"
-    " diverges."
+    "First panel: the contours of a narrow bowl and the path of the heavy ball, which starts at the"
+    " upper right. Second panel: the plane of learning rate times curvature and momentum, with a dot"
+    " for each of the bowl's two curvatures. Two curves separate creeping, spiraling and jumping; to"
+    " the right of a straight line the run diverges."
 )
 
 
@@ -41,8 +41,9 @@ def momentum(learning_rate: float = 0.11, momentum: float = 0.44) -> Play:
     Examples
     --------
     >>> print(momentum(0.1, momentum=0.0).said)  # the first coordinate is multiplied by 1 - 2.5
-    After 40 steps the distance to the minimum is 7.8 × 10⁶ of what it was. Curvature 25 diverges,
-    curvature 1 creeps. In the long run a step multiplies the distance by 1.5.
+    After 40 steps the distance to the minimum is 7.8 × 10⁶ times what it was. The coordinate of
+    curvature 25 diverges, that of curvature 1 creeps. In the long run a step multiplies the distance
+    by 1.5.
     """
     settings = checked(SLIDERS, learning_rate=learning_rate, momentum=momentum)
     path = ball(learning_rate, momentum)
@@ -55,9 +56,10 @@ def momentum(learning_rate: float = 0.11, momentum: float = 0.44) -> Play:
     left = hypot(*path[-1]) / hypot(*path[0])
     kinds = [kind(product, momentum) for product in scaled]
     said = (
-        f"After {STEPS} steps the distance to the minimum is {digits(left)} of what it was."
-        f" Curvature 25 {kinds[0]}, curvature 1 {kinds[1]}. In the long run a step multiplies the"
-        f" distance by {digits(max(factor(product, momentum) for product in scaled))}."
+        f"After {STEPS} steps the distance to the minimum is {digits(left)} times what it was."
+        f" The coordinate of curvature 25 {kinds[0]}, that of curvature 1 {kinds[1]}. In the long run a"
+        f" step multiplies the distance by"
+        f" {digits(max(factor(product, momentum) for product in scaled))}."
     )
     fixed = {"curvatures": CURVATURES, "start": (1.0, 1.0), "steps": STEPS}
     return Play("momentum", settings, fixed, SLIDERS, PANELS, ALT, moved, said)
@@ -85,9 +87,11 @@ def kind(product: float, momentum: float) -> str:
 
     >>> kind(0.1, 0.0), kind(1.0, 0.5), kind(1.5, 0.0), kind(2.5, 0.0)
     ('creeps', 'spirals', 'jumps', 'diverges')
+    >>> kind(2.0, 0.0)  # for ever, from one side to the other
+    'jumps'
     """
     a = 1 + momentum - product
-    if product >= 2 * (1 + momentum):
+    if product > 2 * (1 + momentum):
         return "diverges"
     if a * a < 4 * momentum:
         return "spirals"

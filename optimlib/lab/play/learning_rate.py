@@ -18,9 +18,9 @@ SLIDERS = (
     Slider("curvature", "steep curvature λ", 1, 20, 1),
 )
 ALT = (
-    "Left, the contours of a tilted bowl and the path of gradient descent. Right, the loss against"
-    " the step on a logarithmic axis, with the parts that come from the steep and from the flat axis"
-    " as straight lines: the loss follows the larger of the two."
+    "First panel: the contours of a tilted bowl and the path of gradient descent. Second panel: the"
+    " loss against the step on a logarithmic axis, with the parts that come from the steep and from the"
+    " flat axis as straight lines: the loss follows the larger of the two."
 )
 
 

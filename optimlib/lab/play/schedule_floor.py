@@ -38,9 +38,10 @@ CONTROLS = (
     Slider("hold", "decay from step", 0, 950, 50),
 )
 ALT = (
-    "Left, the learning rate against the step. Right, on a logarithmic axis, the expected excess"
-    " loss, with what is left of the start and the noise floor of the present learning rate: the loss"
-    " comes down to the floor and follows it for as long as the floor does not fall too fast."
+    "First panel: the learning rate against the step. Second panel, on a logarithmic axis: the"
+    " expected excess loss, the part of it that is left of the start, and the noise floor of the present"
+    " learning rate. The loss comes down toward the floor, and stays above it if the floor falls too"
+    " fast or too little of the start has been forgotten."
 )
 
 
@@ -76,8 +77,8 @@ def schedules(
     Examples
     --------
     >>> print(schedules([1.0], [1.0], [0.0], peak=0.08).said)  # nothing but the start: 0.92 ** 2000 / 2
-    The expected excess loss at the end is 1.9 × 10⁻⁷³: 1.9 × 10⁻⁷³ are left of the start and 0 of the
-    noise. The area under the schedule is 80.
+    The expected excess loss at the end is 1.9 × 10⁻⁷³: 1.9 × 10⁻⁷³ is left of the start, and 0 comes
+    from the noise. The area under the schedule is 80.
     """
     settings = checked(CONTROLS, shape=shape, peak=peak, hold=hold)
     arrays = [rounded(row) for row in (curvatures, start, noise)]
@@ -92,9 +93,9 @@ def schedules(
         "floor": points(at[1:], floor[at[1:] - 1]),
     }
     said = (
-        f"The expected excess loss at the end is {digits(total[-1])}: {digits(from_start[-1])} are left"
-        f" of the start and {digits(from_noise[-1])} of the noise. The area under the schedule is"
-        f" {digits(sum(rates.tolist()))}."
+        f"The expected excess loss at the end is {digits(total[-1])}: {digits(from_start[-1])} is left"
+        f" of the start, and {digits(from_noise[-1])} comes from the noise. The area under the schedule"
+        f" is {digits(sum(rates.tolist()))}."
     )
     names = ("curvatures", "start", "noise")
     fixed = {"steps": STEPS, "every": EVERY, **dict(zip(names, arrays, strict=True))}

@@ -18,10 +18,11 @@ SLIDERS = (
     Slider("beta2", "Adam's β₂", 1, 4, 0.25, "one minus"),
 )
 ALT = (
-    "Left, Adam's mean of the gradients and the root of its mean of squares around the spike, on a"
-    " logarithmic axis: both jump up, the mean falls back within a hundred steps and the root takes"
-    " much longer. Right, the length of the step in learning rates: a peak at the spike, then a"
-    " trough."
+    "First panel: Adam's mean of the gradients and the root of its mean of squares around the spike,"
+    " on a logarithmic axis. Unless the spike is clipped to the usual size, both jump up; the mean falls"
+    " back within about a hundred steps, and the root takes longer, the longer the nearer β₂ is to one."
+    " Second panel: the length of the step in learning rates, which is too short while the root is too"
+    " large and the mean has fallen back."
 )
 
 
@@ -42,8 +43,8 @@ def spike(size: float = 1000.0, threshold: float = 1e4, beta2: float = 0.999) ->
     Examples
     --------
     >>> print(spike(1000.0, threshold=1.0).said)
-    Adam sees a spike of 1. The step at the spike is 1 learning rates long, 100 steps later 1, and
-    1,000 steps later 1.
+    Adam sees a spike of 1. The length of its step, in learning rates, is 1 at the spike, 1 after 100
+    more steps and 1 after 1,000.
     """
     settings = checked(SLIDERS, size=size, threshold=threshold, beta2=beta2)
     theta = np.zeros(1)
@@ -66,8 +67,9 @@ def spike(size: float = 1000.0, threshold: float = 1e4, beta2: float = 0.999) ->
     }
     after = {k: digits(steps[since.index(k)]) for k in (0, 100, 1000)}
     said = (
-        f"Adam sees a spike of {digits(min(size, threshold))}. The step at the spike is {after[0]}"
-        f" learning rates long, 100 steps later {after[100]}, and 1,000 steps later {after[1000]}."
+        f"Adam sees a spike of {digits(min(size, threshold))}. The length of its step, in"
+        f" learning rates, is {after[0]} at the spike, {after[100]} after 100 more steps and"
+        f" {after[1000]} after 1,000."
     )
     fixed = {"before": BEFORE, "after": AFTER, "beta1": BETA1, "from": FROM}
     return Play("spike", settings, fixed, SLIDERS, PANELS, ALT, moved, said)

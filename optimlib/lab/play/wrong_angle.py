@@ -20,9 +20,10 @@ SLIDERS = (
     Slider("learning_rate", "learning rate η", 0.02, 0.8, 0.02),
 )
 ALT = (
-    "Left, the contours of a bowl, the path of gradient descent, and the path of a gradient that is"
-    " turned by an angle at every point: below ninety degrees it spirals inwards if its steps are"
-    " small enough. Right, the two losses against the step on a logarithmic axis."
+    "First panel: the contours of a bowl and two paths from the same start, that of gradient descent"
+    " and that of a gradient that is turned by an angle at every point; at less than ninety degrees it"
+    " comes in to the minimum if its steps are small enough. Second panel: the two losses against the"
+    " step on a logarithmic axis."
 )
 
 
@@ -42,7 +43,7 @@ def angle(degrees: float = 40, learning_rate: float = 0.2) -> Play:
     Examples
     --------
     >>> print(angle(90, learning_rate=0.1).said.split(". ")[0])
-    The cosine of α is 6.1 × 10⁻¹⁷
+    The cosine of α is 0
     """
     settings = checked(SLIDERS, degrees=degrees, learning_rate=learning_rate)
     curvatures = np.array(CURVATURES)
@@ -60,8 +61,8 @@ def angle(degrees: float = 40, learning_rate: float = 0.2) -> Play:
     moved |= {name: [START, (float(end[0]), float(end[1]))] for name, end in ends.items()}
     changes = {name: loss[1] - loss[0] for name, loss in losses.items()}
     said = (
-        f"The cosine of α is {digits(cos(degrees * pi / 180))}. The first step changes the loss by"
-        f" {digits(changes['wrong'])}, that of the right gradient by {digits(changes['right'])}."
+        f"The cosine of α is {digits(round(cos(degrees * pi / 180), 9))}. The first step changes the"
+        f" loss by {digits(changes['wrong'])}, that of the right gradient by {digits(changes['right'])}."
         f" After {STEPS} steps the loss is {digits(losses['wrong'][-1])}, with the right gradient"
         f" {digits(losses['right'][-1])}."
     )
