@@ -8,6 +8,7 @@ import pytest
 from notebook_rules import ROOT
 
 from optimlib.lab import play
+from optimlib.lab.play.moving import VALUES
 
 TEXTS = {path.stem: path.read_text(encoding="utf8") for path in (ROOT / "book" / "text").glob("*.md")}
 PLACES = {
@@ -19,12 +20,6 @@ PLACES = {
 
 KEYS = ("ArrowRight", "PageUp", "Home", "ArrowRight", "End")
 LARGEST = 150 * 1024  # bytes of a chapter's figures, beside the script that all share
-VALUES = {
-    "linear": lambda place: int(place) if place == int(place) else place,
-    "log10": lambda place: float(f"{10**place:.3g}"),
-    "log2": lambda place: 2.0**place,
-    "one minus": lambda place: float(f"{1 - 10**-place:.4g}"),
-}
 
 
 def figure_of(page, name):
@@ -54,8 +49,7 @@ def numbers(marks):
 
 
 def drawn(figure):
-    script = """figure => [...figure.querySelectorAll("[data-mark]")]
-        .map(mark => mark.getAttribute("d") ?? mark.getAttribute("transform"))"""
+    script = "figure => [...figure.querySelectorAll('[data-mark]')].map(mark => mark.getAttribute('d'))"
     return numbers(figure.evaluate(script))
 
 
@@ -63,9 +57,7 @@ def to_be_drawn(made):
     marks = [
         mark
         for panel in made.panels
-        for mark in re.findall(
-            r'data-mark="[^"]*"[^>]* (?:d|transform)="([^"]*)"', panel.svg(made.points)
-        )
+        for mark in re.findall(r'data-mark="[^"]*"[^>]* d="([^"]*)"', panel.svg(made.points))
     ]
     return numbers(marks)
 

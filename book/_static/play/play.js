@@ -42,16 +42,6 @@
     return isArrow ? line + head(place(points[0]), place(points.at(-1))) : line;
   }
 
-  function drawMark(mark, place, points) {
-    const { kind } = mark.dataset;
-    if (kind === "label") {
-      const [x, y] = place(points[0] ?? [0, 0]);
-      mark.setAttribute("transform", `translate(${x.toFixed(1)} ${y.toFixed(1)})`);
-    } else {
-      mark.setAttribute("d", outline(kind, points, place));
-    }
-  }
-
   // Controls
 
   const VALUES = {
@@ -79,7 +69,10 @@
   function slider({ name, label, low, high, step, scale, unit, value, place }, changed) {
     const id = `play-${name}-${++count}`;
     const input = element("input", { type: "range", id, name, min: low, max: high, step });
-    const shown = element("output", { for: id });
+    const places = Array.from({ length: Math.round((high - low) / step) + 1 }, (_, k) => low + k * step);
+    const texts = places.map((at) => written(VALUES[scale](at), scale) + unit);
+    const widest = texts.reduce((longest, text) => (text.length > longest.length ? text : longest));
+    const shown = element("output", { for: id, "data-widest": widest });
     const control = { elements: [element("label", { for: id }, label), input, shown], name };
     const take = (taken) => {
       control.value = taken;
@@ -128,7 +121,9 @@
     const draw = () => {
       const settings = Object.fromEntries(controls.map(({ name, value }) => [name, value]));
       const found = compute({ ...fixed, ...settings });
-      for (const [mark, place] of marks) drawMark(mark, place, found.points[mark.dataset.mark]);
+      for (const [mark, place] of marks) {
+        mark.setAttribute("d", outline(mark.dataset.kind, found.points[mark.dataset.mark], place));
+      }
       said.textContent = found.said;
     };
     const changed = () => {
@@ -143,7 +138,8 @@
       changed();
     });
     const box = element("div", { class: "play-controls" }, ...controls.flatMap(({ elements }) => elements), back);
-    figure.append(box, heard);
+    said.before(box); // above: the controls stay where they are when it grows by a line
+    figure.append(heard);
     figure.classList.add("play-awake");
     draw();
   }
