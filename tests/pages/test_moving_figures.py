@@ -8,7 +8,7 @@ import pytest
 from notebook_rules import ROOT
 
 from optimlib.lab import play
-from optimlib.lab.play.moving import VALUES
+from optimlib.lab.play.moving import VALUES, unbroken
 
 TEXTS = {path.stem: path.read_text(encoding="utf8") for path in (ROOT / "book" / "text").glob("*.md")}
 PLACES = {
@@ -67,7 +67,7 @@ def assert_alike(figure, name):
     ours, theirs = drawn(figure), to_be_drawn(made)
     assert ours.shape == theirs.shape
     assert np.abs(ours - theirs).max() < 0.11  # pixels, which are rounded to a tenth
-    assert figure.query_selector(".play-said").inner_text() == made.said
+    assert figure.query_selector(".play-said").inner_text() == unbroken(made.said)
 
 
 def test_every_figure_is_in_a_chapter():
@@ -82,11 +82,12 @@ def test_what_is_drawn_is_what_optimlib_computes(open_page, name):
     for control in json.loads(figure.get_attribute("data-options"))["controls"]:
         element = figure.query_selector(f"[name={control['name']}]")
         element.focus()
-        seen = set()
+        place, seen = element.bounding_box(), set()
         for key in KEYS if "scale" in control else ("ArrowDown", "ArrowDown", "ArrowUp"):
             page.keyboard.press(key)
             seen.add(element.input_value())
             assert_alike(figure, name)
+            assert element.bounding_box() == place  # it stays under the pointer
         assert len(seen) > 1
         if "scale" in control:
             shown = figure.query_selector(f"output[for={element.get_attribute('id')}]").inner_text()

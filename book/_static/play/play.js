@@ -63,14 +63,15 @@
     return made;
   }
 
-  let count = 0;
+  let serial = 0;
 
   // A control is an object with its elements, its value, and a way back.
   function slider({ name, label, low, high, step, scale, unit, value, place }, changed) {
-    const id = `play-${name}-${++count}`;
+    const id = `play-${name}-${++serial}`;
     const input = element("input", { type: "range", id, name, min: low, max: high, step });
-    const places = Array.from({ length: Math.round((high - low) / step) + 1 }, (_, k) => low + k * step);
-    const texts = places.map((at) => written(VALUES[scale](at), scale) + unit);
+    const at = (k) => Number((low + k * step).toPrecision(9)); // 0.3, not 0.30000000000000004
+    const count = Math.round((high - low) / step) + 1;
+    const texts = Array.from({ length: count }, (_, k) => written(VALUES[scale](at(k)), scale) + unit);
     const widest = texts.reduce((longest, text) => (text.length > longest.length ? text : longest));
     const shown = element("output", { for: id, "data-widest": widest });
     const control = { elements: [element("label", { for: id }, label), input, shown], name };
@@ -92,7 +93,7 @@
   }
 
   function choice({ name, label, options, value }, changed) {
-    const id = `play-${name}-${++count}`;
+    const id = `play-${name}-${++serial}`;
     const select = element("select", { id, name }, ...options.map((option) => element("option", {}, option)));
     const control = {
       elements: [element("label", { for: id }, label), select, element("span")],
@@ -124,7 +125,7 @@
       for (const [mark, place] of marks) {
         mark.setAttribute("d", outline(mark.dataset.kind, found.points[mark.dataset.mark], place));
       }
-      said.textContent = found.said;
+      said.textContent = found.said.replace(/ ([=×]) /g, "\u00a0$1\u00a0"); // no line ends there
     };
     const changed = () => {
       draw();

@@ -147,9 +147,9 @@ PANELS = (
         "step h",
         "",
         x=(2.0 ** (-FIRST - RUNGS), 2.0 ** (1 - FIRST)),
-        y=(1e-13, 3e6),
+        y=(1e-13, 1e10),
         xticks={2.0**-k: f"2{raised(-k)}" for k in (30, 25, 20, 15, 10, 5)},
-        yticks=powers(-12, -9, -6, -3, 0, 3, 6),
+        yticks=powers(-12, -8, -4, 0, 4, 8),
         logarithmic="xy",
         legend=(
             ("vermillion", "- - how far the claim is"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -171,6 +172,15 @@ def checked(controls: Sequence[Slider | Choice], **settings: Any) -> dict[str, A
     return {control.name: control.checked(settings[control.name]) for control in controls}
 
 
+def unbroken(said: str) -> str:
+    r"""A sentence in which no line ends beside "=" or "×".
+
+    >>> ascii(unbroken("At h = 2."))
+    "'At h\\xa0=\\xa02.'"
+    """
+    return re.sub(" ([=×]) ", "\N{NO-BREAK SPACE}\\1\N{NO-BREAK SPACE}", said)
+
+
 class Play:
     """A figure that the reader moves: a still picture that the page's script wakes up.
 
@@ -224,7 +234,7 @@ class Play:
         return (
             f'<div class="play" data-play="{self.name}" data-options="{escape(options)}">'
             f'<div class="play-panels" role="img" aria-label="{escape(self.alt)}">{panels}</div>'
-            f'<p class="play-said">{escape(self.said)}</p></div>'
+            f'<p class="play-said">{escape(unbroken(self.said))}</p></div>'
         )
 
     def __repr__(self) -> str:
