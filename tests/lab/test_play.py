@@ -257,3 +257,73 @@ def test_numbers_are_written_alike(script):
     for number in numbers:
         assert script.eval(f"optimPlay.digits({number!r})") == play.drawing.digits(number)
     assert script.eval("optimPlay.digits(1 / 0)") == play.drawing.digits(float("inf"))
+
+
+LABELS = {
+    "learning_rate": "rate η",
+    "momentum": "momentum μ",
+    "beta1": "β₁",
+    "beta2": "β₂",
+    "degrees": ("turn", "angle α"),
+    "curvature": "curvature λ",
+    "step": "step h",
+    "x": "point x",
+    "error": "wrong by",
+    "constant": "constant",
+    "size": "size of the spike",
+    "threshold": "clipped at",
+    "shape": "shape",
+    "peak": "largest rate η",
+    "hold": "decay from step",
+}
+"""What the label of each control has to have: a swapped label moves another thing than it says."""
+
+TOLD_APART = {
+    "adam": {
+        "— gradient descent": "descent loss",
+        "- - momentum": "momentum loss",
+        "-·- Adam": "adam loss",
+    },
+    "angle": {"— right gradient": "right loss", "- - wrong gradient": "wrong loss"},
+    "descent": {"- - steep axis": "steep", "— flat axis": "flat"},
+    "momentum": {"● λ = 1": "flat", "● λ = 25": "steep"},
+    "schedules": {
+        "— expected": "total",
+        "- - left of the start": "start",
+        "··· floor of this rate": "floor",
+    },
+    "secant": {"- - × forward": "forward", "— ● central": "central", "··· tangent": "tangent"},
+    "spike": {"— mean m̂": "mean", "- - root of v̂": "root"},
+    "verdict": {
+        "- - how far the claim is": "distances",
+        "— tolerance": "tolerances",
+        "× least error": "best",
+    },
+}
+"""The entries of each figure's legend, with the points that they name."""
+
+SIGNS = {"— ": "line", "- - ": "line dashed", "-·-": "line dashdotted", "···": "line dotted"}
+SIGNS |= {"● ": "dots", "× ": "crosses"}
+
+
+@pytest.mark.parametrize("name", GRIDS)
+def test_a_label_says_what_its_control_moves(name):
+    for control in of(name, {}).controls:
+        told = LABELS[control.name]
+        assert any(word in control.label for word in ((told,) if isinstance(told, str) else told))
+
+
+@pytest.mark.parametrize("name", TOLD_APART)
+def test_a_legend_shows_what_it_names(name):
+    panels = of(name, {}).panels
+    assert dict.fromkeys(text for panel in panels for _, text in panel.legend) == dict.fromkeys(
+        TOLD_APART[name]
+    )
+    for panel in panels:
+        for color, text in panel.legend:
+            (sign,) = [look for start, look in SIGNS.items() if text.startswith(start)]
+            kind, *dashes = sign.split()
+            marks = [m for m in panel.marks if (m.data, m.kind) == (TOLD_APART[name][text], kind)]
+            assert [mark.look.split()[:1] for mark in marks] == [[color]]
+            dashed = {"dashed", "dashdotted", "dotted"} & set(marks[0].look.split())
+            assert dashed == set(dashes)
