@@ -72,8 +72,7 @@
     const at = (k) => Number((low + k * step).toPrecision(9)); // 0.3, not 0.30000000000000004
     const count = Math.round((high - low) / step) + 1;
     const texts = Array.from({ length: count }, (_, k) => written(VALUES[scale](at(k)), scale) + unit);
-    const widest = texts.reduce((longest, text) => (text.length > longest.length ? text : longest));
-    const shown = element("output", { for: id, "data-widest": widest });
+    const shown = element("output", { for: id, "data-texts": texts.join("\n") });
     const control = { elements: [element("label", { for: id }, label), input, shown], name };
     const take = (taken) => {
       control.value = taken;
