@@ -62,6 +62,17 @@ def to_be_drawn(made):
     return numbers(marks)
 
 
+def read(text):
+    """The number that is written beside a slider: 1,000 or 40° or 2⁻³ or 3.2 × 10⁻⁴."""
+    mantissa, base, exponent = re.fullmatch(
+        r"([\d.,]*?)(?: × )?(?:(10|2)([⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+))?°?", text
+    ).groups()
+    number = float(mantissa.replace(",", "") or 1)
+    if base is None:
+        return number
+    return number * float(base) ** int(exponent.translate(str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")))
+
+
 def place_of(control):
     """Where a control is in its figure, in pixels: left, width, top."""
     script = """control => {
@@ -80,6 +91,12 @@ def assert_alike(figure, name):
     assert figure.query_selector(".play-said").inner_text() == unbroken(made.said)
 
 
+def test_numbers_are_read_as_they_are_written():
+    written = {"1,000": 1000, "40°": 40, "0.17": 0.17, "10": 10, "2⁻³": 0.125, "2⁰": 1, "10⁴": 1e4}
+    written |= {"3.2 × 10⁻⁴": 3.2e-4, "10⁻¹²": 1e-12, "20": 20, "210": 210, "0": 0}
+    assert {text: pytest.approx(read(text)) for text in written} == written
+
+
 def test_every_figure_is_in_a_chapter():
     assert set(PLACES) == set(play.__all__) - {"Play"}
 
@@ -89,6 +106,8 @@ def test_what_is_drawn_is_what_optimlib_computes(open_page, name):
     page = open_page(PLACES[name])
     figure = figure_of(page, name)
     assert_alike(figure, name)
+    below = "figure => figure.querySelector('.play-controls').nextElementSibling.className"
+    assert figure.evaluate(below) == "play-said"  # which grows by a line, and moves no control
     for control in json.loads(figure.get_attribute("data-options"))["controls"]:
         element = figure.query_selector(f"[name={control['name']}]")
         element.focus()
@@ -102,6 +121,7 @@ def test_what_is_drawn_is_what_optimlib_computes(open_page, name):
         if "scale" in control:
             shown = figure.query_selector(f"output[for={element.get_attribute('id')}]").inner_text()
             assert element.get_attribute("aria-valuetext") == shown
+            assert read(shown) == pytest.approx(settings_of(figure)[control["name"]], rel=0.03)
         assert page.evaluate("document.activeElement.labels[0].innerText") == control["label"]
 
 
