@@ -155,6 +155,7 @@
       return [start, [start[0] - x, start[1] - y]];
     };
     const change = ([before, after]) => digits(after - before);
+    const cosine = Math.sin(((90 - degrees) * Math.PI) / 180); // 0 at a right angle, which cos rounds to 6e-17
     return {
       points: {
         "right path": curve(paths.right),
@@ -165,7 +166,7 @@
         "-d": toward(degrees),
       },
       said:
-        `The cosine of α is ${digits(Math.round(Math.cos((degrees * Math.PI) / 180) * 1e9) / 1e9)}. The first step changes the loss by` +
+        `The cosine of α is ${digits(cosine)}. The first step changes the loss by` +
         ` ${change(losses.wrong)}, that of the right gradient by ${change(losses.right)}.` +
         ` After ${steps} steps the loss is ${digits(losses.wrong.at(-1))}, with the right gradient` +
         ` ${digits(losses.right.at(-1))}.`,
@@ -179,7 +180,7 @@
   const forward = (f, x, h) => (f(x + h) - f(x)) / (x + h - x);
   const central = (f, x, h) => (f(x + h) - f(x - h)) / (x + h - (x - h));
 
-  function secant({ step, x, least, ends }) {
+  function secant({ step, x, least, ends, lowest }) {
     const steps = range(least + 1).map((k) => 2 ** -k);
     const exact = bellSlope(x);
     const off = (scheme) => (h) => Math.abs(scheme(bell, x, h) - exact);
@@ -195,8 +196,8 @@
         "central ends": [left, right],
         "forward errors": points(steps, steps.map(off(forward))),
         "central errors": points(steps, steps.map(off(central))),
-        "forward error": [[step, errors[0]]],
-        "central error": [[step, errors[1]]],
+        "forward error": [[step, Math.max(lowest, errors[0])]],
+        "central error": [[step, Math.max(lowest, errors[1])]],
       },
       said:
         `At h = 2${raised(Math.round(Math.log2(step)))} = ${digits(step)} the forward difference is off by` +

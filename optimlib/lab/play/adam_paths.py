@@ -41,8 +41,8 @@ def adam(
 
     Raises
     ------
-    ValueError
-        If one lies outside of its slider.
+    TypeError, ValueError
+        If one is no number on its slider.
 
     Examples
     --------
@@ -50,6 +50,7 @@ def adam(
     Turned back, Adam's path is off the one on the upright bowl by at most 0.
     """
     settings = checked(SLIDERS, learning_rate=learning_rate, beta1=beta1, beta2=beta2, degrees=degrees)
+    learning_rate, beta1, beta2, degrees = settings.values()
     paths = {
         "descent": run(SGD(np.empty(2), *DESCENT), degrees),
         "momentum": run(SGD(np.empty(2), *MOMENTUM), degrees),
@@ -83,13 +84,12 @@ def run(optimizer: Optimizer, degrees: float) -> np.ndarray:
     """The path of an optimizer that has not begun yet, on the bowl turned by so much."""
     axes = turn(degrees)
     (a, b), (c, d) = axes @ np.diag(CURVATURES) @ axes.T
-    theta = optimizer.params
-    theta[:] = axes @ np.ones(2)
+    optimizer.params[:] = axes @ np.ones(2)
 
     def gradient(theta: np.ndarray) -> np.ndarray:
         return np.array([a * theta[0] + b * theta[1], c * theta[0] + d * theta[1]])
 
-    return walk(optimizer, gradient, theta, STEPS)
+    return walk(optimizer, gradient, STEPS)
 
 
 METHODS = (
@@ -124,12 +124,7 @@ PANELS = (
         yticks=powers(-8, -6, -4, -2, 0, 2, 4),
         logarithmic="y",
         height=206,
-        marks=(
-            *(Mark("line", look, f"{name} loss") for name, look, _ in METHODS),
-            *(
-                Mark("label", f"{look.split()[0]} right", at=[(0, 1e-5 / 10**k)], text=text)
-                for k, (_, look, text) in enumerate(METHODS)
-            ),
-        ),
+        legend=tuple((look.split()[0], text) for _, look, text in METHODS),
+        marks=tuple(Mark("line", look, f"{name} loss") for name, look, _ in METHODS),
     ),
 )

@@ -39,7 +39,7 @@ def verdict(error: float = 1e-9, step: float = 2.0**-3, constant: str = "0") -> 
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         If one is no value of its control.
 
     Examples
@@ -49,6 +49,7 @@ def verdict(error: float = 1e-9, step: float = 2.0**-3, constant: str = "0") -> 
     the least estimated error, h = 2⁻¹⁰, says: fail.
     """
     settings = checked(CONTROLS, error=error, step=step, constant=constant)
+    error, step, constant = settings.values()
     added = float(constant)
     ladder = list(islice(estimates(lambda x: 1 / x + added, 1.0, 2.0**-FIRST), RUNGS))
     test = slope_test(-1.0 - error, 1.0 + added)
@@ -126,12 +127,12 @@ PANELS = (
         "on this rung",
         "distance from the estimate",
         "",
-        x=(-15.5, 15.5),
+        x=(-20.5, 20.5),
         y=(0, 1),
         xticks=_scale(),
         marks=(
             Mark("area", "blue", "band"),
-            Mark("line", "ink thin", at=[(-15.5, 0.5), (15.5, 0.5)]),
+            Mark("line", "ink thin", at=[(-20.5, 0.5), (20.5, 0.5)]),
             Mark(
                 "line", "purple dotted", at=[(-EDGE, 0.2), (-EDGE, 0.8), None, (EDGE, 0.2), (EDGE, 0.8)]
             ),
@@ -146,19 +147,21 @@ PANELS = (
         "on all rungs",
         "step h",
         "",
-        x=(2.0 ** (-FIRST - RUNGS + 1), 2.0**-FIRST),
-        y=(1e-14, 10),
+        x=(2.0 ** (-FIRST - RUNGS), 2.0 ** (1 - FIRST)),
+        y=(1e-13, 1e10),
         xticks={2.0**-k: f"2{raised(-k)}" for k in (30, 25, 20, 15, 10, 5)},
-        yticks=powers(-12, -9, -6, -3, 0),
+        yticks=powers(-12, -8, -4, 0, 4, 8),
         logarithmic="xy",
+        legend=(
+            ("vermillion", "- - how far the claim is"),
+            ("blue", "— tolerance"),
+            ("green", "× least error"),
+        ),
         marks=(
             Mark("line", "blue", "tolerances"),
             Mark("line", "vermillion dashed", "distances"),
             Mark("crosses", "green", "best"),
             Mark("dots", "blue big", "here"),
-            Mark("label", "vermillion right", at=[(2.0**-32, 1.5)], text="- - distance of the claim"),
-            Mark("label", "blue right", at=[(2.0**-32, 0.07)], text="— tolerance"),
-            Mark("label", "green right", at=[(2.0**-19, 0.07)], text="× least error"),
         ),
     ),
 )

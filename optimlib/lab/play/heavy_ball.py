@@ -35,8 +35,8 @@ def momentum(learning_rate: float = 0.11, momentum: float = 0.44) -> Play:
 
     Raises
     ------
-    ValueError
-        If one lies outside of its slider.
+    TypeError, ValueError
+        If one is no number on its slider.
 
     Examples
     --------
@@ -46,6 +46,7 @@ def momentum(learning_rate: float = 0.11, momentum: float = 0.44) -> Play:
     by 1.5.
     """
     settings = checked(SLIDERS, learning_rate=learning_rate, momentum=momentum)
+    learning_rate, momentum = settings.values()
     path = ball(learning_rate, momentum)
     scaled = [learning_rate * curvature for curvature in CURVATURES]
     moved = {
@@ -67,8 +68,8 @@ def momentum(learning_rate: float = 0.11, momentum: float = 0.44) -> Play:
 
 def ball(learning_rate: float, momentum: float) -> np.ndarray:
     """The path of the heavy ball."""
-    theta = np.ones(2)
-    return walk(SGD(theta, learning_rate, momentum), np.array(CURVATURES).__mul__, theta, STEPS)
+    optimizer = SGD(np.ones(2), learning_rate, momentum)
+    return walk(optimizer, np.array(CURVATURES).__mul__, STEPS)
 
 
 def factor(product: float, momentum: float) -> float:
@@ -127,21 +128,20 @@ PANELS = (
         "the map of settings",
         "ηλ",
         "momentum μ",
-        x=(0, 4),
-        y=(0, 1),
+        x=(-0.12, 4.12),
+        y=(-0.13, 1.07),
         xticks=ticks(0, 1, 2, 3, 4),
         yticks=ticks(0, 0.5, 1),
+        legend=(("green", "● λ = 1"), ("purple", "● λ = 25")),
         marks=(
             Mark("area", "blue", at=_border()),
             Mark("line", "vermillion dashed", at=[(2.0, 0.0), (4.0, 1.0)]),
             Mark("label", "ink", at=[(0.9, 0.5)], text="spirals"),
-            Mark("label", "ink", at=[(0.36, 0.02)], text="creeps"),
-            Mark("label", "ink", at=[(1.7, 0.02)], text="jumps"),
+            Mark("label", "ink", at=[(0.4, -0.09)], text="creeps"),
+            Mark("label", "ink", at=[(1.6, -0.09)], text="jumps"),
             Mark("label", "vermillion", at=[(3.3, 0.25)], text="diverges"),
             Mark("dots", "green big", "flat"),
-            Mark("label", "green right", "flat", text="λ = 1"),
             Mark("dots", "purple big", "steep"),
-            Mark("label", "purple left", "steep", text="λ = 25"),
         ),
     ),
 )

@@ -37,8 +37,8 @@ def spike(size: float = 1000.0, threshold: float = 1e4, beta2: float = 0.999) ->
 
     Raises
     ------
-    ValueError
-        If one lies outside of its slider.
+    TypeError, ValueError
+        If one is no number on its slider.
 
     Examples
     --------
@@ -47,6 +47,7 @@ def spike(size: float = 1000.0, threshold: float = 1e4, beta2: float = 0.999) ->
     more steps and 1 after 1,000.
     """
     settings = checked(SLIDERS, size=size, threshold=threshold, beta2=beta2)
+    size, threshold, beta2 = settings.values()
     theta = np.zeros(1)
     optimizer = Adam(theta, 1.0, beta1=BETA1, beta2=beta2, clip_norm=threshold)
     t = BEFORE + FROM  # after so many ones the means are known
@@ -55,7 +56,7 @@ def spike(size: float = 1000.0, threshold: float = 1e4, beta2: float = 0.999) ->
     rows = []
     for k in range(FROM, AFTER + 1):
         theta[:], t = 0.0, t + 1
-        optimizer.step(np.array([1.0 if k else size]))
+        optimizer.step(np.array([1.0 if k else size], dtype=float))
         m, v = (float(optimizer.state[slot][0]) for slot in ("m", "v"))
         rows.append((m / (1 - BETA1**t), np.sqrt(v / (1 - beta2**t)), -float(theta[0])))
     since = [k for k in range(FROM, AFTER + 1) if k <= 100 or k % 10 == 0]
@@ -81,15 +82,14 @@ PANELS = (
         "steps since the spike",
         "size",
         x=(FROM, AFTER),
-        y=(0.5, 2000),
+        y=(0.5, 5000),
         xticks=ticks(0, 250, 500, 750, 1000),
         yticks=powers(0, 1, 2, 3),
         logarithmic="y",
+        legend=(("blue", "— mean m̂"), ("vermillion", "- - root of v̂")),
         marks=(
             Mark("line", "blue", "mean"),
             Mark("line", "vermillion dashed", "root"),
-            Mark("label", "blue right", at=[(380, 1100)], text="— mean m̂"),
-            Mark("label", "vermillion right", at=[(380, 500)], text="- - root of v̂"),
         ),
     ),
     Panel(
@@ -97,9 +97,9 @@ PANELS = (
         "steps since the spike",
         "step / learning rate",
         x=(FROM, AFTER),
-        y=(0.01, 10),
+        y=(0.001, 10),
         xticks=ticks(0, 250, 500, 750, 1000),
-        yticks=powers(-2, -1, 0, 1),
+        yticks=powers(-3, -2, -1, 0, 1),
         logarithmic="y",
         marks=(Mark("line", "blue", "step"),),
     ),
