@@ -87,7 +87,9 @@ def test_the_gradient_is_not_the_length_of_the_step():
     small, large = np.array([[0.5, -2.0]]), 1000 * np.array([[0.5, -2.0]])
     for g, rate in ((small, 0.1), (large, 0.0001)):
         np.testing.assert_allclose(steps_taken(SGD, g, learning_rate=rate), 0.1 * small)
-        assert not np.allclose(steps_taken(SGD, g, learning_rate=rate), g)  # no step of the gradient's length
+        assert not np.allclose(
+            steps_taken(SGD, g, learning_rate=rate), g
+        )  # no step of the gradient's length
     by_adam = [steps_taken(Adam, g, learning_rate=0.1) for g in (small, large)]
     np.testing.assert_allclose(by_adam[0], by_adam[1], rtol=1e-6)
     np.testing.assert_allclose(np.abs(by_adam), 0.1, rtol=1e-6)
@@ -174,7 +176,11 @@ def sentences(text):
 
 def test_a_section_says_more_than_the_one_before():
     """Section 2 promises concepts and their connection. Its statements, and those of section 1, in short."""
-    background = ["gradient: direction and length", "check: approximates it", "if it is wrong: optimization"]
+    background = [
+        "gradient: direction and length",
+        "check: approximates it",
+        "if it is wrong: optimization",
+    ]
     concepts = ["gradient: a key concept", background[0], background[1], background[1], background[2]]
     assert set(concepts) - set(background) == {"gradient: a key concept"}
     assert max(Counter(background + concepts).values()) == 3
@@ -443,7 +449,9 @@ def test_the_mathematics_of_a_check_is_its_error():
     article = ["gradient", "loss"]
     needed = {"step", "error of the quotient", "tolerance"}
     assert not needed & set(article)
-    labels = set(re.findall(r":label: (eq-[\w-]+)", text_of("finite-differences") + text_of("the-gradient-check")))
+    labels = set(
+        re.findall(r":label: (eq-[\w-]+)", text_of("finite-differences") + text_of("the-gradient-check"))
+    )
     assert {"eq-differences-default-step", "eq-differences-central"} <= labels
     assert any("tolerance" in label for label in labels)
 
@@ -733,7 +741,9 @@ def test_the_result_of_a_check_does_not_know_the_model():
 
     (one, off, g), (other, also_off, opposite) = report_of(1), report_of(-1)
     assert one == other == "pass"
-    assert max(off, also_off) < 1e-6 * np.abs(g).max()  # what a check finds of a right gradient is rounding
+    assert (
+        max(off, also_off) < 1e-6 * np.abs(g).max()
+    )  # what a check finds of a right gradient is rounding
     np.testing.assert_allclose(g, -opposite)  # it is the gradient that tells the two apart
 
 
