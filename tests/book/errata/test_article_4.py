@@ -856,9 +856,7 @@ def test_the_network_has_thirteen_parameters():
 
 def test_biases_that_are_never_read():
     program = "w = start()\nb = start()\nfor k in range(10):\n    w = w - 0.1 * w\n    print(k)"
-    right = (
-        "w = b = start()\nfor k in range(9):\n    r = w * x + b - y\n    w -= r * x\n    b = b - r / k"
-    )
+    right = "w = b = start()\nfor k in range(9):\n    r = w * x + b - y\n    w -= r * x\n    b -= r / k"
     assert never_read(program) == {"b"}
     assert never_read(right) == set()
     without = [{"W": layer["W"], "b": 0.0} for layer in weights()]
