@@ -481,12 +481,12 @@ def test_without_its_recursion_the_mean_of_rmsprop_can_be_before_or_after():
     assert reading(newest=True) == pytest.approx(right, rel=1e-12)
 
 
-def squared_errors(decay, rates, jumps, steps=4000):
+def squared_errors(decay, rates, jumps):
     """Of 60 runs with noisy gradients toward a target that may jump; `decay` None is AdaGrad."""
     rng, rates = np.random.default_rng(6), np.array(rates)[:, None]
     theta, v, errors = np.zeros((len(rates), 60)), np.zeros((len(rates), 60)), []
     target = rng.standard_normal(60)
-    for step in range(steps):
+    for step in range(4000):
         if jumps and step % 100 == 0:
             target = 3 * rng.standard_normal(60)
         g = theta - target + rng.standard_normal(60)
@@ -500,12 +500,12 @@ def test_rmsprop_is_not_always_a_better_adagrad():
     """At a constant rate it stays at its noise floor; where the past misleads, it is better."""
 
     def falls(errors):
-        return errors[-500:].mean(axis=0) < 0.5 * errors[500:1000].mean(axis=0)
+        return errors[-500:].mean(axis=0) < 0.7 * errors[500:1000].mean(axis=0)
 
     assert falls(squared_errors(None, [0.5, 1.0, 2.0], jumps=False)).all()
     assert not falls(squared_errors(0.9, [0.05, 0.1, 0.3], jumps=False)).any()
     rates = np.geomspace(0.01, 3, 7)
-    rmsprop, adagrad = (squared_errors(d, rates, True, 1000).mean(axis=0).min() for d in (0.9, None))
+    rmsprop, adagrad = (squared_errors(d, rates, jumps=True).mean(axis=0).min() for d in (0.9, None))
     assert rmsprop < 0.7 * adagrad
 
 
@@ -757,10 +757,13 @@ def test_the_number_of_batches_is_taken_from_a_name_that_is_not_there():
 
 
 def test_the_program_of_the_schedule_is_not_its_formula():
-    batch, warmup_batch = 16, 64
-    formula, program = 1 / (1 + batch / warmup_batch), 1 - batch / warmup_batch
-    assert (formula, program) == pytest.approx((0.8, 0.75))
-    assert warmup(constant(1.0), 4, start=0.0)(1) == pytest.approx(1 / 4)  # formula of a warmup
+    def agree(formula, program, at):
+        return bool(np.allclose([formula(x) for x in at], [program(x) for x in at], rtol=1e-9))
+
+    ratios = [1 / 4, 1 / 2, 1]  # of the two batch sizes
+    assert not agree(lambda x: 1 / (1 + x), lambda x: 1 - x, ratios)
+    assert [1 / (1 + 1 / 4), 1 - 1 / 4, 1 / (1 + 1), 1 - 1] == [0.8, 0.75, 0.5, 0]
+    assert agree(lambda n: 0.1 * n / 4, warmup(constant(0.1), 4, start=0.0), range(4))
 
 
 def test_with_a_small_warmup_batch_the_rate_is_zero_or_negative():
@@ -806,6 +809,26 @@ def test_the_two_programs_count_different_batches(examples):
     assert int(examples / batch) == updates - 1  # the last, smaller batch is missing
     assert -(-examples // batch) == updates
     assert int(128 / batch) == len(range(0, 128, batch))  # they agree where nothing is left over
+
+
+def test_the_size_of_the_current_batch_is_not_in_the_program():
+    sizes, warmup_batch = [64, 64, 36], 256
+
+    def in_words(sizes):
+        return [1 / (1 + size / warmup_batch) for size in sizes]
+
+    def in_program(sizes, batch=64):
+        return [1 - batch / warmup_batch for _ in sizes]
+
+    def looks_at_the_batch(factors):
+        return factors[-1] != factors[0]
+
+    assert looks_at_the_batch(in_words(sizes))
+    assert not looks_at_the_batch(in_program(sizes))
+    # of a schedule, words and program are one: a rate for the number of finished steps
+    words = [0.01 + (0.1 - 0.01) * n / 4 for n in range(4)]
+    program = warmup(constant(0.1), 4, start=0.01)
+    np.testing.assert_allclose([program(n) for n in range(4)], words, rtol=1e-12)
 
 
 # The programs of sections 4.3 to 4.6
@@ -1047,29 +1070,56 @@ def test_healthy_gradients_are_no_generalization():
 # The references
 
 
+def field(key, name):
+    """A field of an entry of references.bib, without braces."""
+    return re.search(rf"\b{name}\s*=\s*\{{(.*?)\}},?\n", reference(key))[1].translate({123: "", 125: ""})
+
+
 @pytest.mark.parametrize(
-    ("key", "right", "wrong"),
+    ("key", "name", "cited", "right"),
     [
         pytest.param(
             "reddi2018convergence",
-            "On the Convergence of {Adam} and Beyond",
-            "Related Optimization Algorithms",
+            "title",
+            "On the Convergence of Adam and Related Optimization Algorithms",
+            "On the Convergence of Adam and Beyond",
             id="reddi-title",
         ),
         pytest.param(
             "reddi2018convergence",
-            "Reddi, Sashank J. and Kale, Satyen and Kumar, Sanjiv}",
-            "Weinberger",
+            "author",
+            "Reddi, G. and Kumar, S. and Chandrasekaran, B. and Weinberger, K. Q.",
+            "Reddi, Sashank J. and Kale, Satyen and Kumar, Sanjiv",
             id="reddi-authors",
         ),
-        pytest.param("reddi2018convergence", "{1904.09237}", "1801.09052", id="reddi-number"),
-        pytest.param("zeiler2012adadelta", "{ADADELTA}", "ADAGRAD", id="zeiler-title"),
-        pytest.param("zeiler2012adadelta", "{Zeiler, Matthew D.}", "Fergus", id="zeiler-authors"),
-        pytest.param("zeiler2012adadelta", "{1212.5701}", "1212.0020", id="zeiler-number"),
-        pytest.param("duchi2011adaptive", "Duchi, John and Hazan, Elad", "Zeiler", id="adagrad"),
+        pytest.param("reddi2018convergence", "eprint", "1801.09052", "1904.09237", id="reddi-number"),
+        pytest.param(
+            "zeiler2012adadelta",
+            "title",
+            "ADAGRAD: An Adaptive Learning Rate Method",
+            "ADADELTA: An Adaptive Learning Rate Method",
+            id="zeiler-title",
+        ),
+        pytest.param(
+            "zeiler2012adadelta",
+            "author",
+            "Zeiler, M. D. and Fergus, R.",
+            "Zeiler, Matthew D.",
+            id="zeiler-authors",
+        ),
+        pytest.param("zeiler2012adadelta", "eprint", "1212.0020", "1212.5701", id="zeiler-number"),
+        pytest.param(
+            "duchi2011adaptive",
+            "author",
+            "Zeiler, M. D. and Fergus, R.",
+            "Duchi, John and Hazan, Elad and Singer, Yoram",
+            id="adagrad",
+        ),
     ],
 )
-def test_the_references_are_cited_as_they_are(key, right, wrong):
-    entry = reference(key)
-    assert right in entry
-    assert wrong not in entry
+def test_the_references_are_cited_as_they_are(key, name, cited, right):
+    def agrees(words):
+        return words == field(key, name)
+
+    assert agrees(right)
+    assert not agrees(cited)
