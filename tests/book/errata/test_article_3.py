@@ -219,30 +219,29 @@ def test_a_gradient_is_no_state():
 
 
 def test_the_two_lists_of_steps_are_two_algorithms():
-    """One updates the mean after the parameters and clips nothing, the other one before, and clips."""
+    """The three core steps update the mean twice and clip nothing; the detailed ones clip first."""
 
-    def path(order, clip, steps=30):
+    def path(actions, steps=30):
         theta, v, points = 5.0, 0.0, []
         for _ in range(steps):
             g = theta - 1.0
-            g = np.clip(g, -1, 1) if clip else g
-            for action in order:
-                if action == "mean":
+            for action in actions:
+                if action == "clip":
+                    g = np.clip(g, -1, 1)
+                elif action == "mean":
                     v = 0.9 * v + 0.1 * g
                 else:
                     theta -= 0.5 * v
             points.append(theta)
         return np.array(points)
 
-    overview = path(("parameters", "mean"), clip=False)
-    details = path(("mean", "parameters"), clip=True)
-    assert overview[0] == 5.0  # with a mean that starts at zero, its first step leads nowhere
-    assert details[0] == pytest.approx(4.95)
-    assert np.abs(overview - details).max() > 0.5
-    only_order = path(("parameters", "mean"), clip=True)
-    np.testing.assert_allclose(only_order[1], details[0])  # late by one step
+    core = path(("mean", "parameters", "mean"))
+    details = path(("clip", "mean", "parameters"))
+    assert (5 - core[0]) / (5 - details[0]) == pytest.approx(4)
+    assert np.abs(core - details).max() > 0.5
+    assert np.abs(path(("mean", "parameters")) - details).max() > 0.5  # it is the clip that parts them
     theta = np.array([5.0])
-    opt = SGDRunningMean(theta, 0.5, momentum=0.9, clip_value=1.0)
+    opt = SGDRunningMean(theta, 0.5, momentum=0.9, clip_value=1.0)  # one list, and a program of it
     for point in details:
         opt.step(theta - 1.0)
         np.testing.assert_allclose(theta[0], point)
@@ -583,6 +582,18 @@ def test_the_threshold_hardly_matters_to_adam():
     np.testing.assert_allclose(way(Adam, 0.1, eps=0.0), way(Adam, 0.001, eps=0.0), rtol=1e-9)
     np.testing.assert_allclose(way(SGD, 0.1), 100 * way(SGD, 0.001))  # where it does matter
     assert "threshold" not in " ".join(list(inspect.signature(Adam).parameters)[1:5])
+
+
+def test_adam_survives_a_spike_and_pays_for_it():
+    """Its steps are bounded, as AdaGrad's are; but the spike is not limited, and v remembers it."""
+    spike = np.array([1.0] * 3000 + [1000.0] + [1.0] * 200)
+    plain = {rule: steps_taken(rule, spike, learning_rate=1.0) for rule in (SGD, AdaGrad, Adam)}
+    assert plain[SGD].max() == 1000
+    assert plain[AdaGrad].max() <= 1
+    assert 1 < plain[Adam].max() < 10
+    assert plain[Adam][-1] < 0.1
+    limited = steps_taken(Adam, spike, learning_rate=1.0, clip_value=1.0)
+    assert limited[-1] == pytest.approx(1, rel=1e-6)
 
 
 def test_adam_is_the_one_that_small_gradients_do_not_slow():
