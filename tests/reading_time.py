@@ -1,7 +1,8 @@
 """How long a chapter takes to read, by one formula: ``python tests/reading_time.py`` prints a table.
 
 Prose is read at 180 words a minute and visible code at 12 lines a minute. A quarter is added for
-equations, figures and predictions. The exercises, with their solutions, are left out.
+equations, figures and predictions. The exercises, with their solutions, are left out, and so are the
+numbers of the ledger's entries below a box.
 """
 
 import re
@@ -19,7 +20,9 @@ HIDDEN = {"hide-input", "hide-cell", "remove-input", "remove-cell"}
 EXERCISE = re.compile(r"^(:{3,}|`{3,})\{(exercise|solution)\}.*?^\1$", re.DOTALL | re.MULTILINE)
 SOLUTION_START = re.compile(r"^`{3,}\{solution-start\}", re.MULTILINE)
 SOLUTION_END = re.compile(r"^`{3,}\{solution-end\}", re.MULTILINE)
-MARKUP = re.compile(r"^:[a-z-]+:.*$|^[:`]{3,}.*$|^\([\w-]+\)=$|\{[a-z:]+\}", re.MULTILINE)
+MARKUP = re.compile(
+    r"^:[a-z-]+:.*$|^[:`]{3,}.*$|^\([\w-]+\)=$|^\*In the ledger:\*.*$|\{[a-z:]+\}", re.MULTILINE
+)
 EQUATION = re.compile(r"^(`{3,}|:{3,})\{math\}.*?^\1$|\$\$.*?\$\$", re.DOTALL | re.MULTILINE)
 
 
