@@ -124,6 +124,7 @@ mutants: $(READY)
 # The text wins: it is made the newer of the two before jupytext brings them in step.
 notebooks: $(READY)
 	$(if $(TEXTS),,$(error There is no book/text/$(CHAPTER).md))
+	$(BIN)/python book/ledger.py
 	touch $(TEXTS)
 	$(BIN)/jupytext --quiet --sync $(TEXTS)
 	$(SINGLE_THREAD) TQDM_DISABLE=1 $(BIN)/jupyter nbconvert --log-level WARN --KernelManager.transport_encryption=auto --to notebook --execute --inplace --NotebookExporter.preprocessors=nbconvert.preprocessors.CoalesceStreamsPreprocessor $(NOTEBOOKS)
