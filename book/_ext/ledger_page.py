@@ -30,14 +30,14 @@ def link_to(target: str) -> str:
 def entry_text(entry: Entry, ledger: Ledger) -> str:
     """One entry, as a block that opens."""
     same = ", ".join(f"{{ref}}`{ledger.numbers[other]} <err-{other}>`" for other in entry.same)
-    half = "half right; " if entry.half else ""
     place = entry.section if entry.article == OURS else f"article {entry.article}, {entry.section}"
+    half = " Half right." if entry.half else ""
     lines = [
         f"(err-{entry.id})=",
         f"::::{{dropdown}} {ledger.numbers[entry.id]} {entry.title}",
         ":class-container: erratum",
         "",
-        f"*{place[0].upper()}{place[1:]}; {half}{entry.kind}; {entry.subject}*",
+        f"*{place[0].upper()}{place[1:]}. Kind: {entry.kind}. Subject: {entry.subject}.{half}*",
         "",
         f"{entry.claim.strip()}",
         "",
@@ -77,20 +77,20 @@ def figure(ledger: Ledger) -> str:
         if entry.article != OURS:
             number[entry.article, entry.subject] += 1
     most = max(number.values()) or 1
-    left, wide, high = 190, 74, 26
+    wide, high = 72, 42  # of a cell; a subject's name stands above its bars, so that a phone shows both
     parts = [
-        f'<text x="{left + column * wide}" y="16" font-weight="600">article {a}</text>'
+        f'<text x="{column * wide}" y="14" font-weight="600">article {a}</text>'
         for column, a in enumerate(ARTICLES)
     ]
     for row, subject in enumerate(SUBJECTS):
-        y = 26 + row * high
-        parts.append(f'<text x="0" y="{y + 15}">{html.escape(subject)}</text>')
+        y = 36 + row * high
+        parts.append(f'<text x="0" y="{y}">{html.escape(subject)}</text>')
         for column, a in enumerate(ARTICLES):
-            count, x = number[a, subject], left + column * wide
-            length = round((wide - 30) * count / most, 1)
-            parts.append(f'<rect x="{x}" y="{y}" width="{length}" height="{high - 8}" rx="2"/>')
-            parts.append(f'<text x="{x + length + 4}" y="{y + 15}">{count or "–"}</text>')
-    size = f"0 0 {left + wide * len(ARTICLES)} {32 + high * len(SUBJECTS)}"
+            count, x = number[a, subject], column * wide
+            length = round((wide - 26) * count / most, 1)
+            parts.append(f'<rect x="{x}" y="{y + 5}" width="{length}" height="14" rx="2"/>')
+            parts.append(f'<text x="{x + length + 3}" y="{y + 17}">{count or "–"}</text>')
+    size = f"0 0 {wide * len(ARTICLES)} {24 + high * len(SUBJECTS)}"
     sums = ", ".join(f"{subject} {sum(number[a, subject] for a in ARTICLES)}" for subject in SUBJECTS)
     return (
         f'<figure class="ledger-figure"><svg viewBox="{size}" role="img" '
