@@ -253,12 +253,6 @@ def test_rows_are_not_coordinates():
     assert check_gradient(sum_of_squares, twice, x).passed
 
 
-def test_the_sum_of_two_components_is_one_number():
-    x = np.array([1.0, 2.0, 3.0])
-    assert np.shape(x[0] + x[1]) == ()  # what the explanation says
-    assert neighbors(x).shape == (2,)  # what the program computes
-
-
 def test_a_sum_of_coordinates_is_no_regression():
     """A regression's loss has data and a least value; the article's f has neither."""
     far = np.linspace(0, 1e6, 11)
@@ -583,6 +577,41 @@ def test_a_check_changes_no_parameter():
         plain, checked = trained(gradient, False), trained(gradient, True)
         np.testing.assert_array_equal(plain[0], checked[0])
         assert checked[1] == [verdict] * 4
+
+
+RULES_OF_CHAINS = {
+    "tanh": (np.tanh, lambda x: 1 - np.tanh(x) ** 2),
+    "sine": (np.sin, np.cos),
+    "exp": (lambda x: np.exp(-x), lambda x: -np.exp(-x)),
+}
+
+
+def test_chains_of_checked_rules_need_no_check():
+    """Each rule is checked once. Then every chain passes, but for those with a rule that has a slip."""
+    rng = np.random.default_rng(8)
+    chains = [rng.choice(list(RULES_OF_CHAINS), size=rng.integers(1, 5)) for _ in range(20)]
+    x = np.array([0.3, -0.7, 0.5])
+
+    def passes(chain, rules):
+        def value(x):
+            for name in chain:
+                x = rules[name][0](x)
+            return x.sum()
+
+        def automatic(x):
+            slope = np.ones_like(x)
+            for name in chain:
+                x, slope = rules[name][0](x), rules[name][1](x) * slope
+            return slope
+
+        return check_gradient(value, automatic, x).passed
+
+    slip = {**RULES_OF_CHAINS, "tanh": (np.tanh, lambda x: 1 - np.tanh(x))}
+    assert [passes([name], RULES_OF_CHAINS) for name in RULES_OF_CHAINS] == [True] * 3
+    assert all(passes(chain, RULES_OF_CHAINS) for chain in chains)
+    assert not passes(["tanh"], slip)  # one check of the rule tells what becomes of the chains
+    assert [passes(chain, slip) for chain in chains] == ["tanh" not in chain for chain in chains]
+    assert 0 < sum("tanh" in chain for chain in chains) < 20
 
 
 def layer(inputs, slip):

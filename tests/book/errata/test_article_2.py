@@ -12,7 +12,7 @@ import pytest
 from notebook_rules import ROOT
 from support import steps_taken
 
-from optimlib import SGD, Adam, assert_gradient, check_gradient, clip_by_global_norm, differences, nn
+from optimlib import SGD, Adam, assert_gradient, check_gradient, differences, nn
 from optimlib.nn import tape
 
 # The article's data and first parameters: NumPy keeps the stream of its old generator as it is.
@@ -423,26 +423,6 @@ def test_one_sided_differences_with_steps_of_a_hundredth():
     assert 0.001 < off < 0.01  # a claim that is wrong by as much would not be seen
 
 
-def mean_of_losses(predictions):
-    return np.mean((predictions - y) ** 2)
-
-
-def test_a_loss_must_depend_on_the_parameters():
-    """With predictions that are given as numbers, nothing changes when a parameter moves."""
-    given = START[0] * x + START[1]
-
-    def constant(theta):
-        return mean_of_losses(given)
-
-    def right(theta):
-        return mean_of_losses(theta[0] * x + theta[1])
-
-    assert constant(START) == right(START)
-    assert constant(START + MOVE) == constant(START)
-    assert check_gradient(right, line_gradient, START).passed
-    assert not check_gradient(constant, line_gradient, START).passed
-
-
 def test_the_mathematics_of_a_check_is_its_error():
     """What the two formulas of section 3.3 are of; and equations of our chapters."""
     article = ["gradient", "loss"]
@@ -676,7 +656,7 @@ def test_the_gradient_at_another_point_is_another_gradient():
 
 def test_checks_that_run_by_themselves_exist():
     """The libraries of our table; and one call, of ours, that needs nobody to look at numbers."""
-    table = text_of("a-million-parameters")
+    table = text_of("a-million-parameters").replace("` `.", ".")  # long names are set in two parts
     for name in (
         "autograd.test_util.check_grads",
         "jax.test_util.check_grads",
@@ -927,6 +907,8 @@ def test_to_normalize_one_layer_rescales_one_factor():
     assert relu_stack(small, normalized=()) < 1e-40
     assert relu_stack(small, normalized={0}) < 1e-40
     assert relu_stack(small, normalized=range(20)) > 0.1
+    grown = relu_stack(lambda rng: nn.he_normal((64, 64), rng), normalized=range(20))
+    assert 1.47**20 / 10 < grown < 10 * 1.47**20
 
 
 def test_normalization_is_no_regularization():
@@ -953,29 +935,3 @@ def test_the_two_rules_for_first_weights_are_not_one():
     assert halved < 1e-4
     assert 0.1 < kept < 10
     assert halved == pytest.approx(kept * 2.0**-20, rel=1e-9)  # the same draws
-
-
-def residual_stack(branch, depth=20, n=64):
-    """What layers h + relu(h) W do to the mean square of a gradient, for branches of this size."""
-    rng = np.random.default_rng(12)
-    h, passes = rng.standard_normal((64, n)), []
-    for _ in range(depth):
-        W = branch * nn.he_normal((n, n), rng)
-        a = nn.relu(h)
-        passes.append((W, a))
-        h = nn.residual(h, a @ W)
-    dh = top = rng.standard_normal(h.shape)
-    for W, a in reversed(passes):
-        dh, dbranch = nn.residual_backward(dh)
-        dh = dh + nn.relu_backward(dbranch @ W.T, a)
-    return dh, np.mean(dh**2) / np.mean(top**2)
-
-
-def test_residual_and_normalized_stacks_explode():
-    exploded, grown = residual_stack(branch=1.0)
-    assert 2.0**17 < grown < 2.0**23
-    assert relu_stack(lambda rng: nn.he_normal((64, 64), rng), normalized=range(20)) > 100
-    assert residual_stack(branch=20**-0.5)[1] < 10  # the remedy on the side of the network
-    clipped, norm = clip_by_global_norm(exploded, 1.0)
-    assert norm > 1e4
-    assert np.linalg.norm(clipped) == pytest.approx(1.0)
