@@ -92,6 +92,8 @@ def test_adam_is_not_always_the_faster_one():
     round_bowl, long_valley = np.ones(2), np.array([1.0, 1000.0])
     assert steps_to_arrive(SGD, round_bowl) < 10 < steps_to_arrive(Adam, round_bowl)
     assert steps_to_arrive(Adam, long_valley) < steps_to_arrive(SGD, long_valley)
+    for curvatures in (round_bowl, long_valley):
+        assert steps_to_arrive(Nadam, curvatures) < steps_to_arrive(Adam, curvatures)
 
 
 @pytest.mark.parametrize("optimizer", [SGD, Adam])
@@ -1118,3 +1120,25 @@ def test_the_chain_rule_is_no_alternative_to_gradient_descent():
         for _ in range(100):
             opt.step(gradient(params, x, y))
         assert loss(params, x, y) < 0.7 * before
+
+
+def test_an_appendix_has_a_heading_and_a_question_is_one():
+    """Which heading each question stands under, outermost first; none is there by its own words."""
+
+    def above(text, words):
+        path = []
+        for line in text.splitlines():
+            if title := re.match(r"(#+) (.*)", line):
+                path = [(level, name) for level, name in path if level < len(title[1])]
+                path.append((len(title[1]), title[2]))
+            if words in line:
+                return [name for _, name in path]
+        return None
+
+    question = "What is it?"
+    article = f"## 6. Conclusion\nAppendix: questions\n### Q:\n1. {question}\nA method.\n"
+    right = f"## 6. Conclusion\nIt works.\n## Appendix: questions\n### {question}\nA method.\n"
+    assert above(article, question) == ["6. Conclusion", "Q:"]
+    assert above(right, question) == ["Appendix: questions", question]
+    titles = [title for chapter in CHAPTERS for _, title in headings(chapter.read_text("utf8"))[0]]
+    assert [title for title in titles if title.endswith(":")] == []
