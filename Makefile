@@ -6,6 +6,7 @@ PYTHON ?= python3
 CHAPTER ?= *
 PORT ?= 8000
 ASSIGNMENT ?=
+PRIVATE ?=
 SITE ?=
 TRUST ?=
 UPGRADE ?= --upgrade
@@ -25,7 +26,7 @@ NOTEBOOKS := $(TEXTS:book/text/%.md=book/%.ipynb)
 export JUPYTER_PREFER_ENV_PATH := 1
 SINGLE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 VECLIB_MAXIMUM_THREADS=1
 
-.PHONY: help book pdf check test test-frameworks test-pages test-grading assignments grade mutants notebooks pictures lab serve bench pins clean
+.PHONY: help book pdf check test test-frameworks test-pages test-grading assignments grade rehearse mutants notebooks pictures lab serve bench bench-grading pins clean
 
 help:
 	@echo "make book             build the HTML book in _build/html, warnings being errors"
@@ -36,7 +37,8 @@ help:
 	@echo "make test-pages       run every cell of the built pages in a browser, and what one does with them"
 	@echo "make test-grading     prove that the assignments are graded as they should be"
 	@echo "make assignments      make the students' notebooks in _build/assignments, and a zip of them"
-	@echo "make grade            grade a folder: make grade SUBMITTED=folder [ASSIGNMENT=adaptive-steps]"
+	@echo "make grade            grade a folder or a zip file: make grade SUBMITTED=... [ASSIGNMENT=adaptive-steps]"
+	@echo "make rehearse         grade the assignments' own solutions, with your own tests: make rehearse PRIVATE=folder"
 	@echo "make mutants          plant every one-token mistake in the optimizers: do the tests catch it?"
 	@echo "make notebooks        make the notebooks from book/text: sync, execute, normalise"
 	@echo "                      (one of them: make notebooks CHAPTER=adam)"
@@ -44,6 +46,7 @@ help:
 	@echo "make lab              open JupyterLab on the notebooks"
 	@echo "make serve            show the built book on http://localhost:$(PORT)"
 	@echo "make bench            measure an Adam step and a gradient check beside those of other libraries"
+	@echo "make bench-grading    measure how long it takes to grade 30 submissions"
 	@echo "make pins             renew requirements.txt from requirements.in"
 	@echo "                      (without moving what is pinned: make pins UPGRADE=)"
 	@echo "make clean            remove the built book and the caches (not .venv)"
@@ -103,13 +106,17 @@ test-grading: $(READY_GRADING)
 		-o addopts="-n 2 --dist load --strict-markers --strict-config"
 
 assignments: $(READY_GRADING)
-	$(BIN_GRADING)/python -m grading release $(if $(SITE),--site $(SITE))
+	$(BIN_GRADING)/python -m grading release $(if $(SITE),--site $(SITE)) $(if $(PRIVATE),--private "$(PRIVATE)")
 
 # The results lie beside the folder. Where there is no sandbox it refuses, unless TRUST=1 is given.
 grade: $(READY_GRADING)
 	$(if $(SUBMITTED),,$(error Which folder? make grade SUBMITTED=folder))
 	$(BIN_GRADING)/python -m grading grade "$(SUBMITTED)" $(if $(ASSIGNMENT),--assignment $(ASSIGNMENT)) \
-		$(if $(SITE),--site $(SITE)) $(if $(TRUST),--trust)
+		$(if $(SITE),--site $(SITE)) $(if $(PRIVATE),--private "$(PRIVATE)") $(if $(TRUST),--trust)
+
+rehearse: $(READY_GRADING)
+	$(BIN_GRADING)/python -m grading rehearse $(if $(ASSIGNMENT),--assignment $(ASSIGNMENT)) \
+		$(if $(PRIVATE),--private "$(PRIVATE)") $(if $(TRUST),--trust)
 
 mutants: $(READY)
 	$(SINGLE_THREAD) $(BIN)/python tests/mutation.py
@@ -135,6 +142,9 @@ serve: book
 bench: $(READY_FRAMEWORKS)
 	$(BIN_FRAMEWORKS)/python benchmarks/adam_step.py
 	$(BIN_FRAMEWORKS)/python benchmarks/gradient_check.py
+
+bench-grading: $(READY_GRADING)
+	$(BIN_GRADING)/python benchmarks/grading_room.py
 
 # uv is fetched into a throw-away environment: nothing else here needs it.
 pins:

@@ -1,13 +1,8 @@
 """An assignment: its one source, and the table of what each hidden test is worth and means.
 
 `<slug>.md` is the notebook with solutions and hidden tests, in MyST form with nbgrader's metadata.
-`<slug>.toml` beside it holds the table. An answer is what the student defines; a role is what a cell
-is for:
-
-- text: to be read; solution: filled in by the student; manual: answered in words, and marked by a
-  person;
-- locked: helpers that both sides run; test: a cell of asserts. A test that is worth points has a
-  misconception.
+`<slug>.toml` beside it holds the table. An answer is what the student defines. A test that is worth
+points has a misconception.
 """
 
 import hashlib
@@ -17,6 +12,9 @@ from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from .overlay import lay_over
+from .roles import role_of
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -85,19 +83,8 @@ class Assignment:
         return sum(cell.points for cell in self.judged)
 
 
-def role_of(cell: "NotebookNode") -> str:
-    """What a cell is for, by nbgrader's metadata."""
-    marks = cell.metadata.get("nbgrader", {})
-    if marks.get("grade") and marks.get("solution"):
-        return "manual"
-    for mark, role in (("grade", "test"), ("solution", "solution"), ("locked", "locked")):
-        if marks.get(mark):
-            return role if cell.cell_type == "code" else "text"
-    return "text" if cell.cell_type == "markdown" else "free"
-
-
-def load(slug: str, folder: Path = FOLDER) -> Assignment:
-    """Read an assignment and check that its table and its cells agree."""
+def load(slug: str, folder: Path = FOLDER, private: Path | None = None) -> Assignment:
+    """Read an assignment, with an instructor's overlay, and check that its table and its cells agree."""
     import jupytext  # takes two seconds, which a judge does not need
 
     text, table = folder / f"{slug}.md", folder / f"{slug}.toml"
@@ -107,6 +94,10 @@ def load(slug: str, folder: Path = FOLDER) -> Assignment:
             raise ValueError(f"slug: there is no assignment {slug!r}; there are {known}")
     notebook = jupytext.reads(text.read_text(encoding="utf8"), fmt="md:myst")
     settings = tomllib.loads(table.read_text(encoding="utf8"))
+    data = text.read_bytes() + b"\0" + table.read_bytes()
+    if private is not None:
+        notebook, settings, more = lay_over(slug, notebook, settings, private)
+        data += b"\0" + more
     cells = []
     for number, cell in enumerate(notebook.cells):
         marks = cell.metadata.get("nbgrader", {})
@@ -114,7 +105,7 @@ def load(slug: str, folder: Path = FOLDER) -> Assignment:
         cell.id = name
         cells.append(Cell(name, role_of(cell), cell.source, float(marks.get("points", 0))))
     notebook.metadata["assignment"] = slug
-    misconceptions = tuple(Misconception(**row) for row in settings["misconception"])
+    misconceptions = tuple(_misconception(slug, row) for row in settings["misconception"])
     _agree(slug, cells, misconceptions)
     return Assignment(
         slug,
@@ -123,9 +114,16 @@ def load(slug: str, folder: Path = FOLDER) -> Assignment:
         tuple(settings["answers"]),
         misconceptions,
         tuple(cells),
-        hashlib.sha256(text.read_bytes() + b"\0" + table.read_bytes()).hexdigest(),
+        hashlib.sha256(data).hexdigest(),
         notebook,
     )
+
+
+def _misconception(slug: str, row: dict[str, Any]) -> Misconception:
+    wanted = {field.name for field in fields(Misconception)}
+    if set(row) != wanted:
+        raise ValueError(f"{slug}: the row {row.get('cell')!r} has {sorted(row)}, not {sorted(wanted)}")
+    return Misconception(**row)
 
 
 def plain(assignment: Assignment) -> dict[str, Any]:
@@ -153,8 +151,12 @@ def _agree(slug: str, cells: list[Cell], misconceptions: tuple[Misconception, ..
         raise ValueError(f"{slug}: a code cell is neither locked, solution nor test: {free[0]!r}")
     worth = {cell.name: cell.points for cell in cells if cell.role == "test" and cell.points}
     table = {row.cell: float(row.points) for row in misconceptions}
-    if worth != table or len(table) < len(misconceptions):
-        raise ValueError(f"{slug}: the points of the cells are {worth}, those of the table {table}")
+    names = sorted(name for name in worth | table if worth.get(name) != table.get(name))
+    if names:
+        cell, row = ({name: points.get(name) for name in names} for points in (worth, table))
+        raise ValueError(f"{slug}: the points of the cells are {cell}, those of the table {row}")
+    if len(table) < len(misconceptions):
+        raise ValueError(f"{slug}: two rows of the table belong to the same cell")
 
 
 def all_slugs(folder: Path = FOLDER) -> list[str]:

@@ -7,6 +7,7 @@ import queue
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from typing import Any
 from tqdm import tqdm
 
 from .assignment import Assignment, plain
+from .exports import NOBODY, Named, Owner, named
+from .judge import PACKAGES
 from .limits import Limits
 from .submission import UnreadableError, slug_of
 
@@ -23,78 +26,104 @@ SPARE = 60.0  # seconds that the judge itself may take, beyond the submission's
 
 @dataclass(frozen=True)
 class HandedIn:
-    """A file, whose it is, and the assignment that it belongs to."""
+    """A file, whose it is, the assignment that it belongs to, and what its name says besides."""
 
     student: str
     path: Path
     slug: str
+    named: Named = NOBODY
+
+    def about(self) -> dict[str, str]:
+        """What is kept of it beside the marks."""
+        owner = self.named.owner
+        whose = {"name": owner.name, "platform": owner.platform, "number": owner.number}
+        return {"student": self.student, "slug": self.slug, "page": self.named.page, **whose}
 
 
 def find(
     folder: Path, assignments: list[Assignment], limits: Limits
 ) -> tuple[list[HandedIn], list[tuple]]:
-    """The submissions in a folder, and what has no place, as (student, what, why).
+    """The submissions in a folder, and what needs a person, as (student, what, why).
 
-    Either `<student>.ipynb`, or a folder for each student with notebooks in it, as deep as you like.
-    With one assignment, every notebook is taken for one of it.
+    Either `<student>.ipynb`, or a folder for each student with notebooks in it, as deep as you like, or
+    what Moodle and Canvas let you download. With one assignment, every notebook is taken for one of it.
     """
     if not folder.is_dir():
-        raise ValueError(f"SUBMITTED: there is no folder {folder}")
+        raise ValueError(f"SUBMITTED: there is no folder or zip file {folder}")
     found: list[HandedIn] = []
     unplaced: list[tuple] = []
+    theirs: dict[Owner, list[tuple[Named, Path]]] = {}
     for entry in sorted(folder.iterdir()):
         if entry.name.startswith("."):
             continue
-        if entry.is_symlink():
-            unplaced.append((entry.name, entry.name, "it is a link, and was not followed"))
-        elif entry.is_dir():
-            paths = [p for p in sorted(entry.rglob("*.ipynb")) if ".ipynb_checkpoints" not in p.parts]
-            if not paths:
-                unplaced.append((entry.name, entry.name, "the folder holds no notebook"))
-            _place(entry.name, paths, assignments, limits, found, unplaced)
-        elif entry.suffix == ".ipynb":
-            _place(entry.stem, [entry], assignments, limits, found, unplaced)
-        else:
-            unplaced.append((entry.stem, entry.name, "it is no notebook"))
+        name = named(entry)
+        paths, why = _notebooks(entry, name)
+        if why:
+            unplaced.append((name.owner.label, entry.name, why))
+        theirs.setdefault(name.owner, []).extend((name, path) for path in paths)
+    for owner, items in theirs.items():
+        items.sort(key=lambda item: -item[0].attempt)  # the last attempt first
+        _place(owner, items, assignments, limits, found, unplaced)
     return found, unplaced
 
 
+def _notebooks(entry: Path, name: Named) -> tuple[list[Path], str]:
+    """The notebooks in an entry of the folder, and what a person should know of it."""
+    if entry.is_symlink():
+        return [], "it is a link, and was not followed"
+    if entry.is_dir():
+        paths, failures = [], []
+        for inner, folders, files in os.walk(entry, onerror=failures.append):
+            folders[:] = sorted(one for one in folders if one != ".ipynb_checkpoints")
+            paths += [Path(inner, file) for file in sorted(files) if file.lower().endswith(".ipynb")]
+        if failures:
+            return paths, f"a folder cannot be read ({type(failures[0]).__name__})"
+        if name.typed:
+            return paths, "it holds text that was typed into Moodle"
+        return paths, "" if paths else "the folder holds no notebook"
+    if entry.suffix.lower() != ".ipynb":
+        return [], "it is no notebook"
+    return [entry], "the platform says that it came late" if name.late else ""
+
+
 def _place(
-    student: str,
-    paths: list[Path],
+    owner: Owner,
+    items: list[tuple[Named, Path]],
     assignments: list[Assignment],
     limits: Limits,
     found: list[HandedIn],
     unplaced: list[tuple],
 ) -> None:
     taken: dict[str, Path] = {}
-    for path in paths:
-        try:
-            slug = slug_of(path, assignments, limits.notebook)
-        except UnreadableError as error:
-            slug = None
-            if len(assignments) > 1:
+    student = owner.label
+    for name, path in items:
+        if len(assignments) == 1 and len(items) == 1:
+            slug = assignments[0].slug  # the judge says what is wrong with it
+        else:
+            try:
+                slug = slug_of(path, assignments, limits.notebook)
+            except UnreadableError as error:
                 unplaced.append((student, path.name, f"damaged: {error}"))
                 continue
-        if len(assignments) == 1 and len(paths) == 1:
-            slug = assignments[0].slug  # the judge says what is wrong with it
         if slug is None:
             unplaced.append((student, path.name, "it belongs to no assignment that is graded here"))
         elif slug in taken:
             unplaced.append((student, path.name, f"{taken[slug].name} was graded, and this one was not"))
         else:
             taken[slug] = path
-            found.append(HandedIn(student, path, slug))
+            found.append(HandedIn(student, path, slug, name))
 
 
 def key(handed_in: HandedIn, assignment: Assignment, limits: Limits, trust: bool) -> str:
     """What a result depends on: with the same key, there is no need to judge again."""
     digest = hashlib.sha256(assignment.digest.encode())
-    for path in CODE:
+    packages = [PACKAGES[name] for name in assignment.needs if name in PACKAGES]
+    for path in [*CODE, *(path for folder in packages for path in sorted(folder.rglob("*.py")))]:
         digest.update(path.read_bytes())
     digest.update(repr((asdict(limits), trust)).encode())
-    if handed_in.path.is_file() and handed_in.path.stat().st_size <= limits.notebook:
-        digest.update(handed_in.path.read_bytes())
+    with suppress(OSError):  # of what cannot be read, the judge says so
+        if handed_in.path.is_file() and handed_in.path.stat().st_size <= limits.notebook:
+            digest.update(handed_in.path.read_bytes())
     return digest.hexdigest()
 
 
@@ -159,17 +188,21 @@ def grade(
                 done = judge_apart(item, assignment, limits=limits, trust=trust, slot=slot)
             finally:
                 slots.put(slot)
-            done |= {"key": now, "student": item.student, "slug": item.slug}
+            done["key"] = now
             part = kept.with_suffix(".part")
             part.write_text(json.dumps(done, indent=1, sort_keys=True), encoding="utf8")
             os.replace(part, kept)
-        return done
+        return done | item.about()
 
     with ThreadPoolExecutor(workers) as pool:
         tasks = {pool.submit(one, item): number for number, item in enumerate(handed_in)}
         outcome: list[Any] = [None] * len(handed_in)
-        for task in tqdm(as_completed(tasks), total=len(tasks), desc="grading", unit="submission"):
-            outcome[tasks[task]] = task.result()
+        try:
+            for task in tqdm(as_completed(tasks), total=len(tasks), desc="grading", unit="submission"):
+                outcome[tasks[task]] = task.result()
+        except BaseException:  # an interruption too: what has not begun does not begin
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
     return outcome
 
 
@@ -179,4 +212,5 @@ def _kept(path: Path, now: str) -> dict[str, Any] | None:
         result = json.loads(path.read_text(encoding="utf8"))
     except (OSError, ValueError):
         return None
-    return result if result.get("key") == now and not result.get("again") else None
+    good = isinstance(result, dict) and result.get("key") == now and not result.get("again")
+    return result if good else None

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from .assignment import Assignment, Misconception
-from .report import number
+from .report import number, total
 
+LONGEST = 200  # bytes of a file's name
 PAGE = """<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -57,12 +58,19 @@ def page(assignment: Assignment, result: dict[str, Any], site: str = "") -> str:
         parts.append("<h2>What your instructor will look at</h2>\n<ul>")
         parts += [f"<li>{html.escape(note)}</li>" for note in notes]
         parts.append("</ul>")
-    words = sum(cell.points for cell in assignment.manual)
+    given = result.get("by hand", {})
+    done = [cell for cell in assignment.manual if cell.name in given]
+    waiting = [cell for cell in assignment.manual if cell.name not in given]
+    words = sum(cell.points for cell in waiting)
+    if done:
+        parts.append("<h2>What you answered in words</h2>\n<table>")
+        parts += [_row(c.name, f"{number(given[c.name])} of {number(c.points)} points") for c in done]
+        parts.append("</table>")
     return PAGE.format(
         title=html.escape(assignment.title),
         student=html.escape(result["student"]),
-        points=number(sum(marks.values())),
-        most=number(assignment.most),
+        points=number(total(result)),
+        most=number(assignment.most + sum(cell.points for cell in done)),
         manual=f", and up to {number(words)} more for what you answered in words" if words else "",
         parts="\n".join(parts),
     )
@@ -91,12 +99,21 @@ def _row(name: str, words: str) -> str:
 
 
 def write(folder: Path, assignment: Assignment, results: list[dict[str, Any]], site: str = "") -> None:
-    """Write one page per student; names become safe names of files."""
+    """Write one page per student, under the name that Moodle or Canvas knows, or a safe one."""
     folder.mkdir(parents=True, exist_ok=True)
     taken: set[str] = set()
     for result in results:
-        name = re.sub(r"[^\w.-]+", "_", result["student"]).strip(".") or "student"
-        while name in taken:
+        name = _file_name(result, assignment.slug)
+        while name.lower() in taken:
             name += "_"
-        taken.add(name)
+        taken.add(name.lower())
         (folder / f"{name}.html").write_text(page(assignment, result, site), encoding="utf8")
+
+
+def _file_name(result: dict[str, Any], slug: str) -> str:
+    if result.get("page"):
+        name = re.sub(r"[\x00-\x1f]", "_", result["page"]) + slug
+        if len(name.encode("utf8", "replace")) < LONGEST:
+            return name
+    name = re.sub(r"[^\w.-]+", "_", result["student"]).strip(".") or "student"
+    return name.encode("utf8", "replace")[:LONGEST].decode("utf8", "ignore")

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from .assignment import Assignment
+from .exports import readable
 
 CHARACTERS = 80  # of a misconception, in the picture
 
@@ -15,20 +16,55 @@ def number(value: float) -> str:
 
 
 def plain(words: str) -> str:
-    """Words that no spreadsheet takes for a formula."""
+    """Words that can be written, and that no spreadsheet takes for a formula."""
+    words = readable(words)
     return "'" + words if words[:1] in ("=", "+", "-", "@", "\t", "\r") else words
+
+
+def total(result: dict[str, Any]) -> float:
+    """All points of a student so far, by tests and by hand."""
+    return sum(result["marks"].values()) + sum(result.get("by hand", {}).values())
 
 
 def write_marks(path: Path, assignment: Assignment, results: list[dict[str, Any]]) -> None:
     """One line per student: the points, and those of each misconception."""
     cells = [row.cell for row in assignment.misconceptions]
+    questions = [cell.name for cell in assignment.manual]
+    most = assignment.most + sum(cell.points for cell in assignment.manual)
     with path.open("w", newline="", encoding="utf8") as file:
         table = csv.writer(file)
-        table.writerow(["student", "points", "of", *cells, "to look at"])
+        table.writerow(["student", "points", "of", *cells, *questions, "to look at"])
         for result in results:
             marks = [result["marks"].get(cell, 0.0) for cell in cells]
-            row = [number(sum(marks)), number(assignment.most), *map(number, marks)]
+            words = [result.get("by hand", {}).get(name) for name in questions]
+            row = [number(total(result)), number(most), *map(number, marks)]
+            row += ["" if points is None else number(points) for points in words]
             table.writerow([plain(result["student"]), *row, len(result["look"])])
+
+
+def write_for_platforms(folder: Path, assignment: Assignment, results: list[dict[str, Any]]) -> None:
+    """The points in the form in which Moodle and Canvas take them back, for who is known there.
+
+    Moodle: the assignment's grading worksheet. Canvas: the gradebook's own form, with the title of the
+    assignment as that of its column.
+    """
+    tables: dict[str, list[list[str]]] = {
+        "moodle": [["Identifier", "Full name", "Grade", "Last modified (grade)"]],
+        "canvas": [["Student", "ID", "SIS Login ID", "Section", assignment.title]],
+    }
+    for result in results:
+        who, name = result["number"], plain(result["name"])
+        points = number(total(result))
+        if result["platform"] == "moodle":
+            tables["moodle"].append([f"Participant {who}", name, points, "-"])
+        elif result["platform"] == "canvas":
+            tables["canvas"].append([name, who, "", "", points])
+    for platform, table in tables.items():
+        path = folder / f"{assignment.slug}-{platform}.csv"
+        path.unlink(missing_ok=True)  # of an earlier run
+        if len(table) > 1:
+            with path.open("w", newline="", encoding="utf8") as file:
+                csv.writer(file).writerows(table)
 
 
 def write_misconceptions(path: Path, assignment: Assignment, results: list[dict[str, Any]]) -> None:

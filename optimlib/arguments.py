@@ -28,14 +28,27 @@ def hyperparameter(name: str, value: float, lowest: float = 0.0, below: float = 
         ...
     ValueError: beta1 is 1.0; expected 0.0 <= beta1 < 1.0
     """
-    number = _number(name, value)  # before the comparison: a fraction may round up to `below`
+    number = real_number(name, value)  # before the comparison: a fraction may round up to `below`
     if not lowest <= number < below:
         raise ValueError(f"{name} is {value}; expected {lowest} <= {name} < {below}")
     return number
 
 
-def _number(name: str, value: float) -> float:
-    """A value as a Python float, once it is a real number."""
+def real_number(name: str, value: float) -> float:
+    """A value as a Python float, once it is a real number.
+
+    Raises
+    ------
+    TypeError
+        If it is anything else: a text, or True.
+
+    Examples
+    --------
+    >>> real_number("error", "0.2")
+    Traceback (most recent call last):
+        ...
+    TypeError: error is '0.2' of type str; expected a number
+    """
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name} is {value!r} of type {type(value).__name__}; expected a number")
     try:
@@ -61,7 +74,7 @@ def positive(name: str, value: float) -> float:
         ...
     ValueError: clip_norm is 0; expected more than 0, and finite
     """
-    number = _number(name, value)
+    number = real_number(name, value)
     if not 0 < number < math.inf:
         raise ValueError(f"{name} is {value}; expected more than 0, and finite")
     return number

@@ -2,6 +2,7 @@
 
 - the package as a wheel, for notebooks that were downloaded one by one;
 - the notebooks in two zip files, as they are and without solutions, for a class;
+- the assignments as students get them;
 - the whole site, to read without a network.
 """
 
@@ -73,6 +74,9 @@ def make_files(app: Sphinx, exception: Exception | None) -> None:
         contents = {key: nbformat.writes(change(book)).encode() for key, book in notebooks.items()}
         write_zip(folder / f"{name}.zip", contents)
     pages = (path for path in site.rglob("*") if path.is_file() and folder not in path.parents)
+    command = [sys.executable, "-m", "grading", "release", "--out", folder / "assignments"]
+    command += ["--site", app.config.ogp_site_url] if app.config.ogp_site_url else []
+    subprocess.run(command, cwd=root, check=True, capture_output=True)
     write_zip(folder / "site.zip", {str(path.relative_to(site)): path.read_bytes() for path in pages})
 
 

@@ -1,5 +1,30 @@
 // What the theme leaves undone for readers who use a keyboard or a screen reader.
 
+// Where a row of a displayed formula has a fraction, the rows stand further apart: LaTeX lets them touch.
+if (window.MathJax) {
+  const far = (row) => {
+    let found = false;
+    row.walkTree((node) => (found ||= node.isKind("mfrac") && node.attributes.get("displaystyle")));
+    return found;
+  };
+  const spread = ({ data }) =>
+    data.root.walkTree((table) => {
+      if (table.isKind("mtable") && table.attributes.get("displaystyle")) {
+        const fractions = table.childNodes.map(far);
+        const gaps = fractions.slice(1).map((is, after) => (is || fractions[after] ? "0.6em" : "3pt"));
+        table.attributes.set("rowspacing", gaps.join(" ") || "3pt");
+      }
+    });
+  window.MathJax.startup = {
+    ready() {
+      window.MathJax.startup.defaultReady();
+      for (const input of window.MathJax.startup.document.inputJax) {
+        input.postFilters.add(spread);
+      }
+    },
+  };
+}
+
 window.addEventListener("load", async () => {
   // A button is called what is written on it.
   for (const control of document.querySelectorAll(

@@ -161,7 +161,9 @@ class Peer:
         if message["do"] == "call":
             args, kwargs = arguments
             return self.target(message["of"])(*args, **kwargs)
-        if message["do"] == "attribute" and self.allow_attributes:
+        if message["do"] == "attribute":
+            if not self.allow_attributes:  # to `getattr` and `hasattr`, there is no such attribute
+                raise AttributeError("a request that is not allowed")
             return getattr(self.target(message["of"]), message["name"])
         raise WireError("a request that is not allowed")
 
@@ -177,6 +179,8 @@ class Peer:
         """Turn a value into JSON."""
         if value is None or type(value) in (bool, int, float, str):
             return value
+        if isinstance(value, str):  # as NumPy's, or a member of an enumeration
+            return str.__str__(value)
         if isinstance(value, complex) and type(value) is complex:
             return {"is": "complex", "parts": [value.real, value.imag]}
         if isinstance(value, np.generic) and value.dtype.kind in NUMBERS:

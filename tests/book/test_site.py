@@ -15,6 +15,8 @@ from notebook_rules import ROOT
 from pybtex.database import parse_file
 
 import optimlib
+from grading.assignment import all_slugs, load
+from grading.release import MARKERS, leaked, secrets
 
 BOOK = ROOT / "book"
 SOURCES = sorted([*BOOK.glob("*.md"), *BOOK.glob("text/*.md"), *BOOK.glob("api/*.md")])
@@ -62,14 +64,41 @@ def test_contents_list_every_page_that_exists():
     assert toc_files() == {path.relative_to(ROOT).with_suffix("").as_posix() for path in written}
 
 
-def test_no_assignment_is_on_the_site(site):
-    files = [
-        path for path in site.rglob("*") if path.suffix in {".html", ".ipynb", ".md", ".txt", ".js"}
-    ]
-    texts = {path.name: path.read_text(encoding="utf8", errors="ignore") for path in files}
-    marks = ("BEGIN HIDDEN TESTS", "BEGIN SOLUTION", "grade_id")
-    assert [name for name, text in texts.items() if any(mark in text for mark in marks)] == []
-    assert [path for path in site.rglob("*") if "assignments" in path.parts] == []
+TELLING = 40  # letters: a line of a solution that is as long stands nowhere by chance
+EXAMPLE = "assignments-for-instructors"  # shows how a hidden test is marked
+
+
+def test_no_solution_and_no_hidden_test_of_an_assignment_is_on_the_site(site, pages):
+    suffixes = {".ipynb", ".md", ".txt", ".js", ".json"}
+    texts = {path: page.get_text() for path, page in pages.items()}
+    for path in site.rglob("*"):
+        if path.suffix in suffixes:
+            texts[path] = path.read_text(encoding="utf8", errors="ignore")
+        elif path.suffix == ".zip":
+            with zipfile.ZipFile(path) as file:
+                for name in file.namelist():
+                    if Path(name).suffix in suffixes | {".html"}:
+                        texts[path / name] = file.read(name).decode("utf8", errors="ignore")
+    assignments = [load(slug) for slug in all_slugs()]
+    telling = {line for one in assignments for line in secrets(one) if len(line) > TELLING}
+    assert len(telling) > 5
+    for path, text in texts.items():
+        assert [line for line in telling if line in text] == [], path
+        if EXAMPLE not in path.name and path.suffix != ".js":  # the search index holds it, too
+            assert [mark for mark in MARKERS if mark in text] == [], path
+    assert [path for path in texts if "book/assignments/" in path.as_posix()] == []
+
+
+def test_the_site_gives_away_the_assignments_as_students_get_them(site):
+    folder = site / "files" / "assignments"
+    names = {f"{slug}.ipynb" for slug in all_slugs()}
+    assert {path.name for path in folder.iterdir()} == names | {"assignments.zip"}
+    with zipfile.ZipFile(folder / "assignments.zip") as file:
+        assert set(file.namelist()) == names
+    for slug in all_slugs():
+        text = (folder / f"{slug}.ipynb").read_text(encoding="utf8")
+        assert leaked(load(slug), text) == []
+        assert "YOUR CODE HERE" in text
 
 
 def test_every_listed_page_is_built(site, pages):

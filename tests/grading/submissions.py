@@ -1,41 +1,17 @@
 """Notebooks as students might hand them in, made from the source of an assignment."""
 
 import json
-from copy import deepcopy
 from pathlib import Path
-
-import nbformat
 
 from grading import sandbox
 from grading.assignment import Assignment, load
-from grading.judge import STUB, judge
+from grading.judge import judge
 from grading.limits import Limits
-from grading.release import SOLUTION
+from grading.rehearsal import solved as solved
+from grading.rehearsal import untouched as untouched
 
 QUICK = Limits(cell=4, submission=40)
 NO_SANDBOX = sandbox.missing()
-
-
-def solved(assignment: Assignment) -> dict:
-    """The notebook with all solutions, as the JSON that Jupyter stores; hidden tests are left out."""
-    notebook = deepcopy(assignment.notebook)
-    notebook.nbformat, notebook.nbformat_minor = 4, 5
-    for cell in notebook.cells:
-        cell.source = assignment.by_name[cell.id].shown
-    raw = json.loads(nbformat.writes(notebook))
-    for cell in raw["cells"]:
-        cell["source"] = "".join(cell["source"])
-    return raw
-
-
-def untouched(assignment: Assignment) -> dict:
-    """The notebook as students get it."""
-    notebook = solved(assignment)
-    for cell in notebook["cells"]:
-        cell["source"] = SOLUTION.sub(f"# YOUR CODE HERE\n    {STUB}()", cell["source"])
-        if cell["id"] in {manual.name for manual in assignment.manual}:
-            cell["source"] = "YOUR ANSWER HERE"
-    return notebook
 
 
 def place(notebook: dict, name: str) -> int:

@@ -85,21 +85,22 @@ def test_no_other_file_of_the_repository_holds_a_secret(slug):
     ] == []
 
 
-def test_the_built_site_holds_no_assignment():
+def test_the_built_site_holds_no_source():
     site = ROOT / "_build" / "html"
     if not site.is_dir():
         pytest.skip(
             "the book is not built here; tests/book/test_site.py looks at the copy that it builds"
         )
-    assert [path for path in site.rglob("*") if path.stem in SLUGS] == []
+    given_away = {site / "files" / "assignments" / f"{slug}.ipynb" for slug in SLUGS}
+    assert {path for path in site.rglob("*") if path.stem in SLUGS} <= given_away
     for archive in site.rglob("*.zip"):
         with zipfile.ZipFile(archive) as file:
-            assert [name for name in file.namelist() if "book/assignments" in name] == []
+            assert [name for name in file.namelist() if "book/assignments/" in name] == []
 
 
 def test_the_assignments_are_kept_out_of_the_site():
     assert '"book/assignments/*"' in (ROOT / "_config.yml").read_text(encoding="utf8")
-    assert "assignments" not in (ROOT / "_toc.yml").read_text(encoding="utf8")
+    assert "book/assignments/" not in (ROOT / "_toc.yml").read_text(encoding="utf8")
 
 
 def test_a_leak_is_seen():

@@ -2,9 +2,14 @@
 
 import csv
 import json
+import subprocess
+import sys
+import time
+import zipfile
+from dataclasses import replace
 
 import pytest
-from repository import run
+from repository import ROOT, run
 from submissions import ADAPTIVE, NO_SANDBOX, solved, untouched, with_cell, with_change
 
 from grading import course, sandbox
@@ -16,6 +21,7 @@ from grading.release import secrets
 from grading.report import plain
 
 TRUST = ["--trust"] if NO_SANDBOX else []
+ONE = ["--assignment", "adaptive-steps"]  # a damaged file does not say which it is
 
 
 def rows(path):
@@ -47,7 +53,7 @@ def submitted(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def graded(submitted):
-    answer = run("-m", "grading", "grade", submitted, "--workers", "2", *TRUST)
+    answer = run("-m", "grading", "grade", submitted, "--workers", "2", *TRUST, *ONE)
     assert answer.returncode == 0, answer.stderr
     assert "grading: 100%" in answer.stderr
     return submitted.with_name("submitted-graded")
@@ -77,7 +83,7 @@ def test_what_needs_a_person(graded):
     assert ("cy", "b.ipynb: a.ipynb was graded, and this one was not") in seen
     assert ("gus", "gus: the folder holds no notebook") in seen
     assert ("fay", "fay.txt: it is no notebook") in seen
-    assert ("hal.ipynb", "hal.ipynb: it is a link, and was not followed") in seen
+    assert ("hal", "hal.ipynb: it is a link, and was not followed") in seen
     assert any(student == "'=eve" and "it is no notebook" in words for student, words in seen)
 
 
@@ -120,6 +126,56 @@ def test_what_was_changed_is_judged_again(tmp_path):
     assert points() == 0
 
 
+@pytest.mark.slow
+def test_a_zip_file_of_moodle_is_graded_as_it_comes(tmp_path, monkeypatch):
+    with zipfile.ZipFile(tmp_path / "course 1-week 7.zip", "w") as file:
+        for name, notebook in (("Ada_1", solved(ADAPTIVE)), ("Ben_2", untouched(ADAPTIVE))):
+            file.writestr(f"{name}_assignsubmission_file_/adaptive-steps.ipynb", json.dumps(notebook))
+        file.writestr("../../Eve_3_assignsubmission_file_/a.ipynb", "{}")
+    words = ["grading", "grade", str(tmp_path / "course 1-week 7.zip"), *TRUST]
+    monkeypatch.setattr("sys.argv", words)
+    assert main() == 0
+    out = tmp_path / "course 1-week 7-graded"
+    marks = {row["Identifier"]: row["Grade"] for row in rows(out / "adaptive-steps-moodle.csv")}
+    assert marks == {"Participant 1": "28", "Participant 2": "0"}
+    assert {row["student"] for row in rows(out / "adaptive-steps-marks.csv")} == {"Ada (1)", "Ben (2)"}
+    assert any("leads out" in row["what to look at"] for row in rows(out / "to-look-at.csv"))
+    pages = {path.name for path in (out / "feedback" / "adaptive-steps").iterdir()}
+    assert pages == {f"{name}_assignsubmission_file_adaptive-steps.html" for name in ("Ada_1", "Ben_2")}
+
+
+@pytest.mark.slow
+def test_a_run_that_is_killed_goes_on_where_it_was(tmp_path, monkeypatch):
+    wrong = with_change(solved(ADAPTIVE), "adam", "np.sqrt(v_hat) + eps", "np.sqrt(v_hat + eps)")
+    for name, notebook in zip("abcdef", 2 * [solved(ADAPTIVE), wrong, untouched(ADAPTIVE)], strict=True):
+        write(tmp_path / "in" / f"{name}.ipynb", notebook)
+    words = ["grade", str(tmp_path / "in"), "--workers", "1", *TRUST]
+    kept = tmp_path / "in-graded" / "results"
+    silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    first = subprocess.Popen([sys.executable, "-m", "grading", *words], cwd=ROOT, **silent)
+    while len(list(kept.glob("*.json"))) < 2:
+        assert first.poll() is None
+        time.sleep(0.05)
+    first.kill()  # as kill -9 does
+    first.wait()
+    done = {path.name: path.stat().st_mtime_ns for path in kept.glob("*.json")}
+    assert 2 <= len(done) < 6
+    assert not (tmp_path / "in-graded" / "adaptive-steps-marks.csv").exists()
+    judged, judge_apart = [], course.judge_apart
+
+    def counted(item, *args, **kwargs):
+        judged.append(item.student)
+        return judge_apart(item, *args, **kwargs)
+
+    monkeypatch.setattr(course, "judge_apart", counted)
+    monkeypatch.setattr("sys.argv", ["grading", *words])
+    assert main() == 0
+    assert len(judged) == 6 - len(done)
+    assert all((kept / name).stat().st_mtime_ns == before for name, before in done.items())
+    table = rows(tmp_path / "in-graded" / "adaptive-steps-marks.csv")
+    assert [row["points"] for row in table] == 2 * ["28", "26", "0"]
+
+
 def test_without_a_sandbox_it_asks_for_trust(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("grading.__main__.missing", lambda: "bubblewrap is not installed")
     monkeypatch.setattr("sys.argv", ["grading", "grade", str(tmp_path)])
@@ -133,17 +189,74 @@ def test_without_a_sandbox_it_asks_for_trust(tmp_path, monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["nowhere"], "there is no folder"),
+        (["nowhere"], "there is no folder or zip file"),
+        (["words.txt"], "cannot be read as a zip file"),
+        ([".", "--out", "words.txt"], "words.txt"),
+        ([".", "--private", "nowhere"], "PRIVATE: there is no folder"),
         ([".", "--assignment", "adam"], "there is no assignment 'adam'"),
         ([".", "--out", "./inside"], "cannot lie within"),
         ([".", "--seconds", "-1"], "submission must be positive"),
     ],
 )
 def test_what_cannot_be_done_is_said(tmp_path, monkeypatch, capsys, words, said):
-    monkeypatch.chdir(tmp_path)
+    (tmp_path / "words.txt").write_text("some words")
+    (tmp_path / "in").mkdir()
+    monkeypatch.chdir(tmp_path / "in" if "words.txt" in words[1:] else tmp_path)
+    words = [word if word != "words.txt" or words[0] == word else "../words.txt" for word in words]
     monkeypatch.setattr("sys.argv", ["grading", "grade", *words, *TRUST])
     assert main() == 2
     assert said in capsys.readouterr().err
+
+
+def test_a_table_that_was_filled_in_wrongly_is_said_before_anything_is_judged(
+    tmp_path, monkeypatch, capsys
+):
+    write(tmp_path / "in" / "ada.ipynb", "{}")
+    write(tmp_path / "in-graded" / "adaptive-steps-by-hand.csv", "points\n3\n")
+    monkeypatch.setattr(course, "judge_apart", None)
+    monkeypatch.setattr("sys.argv", ["grading", "grade", str(tmp_path / "in"), *TRUST])
+    assert main() == 2
+    assert "adaptive-steps-by-hand.csv: the first line must be" in capsys.readouterr().err
+
+
+def test_an_interruption_stops_what_has_not_begun(tmp_path, monkeypatch, capsys):
+    begun = []
+
+    def judged(item, *args, **kwargs):
+        begun.append(item.student)
+        time.sleep(0.5)
+        raise KeyboardInterrupt
+
+    for name in "abcdef":
+        write(tmp_path / "in" / f"{name}.ipynb", "{}")
+    monkeypatch.setattr(course, "judge_apart", judged)
+    words = ["grade", str(tmp_path / "in"), "--assignment", "adaptive-steps", "--workers", "1"]
+    monkeypatch.setattr("sys.argv", ["grading", *words, *TRUST])
+    assert main() == 130
+    assert "goes on where it stopped" in capsys.readouterr().err
+    assert len(begun) < 6
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"key": 3}', "null", "\udcff"])
+def test_a_kept_result_that_is_damaged_is_judged_again(tmp_path, text):
+    kept = tmp_path / "kept.json"
+    kept.write_bytes(text.encode("utf8", "surrogateescape"))
+    assert course._kept(kept, "now") is None
+
+
+def test_what_optimlib_is_decides_with_an_assignment_that_needs_it(tmp_path, monkeypatch):
+    package = tmp_path / "optimlib"
+    write(package / "a.py", "x = 1")
+    monkeypatch.setitem(course.PACKAGES, "optimlib", package)
+    item = course.HandedIn("ada", tmp_path / "nowhere.ipynb", "adaptive-steps")
+    needs = replace(ADAPTIVE, needs=("numpy", "optimlib"))
+
+    def keys():
+        return [course.key(item, one, Limits(), False) for one in (ADAPTIVE, needs)]
+
+    before = keys()
+    write(package / "a.py", "x = 2")
+    assert [one == other for one, other in zip(before, keys(), strict=True)] == [True, False]
 
 
 def test_a_judge_that_fails_gives_no_points_and_is_asked_again(tmp_path, monkeypatch):

@@ -167,6 +167,12 @@ DAMAGED = {
 }
 
 
+def test_a_file_that_would_fill_the_memory_is_not_read(tmp_path):
+    bomb = '{"nbformat": 4, "cells": [' + "{}," * 2_000_001 + "{}]}"
+    (note,) = marked(bomb, ADAPTIVE, tmp_path)["look"]
+    assert note == "damaged: it holds more than 2000000 signs {"
+
+
 @pytest.mark.parametrize("name", DAMAGED)
 def test_a_damaged_file_is_shown_to_a_person(tmp_path, name):
     result = marked(DAMAGED[name], ADAPTIVE, tmp_path)

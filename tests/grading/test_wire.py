@@ -6,6 +6,8 @@ import os
 import struct
 import threading
 from contextlib import contextmanager
+from enum import StrEnum
+from inspect import signature
 
 import numpy as np
 import pytest
@@ -74,6 +76,17 @@ def test_a_value_comes_back_as_it_was(value):
         assert (back.dtype, back.shape) == (value.dtype, value.shape)
 
 
+class Verdict(StrEnum):
+    FAIL = "fail"
+
+
+@pytest.mark.parametrize("value", [np.array(["fail", "pass"])[0], Verdict.FAIL], ids=["numpy", "enum"])
+def test_text_of_any_kind_arrives_as_text(value):
+    back = called(lambda x: x, value)
+    assert type(back) is str
+    assert back == "fail"
+
+
 def test_changes_in_place_arrive():
     array, table, items = np.zeros(2), {"old": 1}, [1]
 
@@ -128,8 +141,14 @@ def test_objects_stay_where_they_are():
 
 def test_functions_can_be_called_back_and_not_looked_into():
     assert called(lambda f: f(3) + f(4), lambda x: x * x) == 25
-    with pytest.raises(RuntimeError, match="not allowed"):
+    with pytest.raises(AttributeError, match="not allowed"):
         called(lambda f: f.secret, test_functions_can_be_called_back_and_not_looked_into)
+
+
+def test_who_asks_whether_a_function_has_an_attribute_hears_no():
+    """As `inspect.signature` asks, and with it `check_gradient`."""
+    assert called(lambda f: [hasattr(f, "item"), getattr(f, "map", 5), f(2)], abs) == [False, 5, 2]
+    assert called(lambda f: len(signature(f).parameters), abs) == 2
 
 
 @pytest.mark.parametrize("kind", ["ValueError", "UnicodeDecodeError", "SystemExit", "print", "Odd"])

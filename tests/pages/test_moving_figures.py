@@ -8,6 +8,7 @@ import pytest
 from notebook_rules import ROOT
 
 from optimlib.lab import play
+from optimlib.lab.play.moving import VALUES, unbroken
 
 TEXTS = {path.stem: path.read_text(encoding="utf8") for path in (ROOT / "book" / "text").glob("*.md")}
 PLACES = {
@@ -19,12 +20,6 @@ PLACES = {
 
 KEYS = ("ArrowRight", "PageUp", "Home", "ArrowRight", "End")
 LARGEST = 150 * 1024  # bytes of a chapter's figures, beside the script that all share
-VALUES = {
-    "linear": lambda place: int(place) if place == int(place) else place,
-    "log10": lambda place: float(f"{10**place:.3g}"),
-    "log2": lambda place: 2.0**place,
-    "one minus": lambda place: float(f"{1 - 10**-place:.4g}"),
-}
 
 
 def figure_of(page, name):
@@ -54,8 +49,7 @@ def numbers(marks):
 
 
 def drawn(figure):
-    script = """figure => [...figure.querySelectorAll("[data-mark]")]
-        .map(mark => mark.getAttribute("d") ?? mark.getAttribute("transform"))"""
+    script = "figure => [...figure.querySelectorAll('[data-mark]')].map(mark => mark.getAttribute('d'))"
     return numbers(figure.evaluate(script))
 
 
@@ -63,11 +57,30 @@ def to_be_drawn(made):
     marks = [
         mark
         for panel in made.panels
-        for mark in re.findall(
-            r'data-mark="[^"]*"[^>]* (?:d|transform)="([^"]*)"', panel.svg(made.points)
-        )
+        for mark in re.findall(r'data-mark="[^"]*"[^>]* d="([^"]*)"', panel.svg(made.points))
     ]
     return numbers(marks)
+
+
+def read(text):
+    """The number that is written beside a slider: 1,000 or 40° or 2⁻³ or 3.2 × 10⁻⁴."""
+    mantissa, base, exponent = re.fullmatch(
+        r"([\d.,]*?)(?: × )?(?:(10|2)([⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+))?°?", text
+    ).groups()
+    number = float(mantissa.replace(",", "") or 1)
+    if base is None:
+        return number
+    return number * float(base) ** int(exponent.translate(str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")))
+
+
+def place_of(control):
+    """Where a control is in its figure, in pixels: left, width, top."""
+    script = """control => {
+        const ours = control.getBoundingClientRect();
+        const around = control.closest(".play").getBoundingClientRect();
+        return [ours.x, ours.width, ours.y - around.y].map(Math.round);
+    }"""
+    return control.evaluate(script)
 
 
 def assert_alike(figure, name):
@@ -75,7 +88,13 @@ def assert_alike(figure, name):
     ours, theirs = drawn(figure), to_be_drawn(made)
     assert ours.shape == theirs.shape
     assert np.abs(ours - theirs).max() < 0.11  # pixels, which are rounded to a tenth
-    assert figure.query_selector(".play-said").inner_text() == made.said
+    assert figure.query_selector(".play-said").inner_text() == unbroken(made.said)
+
+
+def test_numbers_are_read_as_they_are_written():
+    written = {"1,000": 1000, "40°": 40, "0.17": 0.17, "10": 10, "2⁻³": 0.125, "2⁰": 1, "10⁴": 1e4}
+    written |= {"3.2 × 10⁻⁴": 3.2e-4, "10⁻¹²": 1e-12, "20": 20, "210": 210, "0": 0}
+    assert {text: pytest.approx(read(text)) for text in written} == written
 
 
 def test_every_figure_is_in_a_chapter():
@@ -87,18 +106,22 @@ def test_what_is_drawn_is_what_optimlib_computes(open_page, name):
     page = open_page(PLACES[name])
     figure = figure_of(page, name)
     assert_alike(figure, name)
+    below = "figure => figure.querySelector('.play-controls').nextElementSibling.className"
+    assert figure.evaluate(below) == "play-said"  # which grows by a line, and moves no control
     for control in json.loads(figure.get_attribute("data-options"))["controls"]:
         element = figure.query_selector(f"[name={control['name']}]")
         element.focus()
-        seen = set()
+        place, seen = place_of(element), set()
         for key in KEYS if "scale" in control else ("ArrowDown", "ArrowDown", "ArrowUp"):
             page.keyboard.press(key)
             seen.add(element.input_value())
             assert_alike(figure, name)
+            assert place_of(element) == place  # it stays under the pointer
         assert len(seen) > 1
         if "scale" in control:
             shown = figure.query_selector(f"output[for={element.get_attribute('id')}]").inner_text()
             assert element.get_attribute("aria-valuetext") == shown
+            assert read(shown) == pytest.approx(settings_of(figure)[control["name"]], rel=0.03)
         assert page.evaluate("document.activeElement.labels[0].innerText") == control["label"]
 
 

@@ -95,9 +95,9 @@
         flat: [[scaled[1], momentum]],
       },
       said:
-        `After ${steps} steps the distance to the minimum is ${digits(left)} of what it was.` +
-        ` Curvature 25 ${kinds[0]}, curvature 1 ${kinds[1]}. In the long run a step multiplies the` +
-        ` distance by ${digits(worst)}.`,
+        `After ${steps} steps the distance to the minimum is ${digits(left)} times what it was.` +
+        ` The coordinate of curvature 25 ${kinds[0]}, that of curvature 1 ${kinds[1]}. In the long run a` +
+        ` step multiplies the distance by ${digits(worst)}.`,
     };
   }
 
@@ -109,7 +109,7 @@
 
   function kind(product, momentum) {
     const a = 1 + momentum - product;
-    if (product >= 2 * (1 + momentum)) return "diverges";
+    if (product > 2 * (1 + momentum)) return "diverges";
     if (a * a < 4 * momentum) return "spirals";
     return a < 0 ? "jumps" : "creeps";
   }
@@ -155,6 +155,7 @@
       return [start, [start[0] - x, start[1] - y]];
     };
     const change = ([before, after]) => digits(after - before);
+    const cosine = Math.sin(((90 - degrees) * Math.PI) / 180); // 0 at a right angle, which cos rounds to 6e-17
     return {
       points: {
         "right path": curve(paths.right),
@@ -165,7 +166,7 @@
         "-d": toward(degrees),
       },
       said:
-        `The cosine of α is ${digits(Math.cos((degrees * Math.PI) / 180))}. The first step changes the loss by` +
+        `The cosine of α is ${digits(cosine)}. The first step changes the loss by` +
         ` ${change(losses.wrong)}, that of the right gradient by ${change(losses.right)}.` +
         ` After ${steps} steps the loss is ${digits(losses.wrong.at(-1))}, with the right gradient` +
         ` ${digits(losses.right.at(-1))}.`,
@@ -179,7 +180,7 @@
   const forward = (f, x, h) => (f(x + h) - f(x)) / (x + h - x);
   const central = (f, x, h) => (f(x + h) - f(x - h)) / (x + h - (x - h));
 
-  function secant({ step, x, least, ends }) {
+  function secant({ step, x, least, ends, lowest }) {
     const steps = range(least + 1).map((k) => 2 ** -k);
     const exact = bellSlope(x);
     const off = (scheme) => (h) => Math.abs(scheme(bell, x, h) - exact);
@@ -195,8 +196,8 @@
         "central ends": [left, right],
         "forward errors": points(steps, steps.map(off(forward))),
         "central errors": points(steps, steps.map(off(central))),
-        "forward error": [[step, errors[0]]],
-        "central error": [[step, errors[1]]],
+        "forward error": [[step, Math.max(lowest, errors[0])]],
+        "central error": [[step, Math.max(lowest, errors[1])]],
       },
       said:
         `At h = 2${raised(Math.round(Math.log2(step)))} = ${digits(step)} the forward difference is off by` +
@@ -264,9 +265,9 @@
         best: [[best.step, tolerance(best)]],
       },
       said:
-        `The claim is ${digits(distance(here))} from this estimate, the tolerance is ${digits(tolerance(here))}:` +
-        ` ${judged(here)}. The least estimated error is that of` +
-        ` h = 2${raised(Math.round(Math.log2(best.step)))}: ${judged(best)}.`,
+        `The claim is ${digits(distance(here))} from this estimate, and the tolerance is` +
+        ` ${digits(tolerance(here))}: ${judged(here)}. The rung with the least estimated error,` +
+        ` h = 2${raised(Math.round(Math.log2(best.step)))}, says: ${judged(best)}.`,
     };
   }
 
@@ -312,8 +313,8 @@
       points: found,
       said:
         `After ${steps} steps the loss is ${last.descent} for gradient descent, ${last.momentum} for` +
-        ` momentum and ${last.adam} for Adam. Adam's path is off the one on the upright bowl, turned,` +
-        ` by up to ${digits(off)}.`,
+        ` momentum and ${last.adam} for Adam. Turned back, Adam's path is off the one on the upright` +
+        ` bowl by at most ${digits(Math.round(off * 1e9) / 1e9)}.`,
     };
   }
 
@@ -335,8 +336,9 @@
     return {
       points: { mean: points(since, means), root: points(since, roots), step: points(since, steps) },
       said:
-        `Adam sees a spike of ${digits(Math.min(size, threshold))}. The step at the spike is ${at(0)}` +
-        ` learning rates long, 100 steps later ${at(100)}, and 1,000 steps later ${at(1000)}.`,
+        `Adam sees a spike of ${digits(Math.min(size, threshold))}. The length of its step, in` +
+        ` learning rates, is ${at(0)} at the spike, ${at(100)} after 100 more steps and` +
+        ` ${at(1000)} after 1,000.`,
     };
   }
 
@@ -379,8 +381,8 @@
         floor: points(at.slice(1), at.slice(1).map((t) => floors[t - 1])),
       },
       said:
-        `The expected excess loss at the end is ${digits(total.at(-1))}: ${digits(of_start.at(-1))} are left` +
-        ` of the start and ${digits(of_noise.at(-1))} of the noise. The area under the schedule is` +
+        `The expected excess loss at the end is ${digits(total.at(-1))}: ${digits(of_start.at(-1))} is left` +
+        ` of the start, and ${digits(of_noise.at(-1))} comes from the noise. The area under the schedule is` +
         ` ${digits(sum(rates))}.`,
     };
   }

@@ -42,16 +42,6 @@
     return isArrow ? line + head(place(points[0]), place(points.at(-1))) : line;
   }
 
-  function drawMark(mark, place, points) {
-    const { kind } = mark.dataset;
-    if (kind === "label") {
-      const [x, y] = place(points[0] ?? [0, 0]);
-      mark.setAttribute("transform", `translate(${x.toFixed(1)} ${y.toFixed(1)})`);
-    } else {
-      mark.setAttribute("d", outline(kind, points, place));
-    }
-  }
-
   // Controls
 
   const VALUES = {
@@ -73,13 +63,16 @@
     return made;
   }
 
-  let count = 0;
+  let serial = 0;
 
   // A control is an object with its elements, its value, and a way back.
   function slider({ name, label, low, high, step, scale, unit, value, place }, changed) {
-    const id = `play-${name}-${++count}`;
+    const id = `play-${name}-${++serial}`;
     const input = element("input", { type: "range", id, name, min: low, max: high, step });
-    const shown = element("output", { for: id });
+    const at = (k) => Number((low + k * step).toPrecision(9)); // 0.3, not 0.30000000000000004
+    const count = Math.round((high - low) / step) + 1;
+    const texts = Array.from({ length: count }, (_, k) => written(VALUES[scale](at(k)), scale) + unit);
+    const shown = element("output", { for: id, "data-texts": texts.join("\n") });
     const control = { elements: [element("label", { for: id }, label), input, shown], name };
     const take = (taken) => {
       control.value = taken;
@@ -99,7 +92,7 @@
   }
 
   function choice({ name, label, options, value }, changed) {
-    const id = `play-${name}-${++count}`;
+    const id = `play-${name}-${++serial}`;
     const select = element("select", { id, name }, ...options.map((option) => element("option", {}, option)));
     const control = {
       elements: [element("label", { for: id }, label), select, element("span")],
@@ -128,8 +121,10 @@
     const draw = () => {
       const settings = Object.fromEntries(controls.map(({ name, value }) => [name, value]));
       const found = compute({ ...fixed, ...settings });
-      for (const [mark, place] of marks) drawMark(mark, place, found.points[mark.dataset.mark]);
-      said.textContent = found.said;
+      for (const [mark, place] of marks) {
+        mark.setAttribute("d", outline(mark.dataset.kind, found.points[mark.dataset.mark], place));
+      }
+      said.textContent = found.said.replace(/ ([=×]) /g, "\u00a0$1\u00a0"); // no line ends there
     };
     const changed = () => {
       draw();
@@ -137,13 +132,14 @@
       timer = setTimeout(() => (heard.textContent = said.textContent), PAUSE);
     };
     const controls = wanted.map((one) => (one.options ? choice : slider)(one, changed));
-    const back = element("button", { type: "button" }, "Back to the start");
+    const back = element("button", { type: "button" }, "Reset");
     back.addEventListener("click", () => {
       for (const control of controls) control.reset();
       changed();
     });
     const box = element("div", { class: "play-controls" }, ...controls.flatMap(({ elements }) => elements), back);
-    figure.append(box, heard);
+    said.before(box); // above: the controls stay where they are when it grows by a line
+    figure.append(heard);
     figure.classList.add("play-awake");
     draw();
   }

@@ -20,10 +20,10 @@ SLIDERS = (
     Slider("degrees", "turn of the bowl", 0, 90, 5, unit="°"),
 )
 ALT = (
-    "Left, the contours of a long bowl and three paths from the same start: gradient descent jumps"
-    " across the bowl and creeps along it, momentum swings more widely and gets down, and Adam goes"
-    " its own way, which is a straight line while the axes of the bowl are those of the coordinates."
-    " Right, the three losses against the step on a logarithmic axis."
+    "First panel: the contours of a long bowl and three paths from the same start. Gradient descent"
+    " jumps across the bowl and creeps along it, momentum swings more widely and gets down, and Adam"
+    " takes a path of its own, which is a straight line if the axes of the bowl are those of the"
+    " coordinates. Second panel: the three losses against the step on a logarithmic axis."
 )
 
 
@@ -41,15 +41,16 @@ def adam(
 
     Raises
     ------
-    ValueError
-        If one lies outside of its slider.
+    TypeError, ValueError
+        If one is no number on its slider.
 
     Examples
     --------
     >>> print(adam().said.split(". ")[1])
-    Adam's path is off the one on the upright bowl, turned, by up to 0.
+    Turned back, Adam's path is off the one on the upright bowl by at most 0.
     """
     settings = checked(SLIDERS, learning_rate=learning_rate, beta1=beta1, beta2=beta2, degrees=degrees)
+    learning_rate, beta1, beta2, degrees = settings.values()
     paths = {
         "descent": run(SGD(np.empty(2), *DESCENT), degrees),
         "momentum": run(SGD(np.empty(2), *MOMENTUM), degrees),
@@ -66,8 +67,8 @@ def adam(
     last = {name: digits(loss[-1]) for name, loss in losses.items()}
     said = (
         f"After {STEPS} steps the loss is {last['descent']} for gradient descent, {last['momentum']} for"
-        f" momentum and {last['adam']} for Adam. Adam's path is off the one on the upright bowl, turned,"
-        f" by up to {digits(off)}."
+        f" momentum and {last['adam']} for Adam. Turned back, Adam's path is off the one on the upright"
+        f" bowl by at most {digits(round(off, 9))}."
     )
     fixed = {
         "curvatures": CURVATURES,
@@ -83,13 +84,12 @@ def run(optimizer: Optimizer, degrees: float) -> np.ndarray:
     """The path of an optimizer that has not begun yet, on the bowl turned by so much."""
     axes = turn(degrees)
     (a, b), (c, d) = axes @ np.diag(CURVATURES) @ axes.T
-    theta = optimizer.params
-    theta[:] = axes @ np.ones(2)
+    optimizer.params[:] = axes @ np.ones(2)
 
     def gradient(theta: np.ndarray) -> np.ndarray:
         return np.array([a * theta[0] + b * theta[1], c * theta[0] + d * theta[1]])
 
-    return walk(optimizer, gradient, theta, STEPS)
+    return walk(optimizer, gradient, STEPS)
 
 
 METHODS = (
@@ -124,12 +124,7 @@ PANELS = (
         yticks=powers(-8, -6, -4, -2, 0, 2, 4),
         logarithmic="y",
         height=206,
-        marks=(
-            *(Mark("line", look, f"{name} loss") for name, look, _ in METHODS),
-            *(
-                Mark("label", f"{look.split()[0]} right", at=[(0, 1e-5 / 10**k)], text=text)
-                for k, (_, look, text) in enumerate(METHODS)
-            ),
-        ),
+        legend=tuple((look.split()[0], text) for _, look, text in METHODS),
+        marks=tuple(Mark("line", look, f"{name} loss") for name, look, _ in METHODS),
     ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from math import cos, pi, sin, sqrt
 from typing import Any
 
@@ -43,8 +43,14 @@ def contours(curvatures: Iterable[float], degrees: float, levels: Iterable[float
     return found
 
 
-def walk(optimizer: Optimizer, gradient: Any, theta: np.ndarray, steps: int) -> np.ndarray:
-    """The points that an optimizer visits, the start included: an array of shape ``(steps + 1, 2)``."""
+def walk(optimizer: Optimizer, gradient: Callable[[Any], Any], steps: int) -> np.ndarray:
+    """The points that an optimizer visits, the start included: an array of shape ``(steps + 1, 2)``.
+
+    >>> from optimlib.optimizers import SGD
+    >>> walk(SGD(np.array([1.0, 2.0]), 0.5), lambda theta: theta, steps=1).tolist()
+    [[1.0, 2.0], [0.5, 1.0]]
+    """
+    theta = optimizer.params
     path = [theta.copy()]
     for _ in range(steps):
         optimizer.step(gradient(theta))

@@ -20,10 +20,11 @@ CONTROLS = (
     Choice("constant", "constant added", CONSTANTS),
 )
 ALT = (
-    "Left, a scale of distances from the estimate, logarithmic on both sides of it: a shaded band as"
-    " wide as the tolerance, the estimate as a dot in its middle, and the claim as a cross. Right, the"
-    " tolerance against the step as a V on logarithmic axes, with a dot at the present step, and how"
-    " far the claim is off as a dashed line."
+    "First panel: a scale of distances from the estimate, logarithmic on both sides of it, with the"
+    " estimate as a dot in the middle of a shaded band, which reaches as far as the tolerance, and the"
+    " claim as a cross. Second panel: the tolerance against the step on logarithmic axes, with a dot at"
+    " the present step and a cross at the least estimated error, and the distance of the claim as a"
+    " dashed line."
 )
 
 
@@ -38,16 +39,17 @@ def verdict(error: float = 1e-9, step: float = 2.0**-3, constant: str = "0") -> 
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         If one is no value of its control.
 
     Examples
     --------
     >>> print(verdict(1e-9, 2.0**-3).said)
-    The claim is 3.8 × 10⁻⁶ from this estimate, the tolerance is 2.3 × 10⁻⁴: pass. The least estimated
-    error is that of h = 2⁻¹⁰: fail.
+    The claim is 3.8 × 10⁻⁶ from this estimate, and the tolerance is 2.3 × 10⁻⁴: pass. The rung with
+    the least estimated error, h = 2⁻¹⁰, says: fail.
     """
     settings = checked(CONTROLS, error=error, step=step, constant=constant)
+    error, step, constant = settings.values()
     added = float(constant)
     ladder = list(islice(estimates(lambda x: 1 / x + added, 1.0, 2.0**-FIRST), RUNGS))
     test = slope_test(-1.0 - error, 1.0 + added)
@@ -65,9 +67,9 @@ def verdict(error: float = 1e-9, step: float = 2.0**-3, constant: str = "0") -> 
         "best": points([best.step], [test.tolerance(best)]),
     }
     said = (
-        f"The claim is {digits(abs(off))} from this estimate, the tolerance is {digits(tolerance)}:"
-        f" {judged(test, here)}. The least estimated error is that of"
-        f" h = 2{raised(round(log2(best.step)))}: {judged(test, best)}."
+        f"The claim is {digits(abs(off))} from this estimate, and the tolerance is"
+        f" {digits(tolerance)}: {judged(test, here)}. The rung with the least estimated error,"
+        f" h = 2{raised(round(log2(best.step)))}, says: {judged(test, best)}."
     )
     fixed = {"first": FIRST, "rungs": RUNGS}
     return Play("verdict", settings, fixed, CONTROLS, PANELS, ALT, moved, said)
@@ -125,16 +127,16 @@ PANELS = (
         "on this rung",
         "distance from the estimate",
         "",
-        x=(-15.5, 15.5),
+        x=(-20.5, 20.5),
         y=(0, 1),
         xticks=_scale(),
         marks=(
             Mark("area", "blue", "band"),
-            Mark("line", "ink thin", at=[(-15.5, 0.5), (15.5, 0.5)]),
+            Mark("line", "ink thin", at=[(-20.5, 0.5), (20.5, 0.5)]),
             Mark(
                 "line", "purple dotted", at=[(-EDGE, 0.2), (-EDGE, 0.8), None, (EDGE, 0.2), (EDGE, 0.8)]
             ),
-            Mark("label", "purple", at=[(0, 0.06)], text="··· wider than this, a band decides nothing"),
+            Mark("label", "purple", at=[(0, 0.06)], text="··· a wider band cannot pass a claim"),
             Mark("dots", "blue big", at=[(0.0, 0.5)]),
             Mark("label", "blue", at=[(0, 0.73)], text="● estimate ± tolerance"),
             Mark("crosses", "vermillion", "claim"),
@@ -145,19 +147,21 @@ PANELS = (
         "on all rungs",
         "step h",
         "",
-        x=(2.0 ** (-FIRST - RUNGS + 1), 2.0**-FIRST),
-        y=(1e-14, 10),
+        x=(2.0 ** (-FIRST - RUNGS), 2.0 ** (1 - FIRST)),
+        y=(1e-13, 1e10),
         xticks={2.0**-k: f"2{raised(-k)}" for k in (30, 25, 20, 15, 10, 5)},
-        yticks=powers(-12, -9, -6, -3, 0),
+        yticks=powers(-12, -8, -4, 0, 4, 8),
         logarithmic="xy",
+        legend=(
+            ("vermillion", "- - how far the claim is"),
+            ("blue", "— tolerance"),
+            ("green", "× least error"),
+        ),
         marks=(
             Mark("line", "blue", "tolerances"),
             Mark("line", "vermillion dashed", "distances"),
             Mark("crosses", "green", "best"),
             Mark("dots", "blue big", "here"),
-            Mark("label", "vermillion right", at=[(2.0**-32, 1.5)], text="- - how far the claim is"),
-            Mark("label", "blue right", at=[(2.0**-32, 0.07)], text="— tolerance"),
-            Mark("label", "green right", at=[(2.0**-19, 0.07)], text="× least error"),
         ),
     ),
 )

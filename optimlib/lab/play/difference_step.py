@@ -1,4 +1,4 @@
-"""The step of a difference: tangent, secants, and the curves of their errors."""
+"""The step of a difference: tangent, chords, and the curves of their errors."""
 
 from __future__ import annotations
 
@@ -14,14 +14,16 @@ from optimlib.lab.play.moving import Play, Slider, checked
 
 LEAST = 50  # steps from 1 down to 2**-LEAST
 ENDS = (-1.0, 3.2)  # of the drawn part of the curve
+LOWEST = 3e-14  # a dot for a smaller error is drawn there, at the lower edge of the picture
 SLIDERS = (
     Slider("step", "step h", -LEAST, 0, 1, "log2"),
     Slider("x", "point x", 0.1, 2, 0.1),
 )
 ALT = (
-    "Left, a bell-shaped curve with its tangent at a point, the line through the points of the"
-    " forward difference and that of the central difference. Right, the errors of both against the"
-    " step on logarithmic axes, two Vs with ragged left arms, and a dot on each at the present step."
+    "First panel: a bell-shaped curve with its tangent at a point, the chord of the forward"
+    " difference and that of the central difference, extended to lines. Second panel: the errors of"
+    " both differences against the step on logarithmic axes, two Vs with ragged left arms at most"
+    " points, and a dot on each at the present step."
 )
 
 
@@ -45,8 +47,8 @@ def secant(step: float = 0.5, x: float = 1.5) -> Play:
 
     Raises
     ------
-    ValueError
-        If one lies outside of its slider.
+    TypeError, ValueError
+        If one is no number on its slider.
 
     Examples
     --------
@@ -55,6 +57,7 @@ def secant(step: float = 0.5, x: float = 1.5) -> Play:
     slope is −0.64.
     """
     settings = checked(SLIDERS, step=step, x=x)
+    step, x = settings.values()
     steps = np.ldexp(1.0, -np.arange(LEAST + 1))
     at, exact = np.float64(x), slope(x)
     slopes = {"forward": forward(f, at, step), "central": central(f, at, step)}
@@ -67,15 +70,24 @@ def secant(step: float = 0.5, x: float = 1.5) -> Play:
         "central ends": [(x - step, f(x - step)), (x + step, f(x + step))],
         "forward errors": points(steps, error_curve(forward, f, at, exact, steps)),
         "central errors": points(steps, error_curve(central, f, at, exact, steps)),
-        "forward error": points([step], [errors["forward"]]),
-        "central error": points([step], [errors["central"]]),
+        "forward error": points([step], [max(LOWEST, errors["forward"])]),
+        "central error": points([step], [max(LOWEST, errors["central"])]),
     }
     said = (
         f"At h = 2{raised(round(log2(step)))} = {digits(step)} the forward difference is off by"
         f" {digits(errors['forward'])} and the central one by {digits(errors['central'])}."
         f" The slope is {digits(exact)}."
     )
-    return Play("secant", settings, {"least": LEAST, "ends": ENDS}, SLIDERS, PANELS, ALT, moved, said)
+    return Play(
+        "secant",
+        settings,
+        {"least": LEAST, "ends": ENDS, "lowest": LOWEST},
+        SLIDERS,
+        PANELS,
+        ALT,
+        moved,
+        said,
+    )
 
 
 def line(slope: float, through: float) -> Points:
@@ -87,13 +99,14 @@ GRID = np.linspace(*ENDS, 64)
 
 PANELS = (
     Panel(
-        "tangent and secants",
+        "tangent and chords",
         "x",
-        "f",
+        "f(x)",
         x=ENDS,
         y=(-0.3, 1.3),
         xticks=ticks(-1, 0, 1, 2, 3),
         yticks=ticks(0, 0.5, 1),
+        legend=(("vermillion", "- - × forward"), ("blue", "— ● central"), ("ink", "··· tangent")),
         marks=(
             Mark("line", "grey wide faint", at=points(GRID, f(GRID))),
             Mark("line", "ink dotted", "tangent"),
@@ -101,16 +114,13 @@ PANELS = (
             Mark("line", "blue", "central"),
             Mark("crosses", "vermillion", "forward ends"),
             Mark("dots", "blue", "central ends"),
-            Mark("label", "vermillion right", at=[(0.9, 1.2)], text="- - × forward"),
-            Mark("label", "blue right", at=[(0.9, 1.08)], text="— ● central"),
-            Mark("label", "ink right", at=[(0.9, 0.96)], text="··· tangent"),
         ),
     ),
     Panel(
         "their errors",
         "step h",
         "error",
-        x=(2.0**-LEAST, 1),
+        x=(2.0 ** (-LEAST - 2), 4),
         y=(1e-14, 3),
         xticks={2.0**-k: f"2{raised(-k)}" if k else "1" for k in (50, 40, 30, 20, 10, 0)},
         yticks=powers(-12, -9, -6, -3, 0),

@@ -19,6 +19,9 @@ Point = tuple[float, float]
 Points = list[Point | None]  #: None is a gap in a line
 
 WIDTH, LEFT, RIGHT, TOP, BOTTOM = 340, 46, 14, 24, 40  # pixels, where the screen is wide
+ROW = 16  # pixels: a row of the legend
+LETTERS_OF_ROW = 46
+GAP = "\N{EM SPACE}"  # between the entries of a legend
 FAR = 2000.0  # pixels: what lies farther out is drawn there
 HEAD = 8.0  # pixels: the head of an arrow
 ARM = 6.0  # pixels: half of a cross
@@ -46,8 +49,6 @@ LOOKS: dict[str, dict[str, Any]] = {
     "dashed": {"stroke-dasharray": "7 4"},
     "dotted": {"stroke-dasharray": "2 3.5"},
     "dashdotted": {"stroke-dasharray": "8 3 2 3"},
-    "left": {"text-anchor": "end", "dx": -10, "dy": 4},
-    "right": {"text-anchor": "start", "dx": 10, "dy": 4},
 }
 """What a word of a mark's look means; in the page, its style sheet changes the colors."""
 
@@ -111,7 +112,8 @@ class Mark:
     Attributes
     ----------
     kind
-        "line", "area", "dots", "crosses", "arrow", or "label", which is a text at its first point.
+        "line", "area", "dots", "crosses", "arrow", or "label", which is a text at its only point and
+        does not move.
     look
         Words for the style sheet: a color and, for a line, how it is dashed.
     data
@@ -143,6 +145,9 @@ class Panel:
         What is drawn, the lowest first.
     xticks, yticks
         What stands at which numbers of the axes.
+    legend
+        A color and a text for each of what is to be told apart. It is written above the panel, where
+        no setting can move a curve over it.
     logarithmic
         "", "x", "y" or "xy": which axes are.
     height
@@ -163,8 +168,14 @@ class Panel:
     marks: tuple[Mark, ...] = ()
     xticks: Mapping[float, str] = field(default_factory=dict)
     yticks: Mapping[float, str] = field(default_factory=dict)
+    legend: tuple[tuple[str, str], ...] = ()
     logarithmic: str = ""
     height: float = 200
+
+    @property
+    def top(self) -> float:
+        """Where the space between the axes begins: below the title and the legend."""
+        return TOP + ROW * len(rows(self.legend))
 
     def place(self, point: Point) -> Point:
         """Where a point lies, in pixels from the upper left corner."""
@@ -182,9 +193,9 @@ class Panel:
         """The panel as it looks with these points."""
         inside = "".join(self._mark(mark, moved) for mark in self.marks)
         across, height = WIDTH - LEFT - RIGHT, self.height
-        whole = f"0 0 {WIDTH} {TOP + height + BOTTOM:g}"
+        whole = f"0 0 {WIDTH} {self.top + height + BOTTOM:g}"
         scale = json.dumps({"x": self.x, "y": self.y, "log": self.logarithmic}, separators=(",", ":"))
-        size = f'x="{LEFT}" y="{TOP}" width="{across}" height="{height:g}"'
+        size = f'x="{LEFT}" y="{self.top:g}" width="{across}" height="{height:g}"'
         lines = 'stroke-width="1.8" stroke-linejoin="round"'
         return (
             f'<svg class="play-panel" viewBox="{whole}" width="{WIDTH}" {LETTERS} aria-hidden="true">'
@@ -193,19 +204,23 @@ class Panel:
         )
 
     def _axes(self) -> str:
-        right, bottom = WIDTH - RIGHT, TOP + self.height
+        right, top, bottom = WIDTH - RIGHT, self.top, self.top + self.height
         middle = (LEFT + right) / 2
         found = [words(self.title, middle, 15, 'font-weight="bold"')]
+        for k, row in enumerate(rows(self.legend)):
+            entries = [f"<tspan {drawn(f'label {look}')}>{escape(text)}</tspan>" for look, text in row]
+            down = TOP + 8 + ROW * k
+            found.append(f'<text x="{middle:.1f}" y="{down}">{GAP.join(entries)}</text>')
         for number, text in self.xticks.items():
             x = LEFT + self.place((number, self.y[0]))[0]
-            found += [rule("grid", f"M{x:.1f},{TOP}V{bottom:g}"), words(text, x, bottom + 15)]
+            found += [rule("grid", f"M{x:.1f},{top:g}V{bottom:g}"), words(text, x, bottom + 15)]
         for number, text in self.yticks.items():
-            y = TOP + self.place((self.x[0], number))[1]
+            y = top + self.place((self.x[0], number))[1]
             found.append(rule("grid", f"M{LEFT},{y:.1f}H{right}"))
             found.append(words(text, LEFT - 5, y + 4, 'text-anchor="end"'))
-        found.append(rule("axis", f"M{LEFT},{TOP}V{bottom:g}H{right}"))
+        found.append(rule("axis", f"M{LEFT},{top:g}V{bottom:g}H{right}"))
         found.append(words(self.xlabel, middle, bottom + 33))
-        turned = f'transform="translate(12 {TOP + self.height / 2:g}) rotate(-90)"'
+        turned = f'transform="translate(12 {top + self.height / 2:g}) rotate(-90)"'
         found.append(words(self.ylabel, 0, 0, turned))
         return "".join(found)
 
@@ -215,8 +230,7 @@ class Panel:
         look = drawn(f"{mark.kind} {mark.look}")
         if mark.kind == "label":
             x, y = self.place(at[0] or (0, 0))
-            place = f'transform="translate({x:.1f} {y:.1f})"'
-            return f"<text {look}{data} {place}>{escape(mark.text)}</text>"
+            return words(mark.text, x, y, look)
         fill = "" if mark.kind == "area" else ' fill="none"'
         return f'<path {look}{fill}{data} d="{self.outline(mark.kind, at)}"/>'
 
@@ -236,8 +250,23 @@ class Panel:
         return "".join(found) + ("Z" if kind == "area" else "")
 
 
+def rows(legend: Iterable[tuple[str, str]]) -> list[list[tuple[str, str]]]:
+    """The entries of a legend, in as few rows as they fit in.
+
+    >>> rows([("blue", 30 * "b"), ("green", 10 * "g"), ("ink", 9 * "i")])[1]
+    [('ink', 'iiiiiiiii')]
+    """
+    found: list[list[tuple[str, str]]] = []
+    for entry in legend:
+        letters = sum(len(text) + 2 for _, text in found[-1]) if found else LETTERS_OF_ROW
+        if letters + len(entry[1]) > LETTERS_OF_ROW:
+            found.append([])
+        found[-1].append(entry)
+    return found
+
+
 def words(text: str, x: float, y: float, more: str = "") -> str:
-    """A text of the axes, as SVG."""
+    """A text, as SVG."""
     return f'<text x="{x:.1f}" y="{y:.1f}" {more}>{escape(text)}</text>' if text else ""
 
 

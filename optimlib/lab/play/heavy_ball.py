@@ -18,10 +18,10 @@ SLIDERS = (
     Slider("momentum", "momentum μ", 0, 0.99, 0.01),
 )
 ALT = (
-    "Left, the contours of a narrow bowl and the path of the heavy ball from the upper right. Right,"
-    " the plane of learning rate times curvature and momentum, with a dot for each of the bowl's two"
-    " curvatures. Two curves part creeping, spiraling and jumping; right of a straight line the run"
-    " diverges."
+    "First panel: the contours of a narrow bowl and the path of the heavy ball, which starts at the"
+    " upper right. Second panel: the plane of learning rate times curvature and momentum, with a dot"
+    " for each of the bowl's two curvatures. Two curves separate creeping, spiraling and jumping; to"
+    " the right of a straight line the run diverges."
 )
 
 
@@ -35,16 +35,18 @@ def momentum(learning_rate: float = 0.11, momentum: float = 0.44) -> Play:
 
     Raises
     ------
-    ValueError
-        If one lies outside of its slider.
+    TypeError, ValueError
+        If one is no number on its slider.
 
     Examples
     --------
     >>> print(momentum(0.1, momentum=0.0).said)  # the first coordinate is multiplied by 1 - 2.5
-    After 40 steps the distance to the minimum is 7.8 × 10⁶ of what it was. Curvature 25 diverges,
-    curvature 1 creeps. In the long run a step multiplies the distance by 1.5.
+    After 40 steps the distance to the minimum is 7.8 × 10⁶ times what it was. The coordinate of
+    curvature 25 diverges, that of curvature 1 creeps. In the long run a step multiplies the distance
+    by 1.5.
     """
     settings = checked(SLIDERS, learning_rate=learning_rate, momentum=momentum)
+    learning_rate, momentum = settings.values()
     path = ball(learning_rate, momentum)
     scaled = [learning_rate * curvature for curvature in CURVATURES]
     moved = {
@@ -55,9 +57,10 @@ def momentum(learning_rate: float = 0.11, momentum: float = 0.44) -> Play:
     left = hypot(*path[-1]) / hypot(*path[0])
     kinds = [kind(product, momentum) for product in scaled]
     said = (
-        f"After {STEPS} steps the distance to the minimum is {digits(left)} of what it was."
-        f" Curvature 25 {kinds[0]}, curvature 1 {kinds[1]}. In the long run a step multiplies the"
-        f" distance by {digits(max(factor(product, momentum) for product in scaled))}."
+        f"After {STEPS} steps the distance to the minimum is {digits(left)} times what it was."
+        f" The coordinate of curvature 25 {kinds[0]}, that of curvature 1 {kinds[1]}. In the long run a"
+        f" step multiplies the distance by"
+        f" {digits(max(factor(product, momentum) for product in scaled))}."
     )
     fixed = {"curvatures": CURVATURES, "start": (1.0, 1.0), "steps": STEPS}
     return Play("momentum", settings, fixed, SLIDERS, PANELS, ALT, moved, said)
@@ -65,8 +68,8 @@ def momentum(learning_rate: float = 0.11, momentum: float = 0.44) -> Play:
 
 def ball(learning_rate: float, momentum: float) -> np.ndarray:
     """The path of the heavy ball."""
-    theta = np.ones(2)
-    return walk(SGD(theta, learning_rate, momentum), np.array(CURVATURES).__mul__, theta, STEPS)
+    optimizer = SGD(np.ones(2), learning_rate, momentum)
+    return walk(optimizer, np.array(CURVATURES).__mul__, STEPS)
 
 
 def factor(product: float, momentum: float) -> float:
@@ -85,9 +88,11 @@ def kind(product: float, momentum: float) -> str:
 
     >>> kind(0.1, 0.0), kind(1.0, 0.5), kind(1.5, 0.0), kind(2.5, 0.0)
     ('creeps', 'spirals', 'jumps', 'diverges')
+    >>> kind(2.0, 0.0)  # for ever, from one side to the other
+    'jumps'
     """
     a = 1 + momentum - product
-    if product >= 2 * (1 + momentum):
+    if product > 2 * (1 + momentum):
         return "diverges"
     if a * a < 4 * momentum:
         return "spirals"
@@ -123,21 +128,20 @@ PANELS = (
         "the map of settings",
         "ηλ",
         "momentum μ",
-        x=(0, 4),
-        y=(0, 1),
+        x=(-0.12, 4.12),
+        y=(-0.13, 1.07),
         xticks=ticks(0, 1, 2, 3, 4),
         yticks=ticks(0, 0.5, 1),
+        legend=(("green", "● λ = 1"), ("purple", "● λ = 25")),
         marks=(
             Mark("area", "blue", at=_border()),
             Mark("line", "vermillion dashed", at=[(2.0, 0.0), (4.0, 1.0)]),
             Mark("label", "ink", at=[(0.9, 0.5)], text="spirals"),
-            Mark("label", "ink", at=[(0.36, 0.02)], text="creeps"),
-            Mark("label", "ink", at=[(1.7, 0.02)], text="jumps"),
+            Mark("label", "ink", at=[(0.4, -0.09)], text="creeps"),
+            Mark("label", "ink", at=[(1.6, -0.09)], text="jumps"),
             Mark("label", "vermillion", at=[(3.3, 0.25)], text="diverges"),
             Mark("dots", "green big", "flat"),
-            Mark("label", "green right", "flat", text="λ = 1"),
             Mark("dots", "purple big", "steep"),
-            Mark("label", "purple left", "steep", text="λ = 25"),
         ),
     ),
 )

@@ -18,9 +18,9 @@ SLIDERS = (
     Slider("curvature", "steep curvature λ", 1, 20, 1),
 )
 ALT = (
-    "Left, the contours of a tilted bowl and the path of gradient descent. Right, the loss against"
-    " the step on a logarithmic axis, with the parts that come from the steep and from the flat axis"
-    " as straight lines: the loss follows the larger of the two."
+    "First panel: the contours of a tilted bowl and the path of gradient descent. Second panel: the"
+    " loss against the step on a logarithmic axis, with the parts that come from the steep and from the"
+    " flat axis as straight lines: the loss follows the larger of the two."
 )
 
 
@@ -36,8 +36,8 @@ def descent(learning_rate: float = 0.17, curvature: float = 10) -> Play:
 
     Raises
     ------
-    ValueError
-        If one lies outside of its slider.
+    TypeError, ValueError
+        If one is no number on its slider.
 
     Examples
     --------
@@ -46,8 +46,9 @@ def descent(learning_rate: float = 0.17, curvature: float = 10) -> Play:
     the flat axis by 0.75. The learning rate is at the limit, 0.25.
     """
     settings = checked(SLIDERS, learning_rate=learning_rate, curvature=curvature)
-    curvatures, z = np.array([curvature, 1.0]), np.array(START)
-    along = walk(SGD(z, learning_rate), curvatures.__mul__, z, STEPS)
+    learning_rate, curvature = settings.values()
+    curvatures = np.array([curvature, 1.0])
+    along = walk(SGD(np.array(START), learning_rate), curvatures.__mul__, STEPS)
     path, parts = along @ turn(DEGREES).T, curvatures / 2 * along**2
     steps = np.arange(STEPS + 1)
     moved = {
@@ -95,12 +96,11 @@ PANELS = (
         yticks=powers(-6, -4, -2, 0, 2),
         logarithmic="y",
         height=204,
+        legend=(("vermillion", "- - steep axis"), ("blue", "— flat axis")),
         marks=(
             Mark("line", "ink wide faint", "loss"),
             Mark("line", "vermillion dashed", "steep"),
             Mark("line", "blue", "flat"),
-            Mark("label", "vermillion", at=[(5, 7e-6)], text="- - steep axis"),
-            Mark("label", "blue", at=[(14, 7e-6)], text="— flat axis"),
         ),
     ),
 )

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from math import isfinite, log2, log10
+from math import log2, log10, nan
+from numbers import Integral
 from typing import Any
 
+from optimlib.arguments import real_number
 from optimlib.lab.play.drawing import Panel, Points
 
 PLACES = {
@@ -18,6 +21,14 @@ PLACES = {
     "one minus": lambda value: -log10(1 - value),
 }
 """Where a value lies on a slider of each scale."""
+
+VALUES = {
+    "linear": lambda place: int(place) if place == int(place) else place,
+    "log10": lambda place: float(f"{10**place:.3g}"),
+    "log2": lambda place: 2.0**place,
+    "one minus": lambda place: float(f"{1 - 10**-place:.4g}"),
+}
+"""The value at a place of a slider of each scale, as the page's script has it."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +42,8 @@ class Slider:
     low, high, step
         The ends and the step, as places on the slider's scale.
     scale
-        "linear"; "log10" or "log2", where a place is an exponent; or "one minus", where a place `p`
-        stands for ``1 - 10**-p``.
+        "linear"; "log10", where a place is an exponent; "log2", where it is a whole one; or "one
+        minus", where a place `p` stands for ``1 - 10**-p``.
     unit
         What is written behind the number.
 
@@ -51,14 +62,37 @@ class Slider:
     unit: str = ""
 
     def place(self, value: float) -> float:
-        """Where a value lies on the scale; a `ValueError` if it lies outside."""
+        """Where a value lies on the scale, or NaN if the scale does not have it."""
         try:
-            place = round(PLACES[self.scale](value), 9)
-        except (ValueError, TypeError) as error:
-            raise ValueError(f"{self.name} is {value!r}; expected a number on the slider") from error
-        if not (isfinite(place) and self.low <= place <= self.high):
-            raise ValueError(f"{self.name} is {value!r}, which lies outside of the slider")
-        return place
+            return round(PLACES[self.scale](value), 9)
+        except ValueError:  # the logarithm of 0, or of less
+            return nan
+
+    def checked(self, value: Any) -> float:
+        """A value as a Python number, once it is a number on the slider.
+
+        Raises
+        ------
+        TypeError
+            If it is no real number.
+        ValueError
+            If it lies outside, or is no power of two where the slider has nothing else.
+
+        Examples
+        --------
+        >>> Slider("beta2", "β₂", 1, 4, 0.25, "one minus").checked(1.0)
+        Traceback (most recent call last):
+            ...
+        ValueError: beta2 is 1.0; expected 0.9 <= beta2 <= 0.9999
+        """
+        number = real_number(self.name, value)
+        place = self.place(number)
+        if not self.low <= place <= self.high:
+            low, high = (VALUES[self.scale](end) for end in (self.low, self.high))
+            raise ValueError(f"{self.name} is {value}; expected {low} <= {self.name} <= {high}")
+        if self.scale == "log2" and 2.0**place != number:
+            raise ValueError(f"{self.name} is {value}; expected a power of two")
+        return int(value) if isinstance(value, Integral) else number
 
     def written(self, value: float) -> dict[str, Any]:
         """What the page's script needs to know."""
@@ -87,10 +121,32 @@ class Choice:
     label: str
     options: tuple[str, ...]
 
+    def checked(self, value: Any) -> str:
+        """A value as a Python text, once it is one of the words.
+
+        Raises
+        ------
+        TypeError
+            If it is no text.
+        ValueError
+            If it is another one.
+
+        Examples
+        --------
+        >>> Choice("shape", "shape", ("constant", "linear")).checked("flat")
+        Traceback (most recent call last):
+            ...
+        ValueError: shape is 'flat'; expected 'constant' or 'linear'
+        """
+        expected = f"expected {' or '.join(map(repr, self.options))}"
+        if not isinstance(value, str):
+            raise TypeError(f"{self.name} is {value!r} of type {type(value).__name__}; {expected}")
+        if value not in self.options:
+            raise ValueError(f"{self.name} is {str(value)!r}; {expected}")
+        return str(value)
+
     def written(self, value: str) -> dict[str, Any]:
         """What the page's script needs to know."""
-        if value not in self.options:
-            raise ValueError(f"{self.name} is {value!r}; expected one of {', '.join(self.options)}")
         return {
             "name": self.name,
             "label": self.label,
@@ -100,10 +156,29 @@ class Choice:
 
 
 def checked(controls: Sequence[Slider | Choice], **settings: Any) -> dict[str, Any]:
-    """The settings, each a value of its control; a `ValueError` names the argument that is not."""
-    for control in controls:
-        control.written(settings[control.name])
-    return settings
+    """The settings as Python numbers and texts, in the order of their controls.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If one is no value of its control.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> checked([Slider("size", "size", 0, 9, 1)], size=np.int64(2))
+    {'size': 2}
+    """
+    return {control.name: control.checked(settings[control.name]) for control in controls}
+
+
+def unbroken(said: str) -> str:
+    r"""A sentence in which no line ends beside "=" or "×".
+
+    >>> ascii(unbroken("At h = 2."))
+    "'At h\\xa0=\\xa02.'"
+    """
+    return re.sub(" ([=×]) ", "\N{NO-BREAK SPACE}\\1\N{NO-BREAK SPACE}", said)
 
 
 class Play:
@@ -159,7 +234,7 @@ class Play:
         return (
             f'<div class="play" data-play="{self.name}" data-options="{escape(options)}">'
             f'<div class="play-panels" role="img" aria-label="{escape(self.alt)}">{panels}</div>'
-            f'<p class="play-said">{escape(self.said)}</p></div>'
+            f'<p class="play-said">{escape(unbroken(self.said))}</p></div>'
         )
 
     def __repr__(self) -> str:

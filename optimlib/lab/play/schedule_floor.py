@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from math import ceil, log10
+from collections.abc import Mapping
+from math import ceil, inf, log10
 from typing import Any
 
 import numpy as np
 
+from optimlib.arguments import whole_number
 from optimlib.lab.play.bowls import powers, ticks
 from optimlib.lab.play.drawing import Mark, Panel, digits, points
 from optimlib.lab.play.moving import Choice, Play, Slider, checked
@@ -32,15 +34,18 @@ DECAYS: dict[str, Any] = {
 }
 """By name: a function of the largest rate and the number of steps."""
 
+LARGEST = 0.08  # learning rate
+LIMIT = 2 / LARGEST  # of the curvatures
 CONTROLS = (
     Choice("shape", "shape", tuple(DECAYS)),
-    Slider("peak", "largest rate η", 0.004, 0.08, 0.004),
+    Slider("peak", "largest rate η", 0.004, LARGEST, 0.004),
     Slider("hold", "decay from step", 0, 950, 50),
 )
 ALT = (
-    "Left, the learning rate against the step. Right, on a logarithmic axis, the expected excess"
-    " loss, with what is left of the start and the noise floor of the present learning rate: the loss"
-    " comes down to the floor and follows it for as long as the floor does not fall too fast."
+    "First panel: the learning rate against the step. Second panel, on a logarithmic axis: the"
+    " expected excess loss, the part of it that is left of the start, and the noise floor of the present"
+    " learning rate. The loss comes down toward the floor, and stays above it if the floor falls too"
+    " fast or too little of the start has been forgotten."
 )
 
 
@@ -70,19 +75,25 @@ def schedules(
 
     Raises
     ------
-    ValueError
-        If a start is no value of its control.
+    TypeError, ValueError
+        If a start is no value of its control, or a row is not as described; an eigenvalue has to be
+        below 25, from where on the largest rate that can be set diverges.
 
     Examples
     --------
     >>> print(schedules([1.0], [1.0], [0.0], peak=0.08).said)  # nothing but the start: 0.92 ** 2000 / 2
-    The expected excess loss at the end is 1.9 × 10⁻⁷³: 1.9 × 10⁻⁷³ are left of the start and 0 of the
-    noise. The area under the schedule is 80.
+    The expected excess loss at the end is 1.9 × 10⁻⁷³: 1.9 × 10⁻⁷³ is left of the start, and 0 comes
+    from the noise. The area under the schedule is 80.
     """
+    hold = whole_number("hold", hold)
     settings = checked(CONTROLS, shape=shape, peak=peak, hold=hold)
-    arrays = [rounded(row) for row in (curvatures, start, noise)]
+    shape, peak, hold = settings.values()
+    rows = {"curvatures": curvatures, "start": start, "noise": noise}
+    arrays = {name: checked_row(name, row) for name, row in rows.items()}
+    check_rows(arrays)
+    spectrum = {name: rounded(row) for name, row in arrays.items()}
     rates = rates_of(shape, peak, hold)
-    from_start, from_noise, floor = worth(rates, *map(np.array, arrays))
+    from_start, from_noise, floor = worth(rates, *map(np.array, spectrum.values()))
     at = np.arange(0, STEPS + 1, EVERY)
     total = from_start + from_noise
     moved = {
@@ -92,22 +103,61 @@ def schedules(
         "floor": points(at[1:], floor[at[1:] - 1]),
     }
     said = (
-        f"The expected excess loss at the end is {digits(total[-1])}: {digits(from_start[-1])} are left"
-        f" of the start and {digits(from_noise[-1])} of the noise. The area under the schedule is"
-        f" {digits(sum(rates.tolist()))}."
+        f"The expected excess loss at the end is {digits(total[-1])}: {digits(from_start[-1])} is left"
+        f" of the start, and {digits(from_noise[-1])} comes from the noise. The area under the schedule"
+        f" is {digits(sum(rates.tolist()))}."
     )
-    names = ("curvatures", "start", "noise")
-    fixed = {"steps": STEPS, "every": EVERY, **dict(zip(names, arrays, strict=True))}
+    fixed = {"steps": STEPS, "every": EVERY, **spectrum}
     return Play("schedules", settings, fixed, CONTROLS, PANELS, ALT, moved, said)
 
 
-def rounded(row: Any) -> list[float]:
+def checked_row(name: str, row: Any) -> np.ndarray:
+    """Numbers as an array of shape ``(n,)``, once all are finite and none is negative.
+
+    Raises
+    ------
+    TypeError
+        If they are no numbers.
+    ValueError
+        If they have another shape, or one of them is negative, infinite or NaN.
+
+    Examples
+    --------
+    >>> checked_row("noise", [1.0, -2.0])
+    Traceback (most recent call last):
+        ...
+    ValueError: noise[1] is -2.0; expected a finite number from 0 on
+    """
+    try:
+        array = np.asarray(row)
+    except ValueError as error:  # rows of several lengths
+        raise ValueError(f"{name} has no shape; expected (n,)") from error
+    if array.dtype.kind not in "iuf":
+        raise TypeError(f"{name} is of type {type(row).__name__}, {array.dtype}; expected numbers")
+    if array.ndim != 1 or array.size == 0:
+        raise ValueError(f"{name} has the shape {array.shape}; expected (n,)")
+    for k, number in enumerate(array.tolist()):
+        if not 0 <= number < inf:
+            raise ValueError(f"{name}[{k}] is {number}; expected a finite number from 0 on")
+    return array.astype(float)
+
+
+def check_rows(arrays: Mapping[str, np.ndarray]) -> None:
+    """Refuse rows of several lengths, and curvatures at which the largest rate diverges."""
+    curvatures = arrays["curvatures"]
+    for name, array in arrays.items():
+        if array.shape != curvatures.shape:
+            raise ValueError(f"{name} has the shape {array.shape}; curvatures has {curvatures.shape}")
+    if curvatures.max() >= LIMIT:
+        raise ValueError(f"curvatures has {curvatures.max()}; expected less than {LIMIT:g}")
+
+
+def rounded(row: np.ndarray) -> list[float]:
     """The numbers, with seven digits of the largest one: what comes out alike on every machine.
 
-    >>> rounded([1.23456789, 0.001234567, 1e-17])
+    >>> rounded(np.array([1.23456789, 0.001234567, 1e-17]))
     [1.234568, 0.001235, 0.0]
     """
-    row = np.asarray(row, dtype=float)
     places = 7 - ceil(log10(row.max() or 1.0))
     return np.round(row, places).tolist()
 
@@ -152,13 +202,15 @@ PANELS = (
         xticks=ticks(0, 250, 500, 750, 1000),
         yticks=powers(-5, -4, -3, -2, -1, 0),
         logarithmic="y",
+        legend=(
+            ("blue", "— expected"),
+            ("green", "- - left of the start"),
+            ("grey", "··· floor of this rate"),
+        ),
         marks=(
             Mark("line", "grey dotted", "floor"),
             Mark("line", "green dashed", "start"),
             Mark("line", "blue", "total"),
-            Mark("label", "blue right", at=[(420, 0.6)], text="— expected"),
-            Mark("label", "green right", at=[(420, 0.25)], text="- - left of the start"),
-            Mark("label", "grey right", at=[(420, 0.105)], text="··· floor of this rate"),
         ),
     ),
 )

@@ -18,10 +18,11 @@ SLIDERS = (
     Slider("beta2", "Adam's β₂", 1, 4, 0.25, "one minus"),
 )
 ALT = (
-    "Left, Adam's mean of the gradients and the root of its mean of squares around the spike, on a"
-    " logarithmic axis: both jump up, the mean falls back within a hundred steps and the root takes"
-    " much longer. Right, the length of the step in learning rates: a peak at the spike, then a"
-    " trough."
+    "First panel: Adam's mean of the gradients and the root of its mean of squares around the spike,"
+    " on a logarithmic axis. Unless the spike is clipped to the usual size, both jump up; the mean falls"
+    " back within about a hundred steps, and the root takes longer, the longer the nearer β₂ is to one."
+    " Second panel: the length of the step in learning rates, which is too short while the root is too"
+    " large and the mean has fallen back."
 )
 
 
@@ -36,16 +37,17 @@ def spike(size: float = 1000.0, threshold: float = 1e4, beta2: float = 0.999) ->
 
     Raises
     ------
-    ValueError
-        If one lies outside of its slider.
+    TypeError, ValueError
+        If one is no number on its slider.
 
     Examples
     --------
     >>> print(spike(1000.0, threshold=1.0).said)
-    Adam sees a spike of 1. The step at the spike is 1 learning rates long, 100 steps later 1, and
-    1,000 steps later 1.
+    Adam sees a spike of 1. The length of its step, in learning rates, is 1 at the spike, 1 after 100
+    more steps and 1 after 1,000.
     """
     settings = checked(SLIDERS, size=size, threshold=threshold, beta2=beta2)
+    size, threshold, beta2 = settings.values()
     theta = np.zeros(1)
     optimizer = Adam(theta, 1.0, beta1=BETA1, beta2=beta2, clip_norm=threshold)
     t = BEFORE + FROM  # after so many ones the means are known
@@ -54,7 +56,7 @@ def spike(size: float = 1000.0, threshold: float = 1e4, beta2: float = 0.999) ->
     rows = []
     for k in range(FROM, AFTER + 1):
         theta[:], t = 0.0, t + 1
-        optimizer.step(np.array([1.0 if k else size]))
+        optimizer.step(np.array([1.0 if k else size], dtype=float))
         m, v = (float(optimizer.state[slot][0]) for slot in ("m", "v"))
         rows.append((m / (1 - BETA1**t), np.sqrt(v / (1 - beta2**t)), -float(theta[0])))
     since = [k for k in range(FROM, AFTER + 1) if k <= 100 or k % 10 == 0]
@@ -66,8 +68,9 @@ def spike(size: float = 1000.0, threshold: float = 1e4, beta2: float = 0.999) ->
     }
     after = {k: digits(steps[since.index(k)]) for k in (0, 100, 1000)}
     said = (
-        f"Adam sees a spike of {digits(min(size, threshold))}. The step at the spike is {after[0]}"
-        f" learning rates long, 100 steps later {after[100]}, and 1,000 steps later {after[1000]}."
+        f"Adam sees a spike of {digits(min(size, threshold))}. The length of its step, in"
+        f" learning rates, is {after[0]} at the spike, {after[100]} after 100 more steps and"
+        f" {after[1000]} after 1,000."
     )
     fixed = {"before": BEFORE, "after": AFTER, "beta1": BETA1, "from": FROM}
     return Play("spike", settings, fixed, SLIDERS, PANELS, ALT, moved, said)
@@ -79,15 +82,14 @@ PANELS = (
         "steps since the spike",
         "size",
         x=(FROM, AFTER),
-        y=(0.5, 2000),
+        y=(0.5, 5000),
         xticks=ticks(0, 250, 500, 750, 1000),
         yticks=powers(0, 1, 2, 3),
         logarithmic="y",
+        legend=(("blue", "— mean m̂"), ("vermillion", "- - root of v̂")),
         marks=(
             Mark("line", "blue", "mean"),
             Mark("line", "vermillion dashed", "root"),
-            Mark("label", "blue right", at=[(380, 1100)], text="— mean m̂"),
-            Mark("label", "vermillion right", at=[(380, 500)], text="- - root of v̂"),
         ),
     ),
     Panel(
@@ -95,9 +97,9 @@ PANELS = (
         "steps since the spike",
         "step / learning rate",
         x=(FROM, AFTER),
-        y=(0.01, 10),
+        y=(0.001, 10),
         xticks=ticks(0, 250, 500, 750, 1000),
-        yticks=powers(-2, -1, 0, 1),
+        yticks=powers(-3, -2, -1, 0, 1),
         logarithmic="y",
         marks=(Mark("line", "blue", "step"),),
     ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import cos, pi
+from math import pi, sin
 
 import numpy as np
 
@@ -20,9 +20,10 @@ SLIDERS = (
     Slider("learning_rate", "learning rate η", 0.02, 0.8, 0.02),
 )
 ALT = (
-    "Left, the contours of a bowl, the path of gradient descent, and the path of a gradient that is"
-    " turned by an angle at every point: below ninety degrees it spirals inwards if its steps are"
-    " small enough. Right, the two losses against the step on a logarithmic axis."
+    "First panel: the contours of a bowl and two paths from the same start, that of gradient descent"
+    " and that of a gradient that is turned by an angle at every point; at less than ninety degrees it"
+    " comes in to the minimum if its steps are small enough. Second panel: the two losses against the"
+    " step on a logarithmic axis."
 )
 
 
@@ -36,21 +37,18 @@ def angle(degrees: float = 40, learning_rate: float = 0.2) -> Play:
 
     Raises
     ------
-    ValueError
-        If one lies outside of its slider.
+    TypeError, ValueError
+        If one is no number on its slider.
 
     Examples
     --------
     >>> print(angle(90, learning_rate=0.1).said.split(". ")[0])
-    The cosine of α is 6.1 × 10⁻¹⁷
+    The cosine of α is 0
     """
     settings = checked(SLIDERS, degrees=degrees, learning_rate=learning_rate)
+    degrees, learning_rate = settings.values()
     curvatures = np.array(CURVATURES)
-    paths = {}
-    for name, by in (("right", 0.0), ("wrong", degrees)):
-        theta, axes = np.array(START), turn(by)
-        optimizer = SGD(theta, learning_rate)
-        paths[name] = walk(optimizer, lambda theta, axes=axes: axes @ (curvatures * theta), theta, STEPS)
+    paths = {"right": run(learning_rate, 0), "wrong": run(learning_rate, degrees)}
     losses = {name: (path**2 @ curvatures) / 2 for name, path in paths.items()}
     gradient = curvatures * START
     arrow = ARROW * gradient / np.linalg.norm(gradient)
@@ -59,14 +57,25 @@ def angle(degrees: float = 40, learning_rate: float = 0.2) -> Play:
     ends = {"-g": START - arrow, "-d": START - turn(degrees) @ arrow}
     moved |= {name: [START, (float(end[0]), float(end[1]))] for name, end in ends.items()}
     changes = {name: loss[1] - loss[0] for name, loss in losses.items()}
+    cosine = sin((90 - degrees) * pi / 180)  # 0 at a right angle, which cos rounds to 6e-17
     said = (
-        f"The cosine of α is {digits(cos(degrees * pi / 180))}. The first step changes the loss by"
+        f"The cosine of α is {digits(cosine)}. The first step changes the loss by"
         f" {digits(changes['wrong'])}, that of the right gradient by {digits(changes['right'])}."
         f" After {STEPS} steps the loss is {digits(losses['wrong'][-1])}, with the right gradient"
         f" {digits(losses['right'][-1])}."
     )
     fixed = {"curvatures": CURVATURES, "start": START, "steps": STEPS, "arrow": ARROW}
     return Play("angle", settings, fixed, SLIDERS, PANELS, ALT, moved, said)
+
+
+def run(learning_rate: float, degrees: float) -> np.ndarray:
+    """The path of descent by a gradient that is turned by so much, of shape ``(STEPS + 1, 2)``."""
+    axes, curvatures = turn(degrees), np.array(CURVATURES)
+
+    def gradient(theta: np.ndarray) -> np.ndarray:
+        return axes @ (curvatures * theta)
+
+    return walk(SGD(np.array(START), learning_rate), gradient, STEPS)
 
 
 PANELS = (
@@ -99,11 +108,10 @@ PANELS = (
         yticks=powers(-8, -6, -4, -2, 0, 2, 4),
         logarithmic="y",
         height=208,
+        legend=(("blue", "— right gradient"), ("vermillion", "- - wrong gradient")),
         marks=(
             Mark("line", "blue", "right loss"),
             Mark("line", "vermillion dashed", "wrong loss"),
-            Mark("label", "blue right", at=[(1, 6e-8)], text="— right gradient"),
-            Mark("label", "vermillion right", at=[(17, 6e-8)], text="- - wrong gradient"),
         ),
     ),
 )
