@@ -104,7 +104,7 @@ def test_feedback_names_the_misconception_and_no_hidden_test(graded):
 def test_a_second_run_gives_the_same_and_judges_nothing_again(graded, submitted, monkeypatch):
     before = {path.name: path.read_bytes() for path in graded.iterdir() if path.is_file()}
     monkeypatch.setattr(course, "judge_apart", None)  # whoever calls it fails
-    monkeypatch.setattr("sys.argv", ["grading", "grade", str(submitted), *TRUST])
+    monkeypatch.setattr("sys.argv", ["grading", "grade", str(submitted), *TRUST, *ONE])
     (graded / "results" / "rest.part").write_text("{")  # as an interruption leaves it
     assert main() == 0
     assert {path.name: path.read_bytes() for path in graded.iterdir() if path.is_file()} == before

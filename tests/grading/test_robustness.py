@@ -1,6 +1,7 @@
 """What is broken loses its own points, says so to a person, and stops nothing else."""
 
 import json
+from dataclasses import replace
 
 import nbformat
 import pytest
@@ -17,6 +18,7 @@ from submissions import (
     with_source,
 )
 
+from grading.assignment import Cell
 from grading.limits import Limits
 
 ADAM = {"adam-first-step", "adam-count", "adam-state", "adam-betas", "adam-epsilon", "inputs-unchanged"}
@@ -188,3 +190,15 @@ def test_bytes_that_are_no_text_and_files_that_are_too_large(tmp_path):
     assert marked(
         "\udcff".encode("utf8", "surrogateescape").decode("latin1"), ADAPTIVE, tmp_path, QUICK
     )["look"]
+
+
+@pytest.mark.parametrize("body", ["raise ValueError('no')", "while True:\n        pass"])
+def test_a_locked_cell_that_calls_a_function_that_fails_stops_nothing(tmp_path, body):
+    call = Cell("table", "locked", "start, _ = rmsprop(np.zeros(1), np.ones(1), None)")
+    cells = list(ADAPTIVE.cells)
+    cells.insert(1 + [cell.name for cell in cells].index("rmsprop"), call)
+    assignment = replace(ADAPTIVE, cells=tuple(cells))
+    failing = f"def rmsprop(theta, g, state, lr=0.01, rho=0.9, eps=1e-8):\n    {body}"
+    notebook = with_source(solved(ADAPTIVE), "rmsprop", failing)
+    result = marked(notebook, assignment, tmp_path, Limits(cell=1, submission=60))
+    assert lost(result, ADAPTIVE) == {"rmsprop-forgets", "rmsprop-weights", "inputs-unchanged"}
