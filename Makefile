@@ -97,7 +97,7 @@ pdf: $(READY_PAGES) book
 
 test-pages: $(READY_PAGES) book
 	$(browser)
-	$(BIN_PAGES)/python -m pytest tests/pages -n 2 --dist load
+	$(BIN_PAGES)/python -m pytest tests/pages -n 2 --dist worksteal
 
 # The sandbox comes from the system: where it is missing and Debian's tools are there, it is installed.
 test-grading: $(READY_GRADING)

@@ -6,6 +6,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from chapter_texts import numbered_lists, text_of
 from notebook_rules import ROOT
 from support import steps_taken
 
@@ -30,10 +31,6 @@ def plane_loss(theta):
 
 def plane_gradient(theta):
     return 2 / len(Y) * X.T @ (X @ theta - Y)
-
-
-def text_of(chapter):
-    return (ROOT / "book" / "text" / f"{chapter}.md").read_text(encoding="utf8")
 
 
 # The check as it is described.
@@ -359,13 +356,6 @@ def test_the_steps_are_counted_from_one():
     assert "m_0 = 0" in text_of("adam")
     notation = (ROOT / "book" / "notation.md").read_text(encoding="utf8")
     assert "The first step is $t = 1$" in notation
-
-
-def numbered_lists(text):
-    return [
-        tuple(line.split(" ", 1)[1] for line in block.splitlines())
-        for block in re.findall(r"(?:^\d+\. .+\n)+", text, flags=re.MULTILINE)
-    ]
 
 
 def test_a_list_of_steps_stands_only_once():

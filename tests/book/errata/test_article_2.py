@@ -9,7 +9,7 @@ from math import comb
 
 import numpy as np
 import pytest
-from notebook_rules import ROOT
+from chapter_texts import text_of
 from support import steps_taken
 
 from optimlib import SGD, Adam, assert_gradient, check_gradient, differences, nn
@@ -55,10 +55,6 @@ def momentum(theta, rate, **options):
 
 
 BEST = np.linalg.lstsq(np.stack([x, np.ones_like(x)], axis=1), y, rcond=None)[0]
-
-
-def text_of(chapter):
-    return (ROOT / "book" / "text" / f"{chapter}.md").read_text(encoding="utf8")
 
 
 # What a gradient is, and what a check is for.

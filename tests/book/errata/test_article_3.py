@@ -7,16 +7,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from chapter_texts import numbered_lists, text_of
 from notebook_rules import ROOT
 from support import steps_taken
 
 from optimlib import SGD, AdaGrad, Adam, check_gradient, nn
 from optimlib.clipping import clip_by_value
 from optimlib.optimizers import SGDRunningMean
-
-
-def text_of(chapter):
-    return (ROOT / "book" / "text" / f"{chapter}.md").read_text(encoding="utf8")
 
 
 def notation():
@@ -260,13 +257,6 @@ def test_a_loop_in_a_loop_makes_too_many_steps():
     assert Counter(loop_in_a_loop(20))[1] == 20  # and every t stands for twenty steps
 
 
-def numbered_lists(text):
-    return [
-        tuple(line.split(" ", 1)[1] for line in block.splitlines())
-        for block in re.findall(r"(?:^\d+\. .+\n)+", text, flags=re.MULTILINE)
-    ]
-
-
 def equations(text):
     return re.findall(r"^```\{math\}\n:label: .+\n([^`]+)\n```$", text, flags=re.MULTILINE)
 
@@ -413,16 +403,6 @@ def test_the_names_of_the_program_belong_to_tensorflow_1():
         with pytest.raises(AttributeError, match=name):
             getattr(new, name)
         assert hasattr(new.compat.v1, name)
-
-
-def test_the_names_of_the_program_in_tensorflow():
-    tf = pytest.importorskip("tensorflow", minversion="2.0")
-    for name in ("random_normal", "global_variables_initializer", "Session"):
-        with pytest.raises(AttributeError, match=name):
-            getattr(tf, name)
-        assert hasattr(tf.compat.v1, name)
-    assert not hasattr(tf, "train") or not hasattr(tf.train, "AdamOptimizer")
-    assert tf.random.normal([10, 1]).shape == (10, 1)
 
 
 def test_a_product_of_elements_sums_no_inputs():
