@@ -229,7 +229,7 @@ def test_bibliography_and_citations_agree():
     entries = set(parse_file(str(BOOK / "references.bib")).entries)
     cited = {
         key.strip()
-        for source in SOURCES
+        for source in [*SOURCES, BOOK / "errata.yml"]
         for keys in re.findall(r"\{cite(?::\w+)?\}`([^`]+)`", source.read_text(encoding="utf8"))
         for key in keys.split(",")
     }
@@ -298,7 +298,7 @@ def test_one_line_turns_on_the_buttons(tmp_path):
     (source / "_toc.yml").write_text("format: jb-book\nroot: book/01-page\n", encoding="utf8")
     shutil.copytree(BOOK / "_ext", source / "book" / "_ext")
     shutil.copytree(BOOK / "_static", source / "book" / "_static")
-    for name in ("references.bib", "glossary.md"):
+    for name in ("references.bib", "glossary.md", "ledger.py"):
         shutil.copy(BOOK / name, source / "book")
     (source / "book" / "01-page.ipynb").write_text(
         '{"cells": [{"cell_type": "markdown", "id": "a", "metadata": {}, "source": ["# Page"]}],'

@@ -52,11 +52,11 @@ def adam(
     settings = checked(SLIDERS, learning_rate=learning_rate, beta1=beta1, beta2=beta2, degrees=degrees)
     learning_rate, beta1, beta2, degrees = settings.values()
     paths = {
-        "descent": run(SGD(np.empty(2), *DESCENT), degrees),
-        "momentum": run(SGD(np.empty(2), *MOMENTUM), degrees),
-        "adam": run(Adam(np.empty(2), learning_rate, beta1, beta2), degrees),
+        "descent": run(SGD(np.zeros(2), *DESCENT), degrees),
+        "momentum": run(SGD(np.zeros(2), *MOMENTUM), degrees),
+        "adam": run(Adam(np.zeros(2), learning_rate, beta1, beta2), degrees),
     }
-    upright = run(Adam(np.empty(2), learning_rate, beta1, beta2), 0)
+    upright = run(Adam(np.zeros(2), learning_rate, beta1, beta2), 0)
     off = np.linalg.norm(paths["adam"] - upright @ turn(degrees).T, axis=1).max()
     losses = {
         name: (path @ turn(degrees)) ** 2 @ np.array(CURVATURES) / 2 for name, path in paths.items()
