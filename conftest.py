@@ -23,13 +23,15 @@ os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
 ROOT = Path(__file__).parent
 
 SLOW = {
+    "tests/book/errata": "runs what the articles claim, with controls",
     "tests/book/test_equations.py": "evaluates the equations of the book from their LaTeX",
     "tests/book/test_notebooks.py": "executes notebooks",
     "tests/book/test_site.py": "builds the book",
+    "tests/grading/test_robustness.py": "runs a sandbox for every way to break a submission",
     "tests/lab/test_corpus.py": "checks every gradient of the corpus",
     "tests/test_mutation.py": "plants mistakes in a copy of the project",
 }
-"""Files of tests that `make check` leaves out, and why. Single tests carry `@pytest.mark.slow`."""
+"""Tests that `make check` leaves out, and why. Single tests carry `@pytest.mark.slow`."""
 
 collect_ignore = [] if find_spec("playwright") and find_spec("pypdf") else ["book/paper.py"]
 """What `make pdf` runs, in an environment of its own, has no doctests to run without it."""
