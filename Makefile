@@ -31,7 +31,7 @@ SINGLE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 VECL
 help:
 	@echo "make book             build the HTML book in _build/html, warnings being errors"
 	@echo "make pdf              build it, and print it to one PDF, which the front page then offers"
-	@echo "make check            run the fast tests, in less than a minute"
+	@echo "make check            run the fast tests, in about a minute"
 	@echo "make test             run every test, and every notebook against its stored outputs"
 	@echo "make test-frameworks  run what compares with PyTorch, JAX, Keras, SciPy, Numba and others"
 	@echo "make test-pages       run every cell of the built pages in a browser, and what one does with them"

@@ -18,6 +18,7 @@ def anchors(path):
     return {re.sub(r"[^\w]+", "-", words.lower()).strip("-") for words in headings}
 
 
+@pytest.mark.slow
 def test_every_test_that_is_named_exists_and_runs():
     """It is collected, without a mark that would skip it everywhere."""
     named = sorted({entry.test for entry in LEDGER.entries})
