@@ -5,6 +5,7 @@
 
 import re
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
@@ -102,9 +103,13 @@ class Ledger:
         """The entries of an article."""
         return [entry for entry in self.entries if entry.article == article]
 
-    def counts(self) -> dict[tuple[int, str], int]:
-        """How many entries an article has of a kind."""
-        return Counter((entry.article, entry.kind) for entry in self.entries)
+    def links(self, names: Iterable[str]) -> str:
+        """Links to entries, by their numbers."""
+        return ", ".join(f"{{ref}}`{self.numbers[name]} <err-{name}>`" for name in names)
+
+    def counts(self, by: str) -> Counter[tuple[int, str]]:
+        """How many entries an article has of a "kind", or on a "subject"."""
+        return Counter((entry.article, getattr(entry, by)) for entry in self.entries)
 
 
 def read(path: Path = BOOK / "errata.yml") -> Ledger:
@@ -144,8 +149,7 @@ BODY = re.compile(
 
 def body(box: Box, ledger: Ledger) -> str:
     """What stands in a box: its words, and the entries of the ledger that it is about."""
-    links = ", ".join(f"{{ref}}`{ledger.numbers[name]} <err-{name}>`" for name in box.entries)
-    return f"{box.words}\n\n*In the ledger:* {links}."
+    return f"{box.words}\n\n*In the ledger:* {ledger.links(box.entries)}."
 
 
 def filled(text: str, ledger: Ledger) -> str:

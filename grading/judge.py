@@ -7,7 +7,7 @@ changes how it is judged.
 
 import json
 import sys
-from contextlib import redirect_stdout, suppress
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -55,9 +55,13 @@ def _play(steps: list, assignment: Assignment, student: Student, result: dict[st
             if cell is None or cell.role != "test":
                 _run(cell, source, student, result)
             if cell is not None and cell.role == "locked":
-                _help(cell, source, names, student, result)
+                _outside(cell, source, names, student, result)  # it has failed inside, too, if it fails
             if cell is not None and cell.role == "test":
-                _test(cell, names, student, result)
+                failure = _outside(cell, cell.source, names, student, result)
+                if failure is None:
+                    result["marks"][cell.name] = cell.points
+                else:
+                    result["failed"][cell.name] = failure
         except OutOfTime as stop:
             result["look"].append(f"crash: {stop}")
             left = [c for c, _ in steps[number:] if c is not None and c.role == "test"]
@@ -80,33 +84,21 @@ def _run(cell: Any, source: str, student: Student, result: dict[str, Any]) -> No
         result["errors"].append([name, *error])
 
 
-def _help(
+def _outside(
     cell: Any, source: str, names: dict[str, Any], student: Student, result: dict[str, Any]
-) -> None:
-    """Run a locked cell on this side. Where it calls the student's function it may fail, as there."""
+) -> str | None:
+    """Run a cell on this side; what failed, if anything did. What it calls is the student's."""
     try:
-        with student.a_cell(), suppress(Exception):
+        with student.a_cell():
             exec(compile(source, cell.name, "exec"), names)
     except OutOfTime:
         raise
     except Stopped as stop:
         result["look"].append(f"crash: {cell.name}: your function {stop}")
-
-
-def _test(cell: Any, names: dict[str, Any], student: Student, result: dict[str, Any]) -> None:
-    """Run a test cell; it gives all its points or none."""
-    try:
-        with student.a_cell():
-            exec(compile(cell.source, cell.name, "exec"), names)
-    except OutOfTime:
-        raise
-    except Stopped as stop:
-        result["failed"][cell.name] = str(stop)
-        result["look"].append(f"crash: {cell.name}: your function {stop}")
+        return str(stop)
     except Exception as error:
-        result["failed"][cell.name] = f"{type(error).__name__}: {error}"[:500]
-    else:
-        result["marks"][cell.name] = cell.points
+        return f"{type(error).__name__}: {error}"[:500]
+    return None
 
 
 def main() -> None:

@@ -29,7 +29,6 @@ def link_to(target: str) -> str:
 
 def entry_text(entry: Entry, ledger: Ledger) -> str:
     """One entry, as a block that opens."""
-    same = ", ".join(f"{{ref}}`{ledger.numbers[other]} <err-{other}>`" for other in entry.same)
     place = entry.section if entry.article == OURS else f"article {entry.article}, {entry.section}"
     half = " Half right." if entry.half else ""
     lines = [
@@ -46,7 +45,7 @@ def entry_text(entry: Entry, ledger: Ledger) -> str:
         f"**Right.** {entry.right.strip()}",
         "",
         f"Taught in {link_to(entry.taught)}. Test: `{entry.test.rpartition('::')[2]}`."
-        + (f" The same error: {same}." if same else ""),
+        + (f" The same error: {ledger.links(entry.same)}." if entry.same else ""),
         "::::",
     ]
     return "\n".join(lines)
@@ -59,11 +58,11 @@ def article(ledger: Ledger, number: int) -> str:
 
 def counts(ledger: Ledger) -> str:
     """The table of how many errors there are, by kind and article."""
-    table = ledger.counts()
+    table = ledger.counts("kind")
     rows = [["kind", *(f"article {number}" for number in ARTICLES), "all", "ours"]]
     for kind in KINDS:
-        of_kind = [table.get((number, kind), 0) for number in ARTICLES]
-        rows.append([kind, *map(str, of_kind), str(sum(of_kind)), str(table.get((OURS, kind), 0))])
+        of_kind = [table[number, kind] for number in ARTICLES]
+        rows.append([kind, *map(str, of_kind), str(sum(of_kind)), str(table[OURS, kind])])
     sums = [len(ledger.of(number)) for number in ARTICLES]
     rows.append(["**all**", *map(str, sums), str(sum(sums)), str(len(ledger.of(OURS)))])
     rows.insert(1, ["---", *["---:"] * (len(ARTICLES) + 2)])
@@ -72,11 +71,8 @@ def counts(ledger: Ledger) -> str:
 
 def figure(ledger: Ledger) -> str:
     """A bar for every article and subject: how many of its errors concern it."""
-    number = {(a, s): 0 for a in ARTICLES for s in SUBJECTS}
-    for entry in ledger.entries:
-        if entry.article != OURS:
-            number[entry.article, entry.subject] += 1
-    most = max(number.values()) or 1
+    number = ledger.counts("subject")
+    most = max(number[a, subject] for a in ARTICLES for subject in SUBJECTS) or 1
     wide, high = 72, 42  # of a cell; a subject's name stands above its bars, so that a phone shows both
     parts = [
         f'<text x="{column * wide}" y="14" font-weight="600">article {a}</text>'
@@ -102,15 +98,11 @@ def figure(ledger: Ledger) -> str:
 
 def subjects(ledger: Ledger) -> str:
     """The numbers of all entries, by subject."""
-    parts = []
+    lines = []
     for subject in SUBJECTS:
-        links = [
-            f"{{ref}}`{ledger.numbers[entry.id]} <err-{entry.id}>`"
-            for entry in ledger.entries
-            if entry.subject == subject
-        ]
-        parts.append(f"- **{subject[0].upper()}{subject[1:]}**: {', '.join(links)}")
-    return "\n".join(parts)
+        links = ledger.links(entry.id for entry in ledger.entries if entry.subject == subject)
+        lines.append(f"- **{subject[0].upper()}{subject[1:]}**: {links}")
+    return "\n".join(lines)
 
 
 PARTS: dict[str, Callable[[Ledger], str]] = {"counts": counts, "figure": figure, "subjects": subjects}
