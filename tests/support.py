@@ -1,5 +1,6 @@
 """What several test files need."""
 
+import ast
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from optimlib import check_gradient
+from optimlib import Adam, check_gradient
 from optimlib.trees import flatten
 
 GOLDEN = Path(__file__).with_name("golden")
@@ -83,3 +84,18 @@ def assert_not_wrong(loss: Any, grad: Any, theta: Any) -> None:
     """Fail unless a gradient agrees with its loss, or the loss has no slope to compare it with."""
     report = check_gradient(loss, grad, theta)
     assert report.tested_nothing or report.verdict in ("pass", "kink"), report
+
+
+def spread_at_the_end(rate: Any, steps: int, size: int) -> float:
+    """How far Adam leaves parameters from the minimum of a bowl, after steps with noisy gradients."""
+    rng, theta = np.random.default_rng(5), np.zeros(size)
+    opt = Adam(theta, rate)
+    for _ in range(steps):
+        opt.step(theta + rng.standard_normal(size))
+    return float(theta.std())
+
+
+def names_read(tree: ast.AST) -> set[str]:
+    """The names that a program reads."""
+    nodes = (node for node in ast.walk(tree) if isinstance(node, ast.Name))
+    return {node.id for node in nodes if isinstance(node.ctx, ast.Load)}

@@ -105,8 +105,7 @@ window.addEventListener("DOMContentLoaded", () => {
   });
   const openTarget = () => {
     const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
-    const entry = target?.closest("details.erratum") ?? target?.querySelector("details.erratum");
-    (entry ?? target?.nextElementSibling?.closest?.("details.erratum"))?.setAttribute("open", "");
+    target?.closest("details.erratum")?.setAttribute("open", "");
   };
   window.addEventListener("hashchange", openTarget);
   openTarget();

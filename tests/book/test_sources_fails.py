@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pytest
 from notebook_rules import ROOT
+from support import spread_at_the_end
 
 from optimlib import SGD, Adam, AMSGrad
 
@@ -21,13 +22,9 @@ def finds_the_minimum(optimizer, **options):
     return theta[0] < -0.9
 
 
-def spread_at_the_end(rate, steps=1500):
+def spread(rate, steps=1500):
     """Article 1 names decay and Adam as ways to adjust the rate: how far Adam is from the minimum."""
-    rng, theta = np.random.default_rng(5), np.zeros(500)
-    opt = Adam(theta, rate)
-    for _ in range(steps):
-        opt.step(theta + rng.standard_normal(500))
-    return theta.std()
+    return spread_at_the_end(rate, steps, 500)
 
 
 def test_adam_is_not_stable_on_every_convex_problem():
@@ -38,10 +35,10 @@ def test_adam_is_not_stable_on_every_convex_problem():
 
 
 def test_adam_does_not_lower_its_learning_rate():
-    constant, early = spread_at_the_end(0.02), spread_at_the_end(0.02, steps=750)
+    constant, early = spread(0.02), spread(0.02, steps=750)
     assert constant == pytest.approx(early, rel=0.15)  # no nearer after twice as many steps
     assert constant == pytest.approx((0.02 / 2) ** 0.5, rel=0.1)
-    assert spread_at_the_end(lambda done: 0.02 * (1 - done / 1500)) < 0.5 * constant
+    assert spread(lambda done: 0.02 * (1 - done / 1500)) < 0.5 * constant
 
 
 def test_the_paper_on_convergence_is_cited_as_it_is():

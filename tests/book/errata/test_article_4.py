@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from notebook_rules import ROOT
-from support import steps_taken
+from support import names_read, spread_at_the_end, steps_taken
 
 from optimlib import SGD, AdaGrad, Adam, Nadam, RMSProp, check_gradient, clip_by_global_norm
 from optimlib.optimizers.conventions import CONVENTIONS
@@ -389,12 +389,7 @@ def never_read(source):
         if isinstance(node, ast.Import | ast.ImportFrom)
         for alias in node.names
     }
-    read = {
-        name.id
-        for name in ast.walk(tree)
-        if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Load)
-    }
-    return bound - read
+    return bound - names_read(tree)
 
 
 def test_the_package_named_adam_is_not_the_algorithm():
@@ -960,13 +955,9 @@ def test_an_explanation_is_of_the_program_above_it():
 # Advice of section 5
 
 
-def spread(rate, steps=700):
+def spread(rate):
     """How far 300 parameters lie from the minimum of a bowl, after steps with noisy gradients."""
-    rng, theta = np.random.default_rng(5), np.zeros(300)
-    opt = Adam(theta, rate)
-    for _ in range(steps):
-        opt.step(theta + rng.standard_normal(300))
-    return theta.std()
+    return spread_at_the_end(rate, 700, 300)
 
 
 def test_a_small_rate_at_the_start_leaves_the_noise_as_it_is():

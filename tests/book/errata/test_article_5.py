@@ -12,6 +12,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from notebook_rules import ROOT
+from support import names_read
 
 from optimlib import SGD, AdaGrad, Adam, RMSProp, check_gradient
 from optimlib.optimizers import AdamEpsRoot, SGDRunningMean
@@ -612,12 +613,7 @@ def programs_of(chapter):
 def unused(tree):
     """Functions that a program defines and never uses."""
     defined = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
-    names = {
-        node.id
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
-    }
-    return defined - names
+    return defined - names_read(tree)
 
 
 def test_the_article_defines_six_functions_and_calls_none():
