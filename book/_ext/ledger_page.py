@@ -59,7 +59,7 @@ def article(ledger: Ledger, number: int) -> str:
 def counts(ledger: Ledger) -> str:
     """The table of how many errors there are, by kind and article."""
     table = ledger.counts("kind")
-    rows = [["kind", *(f"article {number}" for number in ARTICLES), "all", "ours"]]
+    rows = [["kind", *map(str, ARTICLES), "all", "ours"]]
     for kind in KINDS:
         of_kind = [table[number, kind] for number in ARTICLES]
         rows.append([kind, *map(str, of_kind), str(sum(of_kind)), str(table[OURS, kind])])
