@@ -194,6 +194,17 @@ def test_without_a_number_of_steps_every_epoch_is_saved(tmp_path):
     load_parameters(file, theta)
 
 
+def test_the_end_of_a_run_is_saved_whatever_the_number_of_steps(tmp_path):
+    file = tmp_path / "run.npz"
+    short(file, 3, checkpoint=Checkpoint(file, every=1000))
+    assert int(read_arrays(file)["t"]) == 15
+    values = iter([1.0, 2.0])
+    stopped = {"evaluate": lambda params: {"a": next(values)}, "stopping": EarlyStopping("a", 1)}
+    file = tmp_path / "stopped.npz"
+    short(file, 9, checkpoint=Checkpoint(file, every=1000), **stopped)
+    assert int(read_arrays(file)["t"]) == 10
+
+
 def changed(params):
     params["w"] = [np.zeros(7)]
     return params
