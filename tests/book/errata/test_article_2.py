@@ -889,6 +889,11 @@ def test_other_optimizers_do_not_bring_a_gradient_back():
     assert last(Adam, eps=1e-30) == pytest.approx(1.0)  # the caveat: with a tiny epsilon Adam does step
     exploded = steps_taken(Adam, np.full(100, 1e12), learning_rate=1.0)
     assert exploded == pytest.approx(1.0)  # no longer than any other step of Adam
+    w = np.full(30, 1.5)  # the loss is (their product - 1)^2 / 2
+    opt, start = Adam(w, 0.01), w.prod()
+    for _ in range(100):
+        opt.step((w.prod() - 1) * w.prod() / w)
+    assert (w.prod() - 1) ** 2 < 0.01 * (start - 1) ** 2  # and such steps lower the loss
     assert reaching_back(0.2) < 1e-6  # but how much of the gradient arrives is a matter of the weights
     assert 0.1 < reaching_back(0.9) < 10
 
