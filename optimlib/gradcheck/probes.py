@@ -174,9 +174,7 @@ class Prober:
 
         Its `share` is the size of what the gradient claims there.
         """
-        computed_zero = 0 < share <= self.scales.value_error() / 4
-        has_slope = max(share, abs(probe.numeric)) > probe.tolerance or probe.jump
-        if has_slope or computed_zero:
+        if max(share, abs(probe.numeric)) > probe.tolerance or probe.jump:
             self.tested.add(self.scales.paths[leaf])
 
     def untested(self) -> tuple[str, ...]:
