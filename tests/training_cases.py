@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -107,6 +108,19 @@ class Case:
         return [arrays, generators, self.history.steps, self.history.epochs]
 
 
+class Stateful:
+    """Whose state is what it is given, and not a copy of it."""
+
+    def __init__(self, state: Any) -> None:
+        self.state = state
+
+    def state_dict(self) -> Any:
+        return self.state
+
+    def load_state_dict(self, state: Any) -> None:
+        self.state = state
+
+
 class At:
     """Something that is done at one of many events, counted from 1."""
 
@@ -136,8 +150,13 @@ def kill() -> None:
 
 
 if __name__ == "__main__":
-    at = At(int(sys.argv[2]), kill)
+    at, pause = At(int(sys.argv[2]), kill), float(sys.argv[3])
     at.watch(setattr)
-    case = Case(at)
+
+    def event() -> None:
+        at()
+        time.sleep(pause)
+
+    case = Case(event)
     case.fit(sys.argv[1])
     print(repr(case.bits()))

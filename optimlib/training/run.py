@@ -145,8 +145,8 @@ class Run:
         """Attach the history to an error that ends the run, and a note of where the run was."""
         with suppress(AttributeError):  # some errors take no attributes
             error.history = self.history  # type: ignore[attr-defined]
-        if not isinstance(error, DivergedError):  # whose message says it
-            error.add_note(f"fit was at {self._place()}; {self._saved()}")
+            if not isinstance(error, DivergedError):  # whose message says it
+                error.add_note(f"fit was at {self._place()}; {self._saved()}")
 
     def _place(self) -> str:
         """The step that is next, or being taken."""
