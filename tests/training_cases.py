@@ -109,16 +109,20 @@ class Case:
 
 
 class Stateful:
-    """Whose state is what it is given, and not a copy of it."""
+    """Whose state is what it is given, and not a copy of it; or keeps its arrays, which are changed."""
 
-    def __init__(self, state: Any) -> None:
-        self.state = state
+    def __init__(self, state: Any, in_place: bool = False) -> None:
+        self.state, self.in_place = state, in_place
 
     def state_dict(self) -> Any:
         return self.state
 
     def load_state_dict(self, state: Any) -> None:
-        self.state = state
+        if self.in_place:
+            for name, array in state.items():
+                self.state[name][...] = array
+        else:
+            self.state = state
 
 
 class At:

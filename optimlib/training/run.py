@@ -138,7 +138,7 @@ class Run:
         if self.checkpoint and self.saved_step is not None:
             message += f" ({_with_another_rate(self.checkpoint)})"
         error = DivergedError(message)
-        error.history, error.rows = self.history, rows
+        error.rows = rows
         return error
 
     def annotate(self, error: BaseException) -> None:

@@ -420,9 +420,10 @@ def test_another_optimizer_is_saved_with_its_parameters(tmp_path):
     assert alike((once.params, once.state_dict()), (twice.params, twice.state_dict()))
 
 
-def test_what_saves_its_own_arrays_gets_copies(tmp_path):
+@pytest.mark.parametrize("in_place", [False, True])
+def test_what_saves_its_own_arrays_gets_copies(tmp_path, in_place):
     """A state that is the very array: neither saved nor loaded is it changed by what comes later."""
-    mine, file = Stateful({"x": np.zeros(2)}), tmp_path / "run.npz"
+    mine, file = Stateful({"x": np.zeros(2)}, in_place), tmp_path / "run.npz"
     checkpoint = Checkpoint(file, also={"mine": mine, "means": (means := np.zeros(3))})
     short(file, checkpoint=checkpoint)
     mine.state["x"] += 5

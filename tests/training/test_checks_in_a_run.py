@@ -133,23 +133,27 @@ def test_what_a_checkpoint_has_beside_the_run_is_put_back_and_nothing_else(tmp_p
     after = []
     for number, every in enumerate((None, 1)):
         means, unnamed, noise = np.zeros(4), np.zeros(4), np.random.default_rng(7)
-        mine, other = Stateful({"x": np.zeros(2)}), SGD({"v": np.ones(2)}, 0.1)
+        mine, ours = (Stateful({"x": np.zeros(2)}, in_place) for in_place in (False, True))
+        other = SGD({"v": np.ones(2)}, 0.1)
         average = EMA(other.params, 0.9)
 
-        def f(params, x, y, *, changing=(means, unnamed, noise, mine, other, average)):
-            means, unnamed, noise, mine, other, average = changing
+        def f(params, x, y, *, changing=(means, unnamed, noise, mine, ours, other, average)):
+            means, unnamed, noise, mine, ours, other, average = changing
             for array in (means, unnamed):
                 array += 0.1 * (x.mean(axis=0) - array)
             mine.state["x"] += 1
+            ours.state["x"] += 1
             other.step({"v": other.params["v"].copy()})
             average.update()
             return value_and_grad(params, x, y, noise.integers(0, 4, 6) > 0)
 
-        also = {"means": means, "noise": noise, "mine": mine, "other": other, "average": average}
+        also = {"means": means, "noise": noise, "mine": mine, "other": other, "average": average} | {
+            "ours": ours
+        }
         checkpoint = Checkpoint(tmp_path / f"{number}.npz", also=also)
         history = short_fit(f=f, check_gradient_every=every, checkpoint=checkpoint)
         assert set(history.gradient_checks.values()) == ({"pass"} if every else set())
-        trees = (means, mine.state, other.params, other.state_dict(), average.state_dict())
+        trees = (means, mine.state, ours.state, other.params, other.state_dict(), average.state_dict())
         after.append((history.loss, noise.bit_generator.state, trees, unnamed))
     (losses, state, trees, unnamed), (other_losses, other_state, other_trees, changed) = after
     assert losses == other_losses

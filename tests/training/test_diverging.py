@@ -69,6 +69,7 @@ def test_a_number_that_is_not_finite_stops_the_run_before_its_step(tmp_path, at,
     assert alike((ours.params, ours.state), (theirs.params, theirs.state))
     assert ours.t == at - 1
     assert caught.value.history.loss == losses
+    assert not hasattr(caught.value, "__notes__")  # the message has it all
     np.testing.assert_array_equal(X[caught.value.rows], f.calls[-1])
     assert isinstance(caught.value, ValueError)
     assert str(copy.copy(caught.value)) == str(caught.value)

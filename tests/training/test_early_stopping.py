@@ -83,6 +83,10 @@ def test_one_object_serves_many_runs():
         assert history.epoch == 3
 
 
+def test_a_patience_may_be_any_whole_number():
+    assert type(EarlyStopping("loss", np.uint8(3)).patience) is int
+
+
 @pytest.mark.parametrize(
     ("given", "error", "message"),
     [

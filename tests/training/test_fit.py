@@ -9,6 +9,7 @@ from training_cases import X, Y, alike, parameters, short_fit, value_and_grad
 
 from optimlib import SGD, Adam, Checkpoint, cosine, minibatches
 from optimlib.nn import dense, dense_backward
+from optimlib.training.gradient_checks import check_when, is_due
 from optimlib.trees import copy_tree
 
 
@@ -203,6 +204,7 @@ def test_small_numpy_numbers_count_as_far_as_others(tmp_path):
         checkpoint=checkpoint,
     )
     assert history.step == 300
+    assert is_due(check_when(np.uint8(200)), 400)
     assert short_fit(data=data, batch_size=np.int8(64), epochs=np.int8(1)).step == 7
 
 
