@@ -44,7 +44,7 @@ def loss_and_gradient(
     >>> def value_and_grad(w, x, y): return (y - w @ x) ** 2 / 2, (w @ x - y) * x
     >>> w, batch = np.ones(2), (np.array([1.0, 2.0]), 5.0)
     >>> loss_and_gradient(value_and_grad, w, batch)
-    (2.0, array([-2., -4.]))
+    (np.float64(2.0), array([-2., -4.]))
     >>> loss_and_gradient(lambda *given: value_and_grad(*given)[::-1], w, batch)
     Traceback (most recent call last):
         ...
@@ -58,8 +58,10 @@ def loss_and_gradient(
     loss, grads = returned
     if grads is None:
         raise TypeError("value_and_grad returned grads that is None; expected a tree like params")
+    if isinstance(loss, (float, np.float32)):  # quicker than a union
+        return loss, grads
     try:
-        return loss if isinstance(loss, np.float32) else number("loss", loss), grads
+        return number("loss", loss), grads
     except TypeError:
         kinds = f"a {type(loss).__name__} and a {type(grads).__name__}"
         if children(loss) is not None or (children(grads) is None and np.ndim(grads) == 0):

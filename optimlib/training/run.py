@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any
@@ -112,8 +113,10 @@ class Run:
         """Take note of the epoch that is finished, and of its parameters if they are the best."""
         history, stopping = self.history, self.stopping
         losses = history.loss[-self.batches_per_epoch :]
-        finite = [loss for loss in losses if np.isfinite(loss)]  # others are of steps that were skipped
-        history.add_epoch(sum(finite) / len(finite) if finite else np.nan, evaluated)
+        finite = [
+            loss for loss in losses if math.isfinite(loss)
+        ]  # others are of steps that were skipped
+        history.add_epoch(sum(finite) / len(finite) if finite else math.nan, evaluated)
         self.order = None
         if stopping is not None:
             if stopping.metric not in history:
@@ -166,7 +169,9 @@ class Run:
     def save_if_due(self, is_over: bool = False) -> None:
         """Save the run if its checkpoint says so, or if it is over."""
         checkpoint, step = self.checkpoint, self.history.step
-        if checkpoint and (is_over or checkpoint.is_due(step, epoch_is_over=self.order is None)):
+        if checkpoint is None:
+            return
+        if is_over or checkpoint.is_due(step, epoch_is_over=self.order is None):
             checkpoint.save(self.optimizer, self.state_dict())
             self.saved_step = step
 
