@@ -186,3 +186,12 @@ def test_an_error_that_takes_no_attributes_is_left_as_it_is():
 
     with pytest.raises(Strict):
         short_fit(f=f)
+
+
+def test_a_parameter_that_is_not_finite_is_named_before_what_follows_from_it():
+    def after_step(step):
+        if step.number == 3:
+            step.params["hidden"]["b"][1] = np.nan
+
+    with pytest.raises(DivergedError, match=r"^step 4 .* and params\['hidden'\]\['b'\]\[1\] is nan"):
+        short_fit(after_step=after_step)
