@@ -4,7 +4,7 @@ from collections import namedtuple
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from optimlib.training import minibatches
@@ -14,6 +14,7 @@ def rng(seed=0):
     return np.random.default_rng(seed)
 
 
+@settings(deadline=None)  # a clock is no judge on a busy machine
 @given(rows=st.integers(1, 40), size=st.integers(1, 40), drop=st.booleans())
 def test_every_row_comes_once_and_the_arrays_stay_together(rows, size, drop):
     size = min(size, rows)
