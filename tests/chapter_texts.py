@@ -1,4 +1,4 @@
-"""The texts of the chapters, as the tests of the ledger read them."""
+"""The texts of the chapters, and their references, as the tests of the ledger read them."""
 
 import re
 
@@ -16,3 +16,11 @@ def numbered_lists(text: str) -> list[tuple[str, ...]]:
         tuple(line.split(" ", 1)[1] for line in block.splitlines())
         for block in re.findall(r"(?:^\d+\. .+\n)+", text, flags=re.MULTILINE)
     ]
+
+
+def reference(key: str) -> dict[str, str]:
+    """The fields of an entry of references.bib, without braces."""
+    references = (ROOT / "book" / "references.bib").read_text(encoding="utf8")
+    (entry,) = re.findall(rf"@\w+\{{{key},.*?\n\}}", references, re.DOTALL)
+    fields = re.findall(r"(\w+)\s*=\s*\{(.*?)\},?\n", entry)
+    return {name: value.replace("{", "").replace("}", "") for name, value in fields}

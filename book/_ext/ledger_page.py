@@ -1,13 +1,13 @@
-"""Sphinx extension: *What the sources got wrong* gets its entries, table and figure from `errata.yml`.
+"""Sphinx extension: *What the sources got wrong* gets its entries, lists and figure from `errata.yml`.
 
-In the page's source a line ``% ledger: counts`` (or ``figure``, ``subjects``, or an article's number)
+In the page's source a line ``% ledger: counts`` (or the name of another part, or an article's number)
 stands where they belong.
 """
 
 import html
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from sphinx.application import Sphinx
@@ -27,33 +27,73 @@ def link_to(target: str) -> str:
     return f"[](/book/{chapter}.{suffix}#{anchor})" if anchor else f"{{doc}}`/book/{chapter}`"
 
 
+def place_of(entry: Entry) -> str:
+    """Where the error stands: "Article 4, section 6"."""
+    place = entry.section
+    if entry.article != OURS:
+        if place[0].isdigit():
+            several = re.match(r"[\d.]+(?:,| and| to) \d", place)
+            place = f"{'sections' if several else 'section'} {place}"
+        place = f"article {entry.article}, {place}"
+    return place[0].upper() + place[1:]
+
+
+def tests_of(entry: Entry) -> str:
+    """The names of the tests, each file named once."""
+    files: dict[str, list[str]] = {}
+    for test in entry.test:
+        file, _, name = test.partition("::")
+        files.setdefault(file, []).append(f"`{name}`")
+    tests = "; ".join(f"{', '.join(names)} in `{file}`" for file, names in files.items())
+    return f"{'Test' if len(entry.test) == 1 else 'Tests'}: {tests}."
+
+
 def entry_text(entry: Entry, ledger: Ledger) -> str:
     """One entry, as a block that opens."""
-    place = entry.section if entry.article == OURS else f"article {entry.article}, {entry.section}"
     half = " Half right." if entry.half else ""
     lines = [
         f"(err-{entry.id})=",
         f"::::{{dropdown}} {ledger.numbers[entry.id]} {entry.title}",
         ":class-container: erratum",
         "",
-        f"*{place[0].upper()}{place[1:]}. Kind: {entry.kind}. Subject: {entry.subject}.{half}*",
+        f"*{place_of(entry)}. Kind: {entry.kind}. Subject: {entry.subject}.{half}*",
         "",
-        f"{entry.claim.strip()}",
+        entry.claim,
         "",
-        f"**Why it is wrong.** {entry.why.strip()}",
+        f"**{'What is wrong with it' if entry.half else 'Why it is wrong'}.** {entry.why}",
         "",
-        f"**Right.** {entry.right.strip()}",
+        f"**Right.** {entry.right}",
         "",
-        f"Taught in {link_to(entry.taught)}. Test: `{entry.test.rpartition('::')[2]}`."
+        f"Taught in {link_to(entry.taught)}. {tests_of(entry)}"
         + (f" The same error: {ledger.links(entry.same)}." if entry.same else ""),
         "::::",
     ]
     return "\n".join(lines)
 
 
-def article(ledger: Ledger, number: int) -> str:
+def entries_of(ledger: Ledger, article: int) -> str:
     """All entries of an article."""
-    return "\n\n".join(entry_text(entry, ledger) for entry in ledger.of(number))
+    return "\n\n".join(entry_text(entry, ledger) for entry in ledger.of(article))
+
+
+def search(ledger: Ledger) -> str:
+    """The field and the choices that hide entries; `book.js` does what they say, and shows them."""
+
+    def choice(field: str, values: Iterable[str]) -> str:
+        options = "".join(f'<option value="{field}: {value}.">{value}</option>' for value in values)
+        return f'<label>{field} <select><option value="">all</option>{options}</select></label>'
+
+    return (
+        '<div class="ledger-search" role="search" aria-label="Entries of the ledger" hidden>'
+        '<label>Search the entries <input type="search" placeholder="&quot;bias correction&quot; steps">'
+        f"</label>{choice('Subject', SUBJECTS)}{choice('Kind', KINDS)}"
+        '<span role="status"></span></div>'
+    )
+
+
+def kinds(ledger: Ledger) -> str:
+    """What each kind of error is."""
+    return "\n".join(f"- *{kind}*: {meaning}" for kind, meaning in KINDS.items())
 
 
 def counts(ledger: Ledger) -> str:
@@ -97,18 +137,26 @@ def figure(ledger: Ledger) -> str:
 
 
 def subjects(ledger: Ledger) -> str:
-    """The numbers of all entries, by subject."""
-    lines = []
+    """The numbers and titles of all entries, by subject, as blocks that open."""
+    blocks = []
     for subject in SUBJECTS:
-        links = ledger.links(entry.id for entry in ledger.entries if entry.subject == subject)
-        lines.append(f"- **{subject[0].upper()}{subject[1:]}**: {links}")
-    return "\n".join(lines)
+        entries = [entry for entry in ledger.entries if entry.subject == subject]
+        lines = [f"- {ledger.links([entry.id])} {entry.title}" for entry in entries]
+        head = f"::::{{dropdown}} {subject[0].upper()}{subject[1:]}: {len(entries)}"
+        blocks.append("\n".join([head, ":class-container: ledger-subject", "", *lines, "::::"]))
+    return "\n\n".join(blocks)
 
 
-PARTS: dict[str, Callable[[Ledger], str]] = {"counts": counts, "figure": figure, "subjects": subjects}
+PARTS: dict[str, Callable[[Ledger], str]] = {
+    "search": search,
+    "kinds": kinds,
+    "counts": counts,
+    "figure": figure,
+    "subjects": subjects,
+}
 
 
-def fill(app: Sphinx, name: str, source: list[str]) -> None:
+def fill_page(app: Sphinx, name: str, source: list[str]) -> None:
     """Put the ledger into its page."""
     if name != PAGE:
         return
@@ -116,12 +164,12 @@ def fill(app: Sphinx, name: str, source: list[str]) -> None:
     app.env.note_dependency(str(BOOK / "errata.yml"))
 
     def part(found: re.Match) -> str:
-        return PARTS[found[1]](ledger) if found[1] in PARTS else article(ledger, int(found[1]))
+        return PARTS[found[1]](ledger) if found[1] in PARTS else entries_of(ledger, int(found[1]))
 
     source[0] = PLACE.sub(part, source[0])
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """What Sphinx calls."""
-    app.connect("source-read", fill)
+    app.connect("source-read", fill_page)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -95,18 +95,61 @@ window.addEventListener("afterprint", () => {
 
 // The ledger of errors: a search hides the entries that lack a word, and a link to an entry opens it.
 window.addEventListener("DOMContentLoaded", () => {
-  const field = document.getElementById("ledger-search");
+  const form = document.querySelector(".ledger-search");
+  if (!form) {
+    return;
+  }
+  const plain = (words) => words.toLowerCase().replace(/[‘’]/g, "'").replace(/\s+/g, " ").trim();
   const entries = [...document.querySelectorAll("details.erratum")];
-  field?.addEventListener("input", () => {
-    const wanted = field.value.toLowerCase().split(/\s+/).filter(Boolean);
-    const fit = (entry) => wanted.every((word) => entry.textContent.toLowerCase().includes(word));
-    entries.forEach((entry) => (entry.hidden = !fit(entry)));
-    document.getElementById("ledger-count").textContent = `${entries.filter(fit).length} entries`;
-  });
-  const openTarget = () => {
-    const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
-    target?.closest("details.erratum")?.setAttribute("open", "");
+  const texts = new Map(entries.map((entry) => [entry, plain(entry.textContent)]));
+  const groups = [...document.querySelectorAll("section")].filter(
+    (section) => section.querySelector("details.erratum") && !section.contains(form)
+  );
+  const between = []; // the form and the first group
+  for (let part = form.nextElementSibling; part && !groups.includes(part); part = part.nextElementSibling) {
+    between.push(part);
+  }
+  const field = form.querySelector("input");
+  const choices = [...form.querySelectorAll("select")];
+
+  const search = () => {
+    const phrases = field.value.replace(/[“”„]/g, '"').match(/"[^"]*"?|[^\s"]+/g) ?? [];
+    const words = phrases.map((phrase) => plain(phrase.replaceAll('"', ""))).filter(Boolean);
+    const chosen = choices.map(({ value }) => plain(value)).filter(Boolean); // what an entry's first line says
+    const wanted = [...words, ...chosen];
+    const found = entries.filter((entry) => wanted.every((part) => texts.get(entry).includes(part)));
+    entries.forEach((entry) => (entry.hidden = !found.includes(entry)));
+    groups.forEach((group) => (group.hidden = !found.some((entry) => group.contains(entry))));
+    between.forEach((part) => (part.hidden = wanted.length > 0));
+    const none = words.length
+      ? `No entry${chosen.length ? " of this choice" : ""} contains all of these words.`
+      : "There is no entry of this kind on this subject.";
+    const count = found.length === 1 ? "1 entry" : `${found.length} entries`;
+    form.querySelector("[role=status]").textContent = !wanted.length ? "" : found.length ? count : none;
   };
-  window.addEventListener("hashchange", openTarget);
-  openTarget();
+  form.addEventListener("input", search);
+  form.hidden = false;
+  search(); // a browser that goes back to the page keeps what was typed
+
+  const show = (hash) => {
+    const target = document.getElementById(decodeURIComponent(hash.slice(1)));
+    if (target?.closest("[hidden]")) {
+      field.value = "";
+      choices.forEach((choice) => (choice.value = ""));
+      field.dispatchEvent(new Event("input", { bubbles: true }));
+    }
+    const entry = target?.closest("details.erratum");
+    if (entry) {
+      entry.open = true;
+      entry.scrollIntoView();
+    }
+  };
+  window.addEventListener("hashchange", () => show(location.hash));
+  document.addEventListener("click", ({ target }) => {
+    const link = target.closest("a[href^='#']");
+    if (link) {
+      show(link.hash); // also where the address already has it
+    }
+  });
+  show(location.hash);
 });

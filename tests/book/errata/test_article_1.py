@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from chapter_texts import numbered_lists, text_of
 from notebook_rules import ROOT
-from support import steps_taken
+from support import loss_of_the_best_rate, steps_taken
 
 from optimlib import SGD, Adam, assert_gradient, check_gradient, differences
 
@@ -315,24 +315,16 @@ def test_the_mean_of_the_gradient_does_not_set_the_rate():
     assert steps[0] > 10 * abs(steps[1])  # what the mean sets is how far and which way
 
 
-def loss_of_the_best_rate(optimizer, curvatures, steps):
-    ends = []
-    for rate in 2.0 ** np.arange(-14, 4):
-        theta = np.ones(len(curvatures))
-        opt = optimizer(theta, rate)
-        for _ in range(steps):
-            opt.step(curvatures * np.clip(theta, -1e9, 1e9))
-        ends.append(curvatures @ theta**2 / 2)
-    return min(ends)
+RATES = 2.0 ** np.arange(-14, 4)
 
 
 def test_adaptive_steps_are_not_always_more_effective():
     round_bowl, long_valley = np.ones(2), np.array([1.0, 1e4])
-    assert [loss_of_the_best_rate(SGD, round_bowl, steps) for steps in (1, 20)] == [0, 0]
-    assert loss_of_the_best_rate(Adam, round_bowl, 1) < 1e-15  # one rate lands at once
-    assert loss_of_the_best_rate(Adam, round_bowl, 20) > 1e-3  # and coasts past
-    assert 50 * loss_of_the_best_rate(Adam, long_valley, 100) < loss_of_the_best_rate(
-        SGD, long_valley, 100
+    assert [loss_of_the_best_rate(SGD, RATES, round_bowl, steps) for steps in (1, 20)] == [0, 0]
+    assert loss_of_the_best_rate(Adam, RATES, round_bowl, 1) < 1e-15  # one rate lands at once
+    assert loss_of_the_best_rate(Adam, RATES, round_bowl, 20) > 1e-3  # and coasts past
+    assert 50 * loss_of_the_best_rate(Adam, RATES, long_valley, 100) < loss_of_the_best_rate(
+        SGD, RATES, long_valley, 100
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from chapter_texts import numbered_lists, text_of
 from notebook_rules import ROOT
-from support import steps_taken
+from support import loss_of_the_best_rate, steps_taken
 
 from optimlib import SGD, AdaGrad, Adam, check_gradient, nn
 from optimlib.clipping import clip_by_value
@@ -50,32 +50,22 @@ def test_adam_makes_no_gradient_cheaper():
         assert examples_per_step(Adam, n, batch=8) == examples_per_step(SGD, n, batch=8) == 8
 
 
-def loss_of_the_best_rate(optimizer, curvatures, steps, **options):
-    ends = []
-    for rate in 2.0 ** np.arange(-14, 5):
-        theta = np.ones(len(curvatures))
-        opt = optimizer(theta, rate, **options)
-        for _ in range(steps):
-            opt.step(curvatures * np.clip(theta, -1e9, 1e9))
-        ends.append(curvatures @ theta**2 / 2)
-    return min(ends)
-
-
+RATES = 2.0 ** np.arange(-14, 5)
 ROUND_BOWL, LONG_VALLEY = np.ones(2), np.array([1.0, 1e3])
 
 
 def test_adam_is_not_better_on_every_problem():
-    assert loss_of_the_best_rate(SGD, ROUND_BOWL, 20) == 0
-    assert loss_of_the_best_rate(Adam, ROUND_BOWL, 1) < 1e-15  # one rate lands at once
-    assert loss_of_the_best_rate(Adam, ROUND_BOWL, 20) > 1e-3  # and coasts past
-    assert 50 * loss_of_the_best_rate(Adam, LONG_VALLEY, 100) < loss_of_the_best_rate(
-        SGD, LONG_VALLEY, 100
+    assert loss_of_the_best_rate(SGD, RATES, ROUND_BOWL, 20) == 0
+    assert loss_of_the_best_rate(Adam, RATES, ROUND_BOWL, 1) < 1e-15  # one rate lands at once
+    assert loss_of_the_best_rate(Adam, RATES, ROUND_BOWL, 20) > 1e-3  # and coasts past
+    assert 50 * loss_of_the_best_rate(Adam, RATES, LONG_VALLEY, 100) < loss_of_the_best_rate(
+        SGD, RATES, LONG_VALLEY, 100
     )
 
 
 def test_momentum_is_not_faster_on_every_problem():
     plain, momentum = (
-        [loss_of_the_best_rate(rule, bowl, 100, **options) for bowl in (ROUND_BOWL, LONG_VALLEY)]
+        [loss_of_the_best_rate(rule, RATES, bowl, 100, **options) for bowl in (ROUND_BOWL, LONG_VALLEY)]
         for rule, options in ((SGD, {}), (SGDRunningMean, {"momentum": 0.9}))
     )
     assert plain[0] < momentum[0]
@@ -517,7 +507,9 @@ def test_a_run_without_its_control_shows_no_acceleration():
     gained = (excess(first) - excess(mean)).mean()
     assert gained > 0.5
     assert abs((excess(no_mean) - excess(mean)).mean()) < 0.02 * gained
-    valley = [loss_of_the_best_rate(SGDRunningMean, LONG_VALLEY, 100, momentum=m) for m in (0.9, 0.0)]
+    valley = [
+        loss_of_the_best_rate(SGDRunningMean, RATES, LONG_VALLEY, 100, momentum=m) for m in (0.9, 0.0)
+    ]
     assert valley[0] < 0.5 * valley[1]  # where momentum does help, the same control shows it
 
 

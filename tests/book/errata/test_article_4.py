@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from chapter_texts import reference
 from notebook_rules import ROOT
 from support import names_read, spread_at_the_end, steps_taken
 
@@ -15,12 +16,6 @@ from optimlib import SGD, AdaGrad, Adam, Nadam, RMSProp, check_gradient, clip_by
 from optimlib.optimizers.conventions import CONVENTIONS
 
 CHAPTERS = sorted((ROOT / "book" / "text").glob("*.md"))
-REFERENCES = (ROOT / "book" / "references.bib").read_text(encoding="utf8")
-
-
-def reference(key):
-    (entry,) = re.findall(rf"@\w+\{{{key},.*?\n\}}", REFERENCES, re.S)
-    return dict(re.findall(r"(\w+)\s*=\s*\{(.*?)\},?\n", entry))
 
 
 def minimum(optimizer, at=3.0, start=0.95, steps=600, **options):

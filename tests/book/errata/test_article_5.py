@@ -11,6 +11,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from chapter_texts import reference
 from notebook_rules import ROOT
 from support import names_read
 
@@ -467,7 +468,9 @@ def test_rmsprop_starts_from_the_sign():
     distances = [apart(rho, adagrad) for rho in (0.0, 0.5, 0.9, 0.99, 0.999)]
     assert (np.diff(distances) < 0).all()
     assert 0 < distances[-1] < 1e-3 < 0.1 < distances[0]
-    assert "Running Average of Its Recent Magnitude" in reference("tieleman2012rmsprop")  # no sum
+    assert (
+        "Running Average of Its Recent Magnitude" in reference("tieleman2012rmsprop")["title"]
+    )  # no sum
 
 
 def squared_errors(decay, rates, jumps):
@@ -996,14 +999,7 @@ def test_a_rule_given_a_dict_does_not_move_its_arrays():
 
 
 def year_of(key):
-    entry = reference(key)
-    return int(re.search(r"year\s*=\s*\{(\d{4})\}", entry)[1])
-
-
-def reference(key):
-    references = (ROOT / "book" / "references.bib").read_text(encoding="utf8")
-    (entry,) = re.findall(rf"@\w+\{{{key},.*?\n\}}", references, re.S)
-    return entry
+    return int(reference(key)["year"])
 
 
 def test_the_first_two_directions_of_the_future_lie_in_the_past():
@@ -1050,11 +1046,6 @@ def test_healthy_gradients_are_no_generalization():
 # The references
 
 
-def field(key, name):
-    """A field of an entry of references.bib, without braces."""
-    return re.search(rf"\b{name}\s*=\s*\{{(.*?)\}},?\n", reference(key))[1].translate({123: "", 125: ""})
-
-
 @pytest.mark.parametrize(
     ("key", "name", "cited", "right"),
     [
@@ -1092,7 +1083,7 @@ def field(key, name):
 )
 def test_the_references_are_cited_as_they_are(key, name, cited, right):
     def agrees(words):
-        return words == field(key, name)
+        return words == reference(key)[name]
 
     assert agrees(right)
     assert not agrees(cited)

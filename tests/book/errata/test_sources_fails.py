@@ -1,10 +1,7 @@
 """What the sources say of Adam's stability: each claim is shown failing, and what is right is kept."""
 
-import re
-
 import numpy as np
 import pytest
-from notebook_rules import ROOT
 from support import spread_at_the_end
 
 from optimlib import SGD, Adam, AMSGrad
@@ -39,13 +36,3 @@ def test_adam_does_not_lower_its_learning_rate():
     assert constant == pytest.approx(early, rel=0.15)  # no nearer after twice as many steps
     assert constant == pytest.approx((0.02 / 2) ** 0.5, rel=0.1)
     assert spread(lambda done: 0.02 * (1 - done / 1500)) < 0.5 * constant
-
-
-def test_the_paper_on_convergence_is_cited_as_it_is():
-    """Article 5 has another title, other authors, and the number of another paper."""
-    references = (ROOT / "book" / "references.bib").read_text(encoding="utf8")
-    (entry,) = re.findall(r"@\w+\{reddi2018convergence,.*?\n\}", references, re.S)
-    assert "On the Convergence of {Adam} and Beyond" in entry
-    assert "Reddi, Sashank J. and Kale, Satyen and Kumar, Sanjiv" in entry
-    assert "1904.09237" in entry
-    assert "1801.09052" not in references
