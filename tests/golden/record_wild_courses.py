@@ -3,9 +3,12 @@
     PYTHONPATH=. python tests/golden/record_wild_courses.py checkout [checkout ...]
 
 A checkout holds ``assignment2/cs231n/layers.py``. The names of the students are not recorded. A
-function that is not written yet, or does not run, is left out, and so are the two losses, which the course
-provides. The checkouts of the record were drawn from a list of a hundred: CHECKOUTS says how.
+function that is not written yet, or does not run, is left out, and so are the two losses, which the
+course provides. The checkouts of the record are twelve of the first hundred
+repositories that a search for that file listed by name, drawn by ``random.Random(22).sample``.
 """
+
+# ruff: noqa: E731, NPY002 - short functions in loops, called in the same turn
 
 import importlib.util
 import sys
@@ -41,8 +44,7 @@ def layer(forward, backward, inputs, **param):
         grads = grads if isinstance(grads, tuple | list) else (grads,)
         grads = [np.asarray(g, float) for g in grads]
         return {
-            k: g.reshape(t[k].shape) if g.size == t[k].size else g
-            for k, g in zip(t, grads, strict=True)
+            k: g.reshape(t[k].shape) if g.size == t[k].size else g for k, g in zip(t, grads, strict=True)
         }
 
     return lambda t: np.asarray(run(t)[0], float), vjp, inputs
@@ -58,53 +60,103 @@ def settings_of(m) -> dict[str, dict]:
     maps = {"x": 1 + 2 * r((3, 4, 2, 3)), "gamma": r(4), "beta": r(4)}
     groups = {"x": 1 + 2 * r((2, 4, 3, 2)), "gamma": r((1, 4, 1, 1)), "beta": r((1, 4, 1, 1))}
     running = {"running_mean": r(4), "running_var": 1 + r(4) ** 2}
-    L = lambda *a, **k: (lambda: layer(*a, **k))
-    conv = lambda s, p: L(m.conv_forward_naive, m.conv_backward_naive, images, conv_param={"stride": s, "pad": p})
+    L = lambda *a, **k: lambda: layer(*a, **k)
+    conv = lambda s, p: L(
+        m.conv_forward_naive, m.conv_backward_naive, images, conv_param={"stride": s, "pad": p}
+    )
     pool = lambda size, s, side: L(
-        m.max_pool_forward_naive, m.max_pool_backward_naive, {"x": apart(2, 3, side, side)},
+        m.max_pool_forward_naive,
+        m.max_pool_backward_naive,
+        {"x": apart(2, 3, side, side)},
         pool_param={"pool_height": size, "pool_width": size, "stride": s},
     )
     bn = lambda backward, mode: L(
-        m.batchnorm_forward, backward, columns, bn_param={"mode": mode, **{k: v.copy() for k, v in running.items()}}
+        m.batchnorm_forward,
+        backward,
+        columns,
+        bn_param={"mode": mode, **{k: v.copy() for k, v in running.items()}},
     )
-    drop = lambda mode: L(m.dropout_forward, m.dropout_backward, {"x": r((5, 6))}, dropout_param={"p": 0.6, "mode": mode, "seed": 1})
+    drop = lambda mode: L(
+        m.dropout_forward,
+        m.dropout_backward,
+        {"x": r((5, 6))},
+        dropout_param={"p": 0.6, "mode": mode, "seed": 1},
+    )
     found = {
-        "affine": {"images": L(m.affine_forward, m.affine_backward, {"x": r((3, 2, 4)), "w": r((8, 5)), "b": r(5)})},
+        "affine": {
+            "images": L(
+                m.affine_forward, m.affine_backward, {"x": r((3, 2, 4)), "w": r((8, 5)), "b": r(5)}
+            )
+        },
         "relu": {"": L(m.relu_forward, m.relu_backward, {"x": r((4, 5))})},
-        "batchnorm": {"training": bn(m.batchnorm_backward, "train"), "test mode": bn(m.batchnorm_backward, "test")},
+        "batchnorm": {
+            "training": bn(m.batchnorm_backward, "train"),
+            "test mode": bn(m.batchnorm_backward, "test"),
+        },
         "batchnorm, short": {"training": bn(m.batchnorm_backward_alt, "train")},
         "dropout": {"training": drop("train"), "test mode": drop("test")},
         "convolution": {"pad 1": conv(1, 1), "pad 0": conv(1, 0), "stride 2": conv(2, 1)},
         "max-pooling": {"2 by 2": pool(2, 2, 6), "overlapping": pool(3, 1, 5), "gaps": pool(2, 3, 5)},
-        "spatial batchnorm": {"training": L(m.spatial_batchnorm_forward, m.spatial_batchnorm_backward, maps, bn_param={"mode": "train"})},
+        "spatial batchnorm": {
+            "training": L(
+                m.spatial_batchnorm_forward,
+                m.spatial_batchnorm_backward,
+                maps,
+                bn_param={"mode": "train"},
+            )
+        },
     }
     if hasattr(m, "layernorm_forward"):
         found["layernorm"] = {"": L(m.layernorm_forward, m.layernorm_backward, columns, ln_param={})}
     if hasattr(m, "spatial_groupnorm_forward"):
-        found["group norm"] = {"": L(m.spatial_groupnorm_forward, m.spatial_groupnorm_backward, groups, G=2, gn_param={})}
+        found["group norm"] = {
+            "": L(m.spatial_groupnorm_forward, m.spatial_groupnorm_backward, groups, G=2, gn_param={})
+        }
     return found
 
 
 JUDGED = {  # by the checkout's place on the command line: what was read in the source
     (1, "batchnorm, short"): ("slip", "sqrt(var - eps) for sqrt(var + eps)", {}),
-    (1, "layernorm"): ("slip", "the backward pass divides by sqrt(var), the forward pass by sqrt(var + eps)", {}),
-    (2, "dropout"): ("factor", "in test mode the output is p x, and its gradient is said to be 1", {"test mode"}),
-    (5, "max-pooling"): ("assigned", "a value in two windows gets the slope of the last one only", {"overlapping"}),
-    (7, "max-pooling"): ("assigned", "a value in two windows gets the slope of the last one only", {"overlapping"}),
+    (1, "layernorm"): (
+        "slip",
+        "the backward pass divides by sqrt(var), the forward pass by sqrt(var + eps)",
+        {},
+    ),
+    (2, "dropout"): (
+        "factor",
+        "in test mode the output is p x, and its gradient is said to be 1",
+        {"test mode"},
+    ),
+    (5, "max-pooling"): (
+        "assigned",
+        "a value in two windows gets the slope of the last one only",
+        {"overlapping"},
+    ),
+    (7, "max-pooling"): (
+        "assigned",
+        "a value in two windows gets the slope of the last one only",
+        {"overlapping"},
+    ),
     (9, "batchnorm"): ("slip", "several factors wrong in dx; the scale and the shift are right", {}),
     (9, "spatial batchnorm"): ("slip", "calls the batch normalization above", {}),
 }
-EMPTY = ("shape", "the border is cut off with pad:-pad, which is an empty slice for a pad of 0", {"pad 0"})
+EMPTY = (
+    "shape",
+    "the border is cut off with pad:-pad, which is an empty slice for a pad of 0",
+    {"pad 0"},
+)
 ONE = ("shape", "the border is cut off with 1:-1, whatever the pad", {"pad 0"})
 JUDGED |= {(k, "convolution"): EMPTY for k in (2, 6, 8, 10, 11)} | {(5, "convolution"): ONE}
 
 
 def cures(m, function, settings):
     """The mistake undone, where a line does it; the forward pass is the student's."""
+
     def changed(name, right):
         def cured():
             f, vjp, x = settings[name]()
             return f, lambda t, dy: right(vjp, t, dy), x
+
         return cured
 
     def pooled(vjp, t, dy):  # each window by itself, and then the sum
@@ -138,16 +190,25 @@ def cures(m, function, settings):
                 "gamma": (dy * x_hat).sum(axis=others),
                 "beta": dy.sum(axis=others),
             }
+
         return right
 
     return {
-        "batchnorm": changed("training", normalized(0)) if "batchnorm" == function else None,
-        "batchnorm, short": changed("training", normalized(0)) if function == "batchnorm, short" else None,
+        "batchnorm": changed("training", normalized(0)) if function == "batchnorm" else None,
+        "batchnorm, short": changed("training", normalized(0))
+        if function == "batchnorm, short"
+        else None,
         "layernorm": changed("", normalized(1)) if function == "layernorm" else None,
-        "spatial batchnorm": changed("training", normalized((0, 2, 3))) if function == "spatial batchnorm" else None,
-        "dropout": changed("test mode", lambda vjp, t, dy: {"x": 0.6 * dy}) if function == "dropout" else None,
+        "spatial batchnorm": changed("training", normalized((0, 2, 3)))
+        if function == "spatial batchnorm"
+        else None,
+        "dropout": changed("test mode", lambda vjp, t, dy: {"x": 0.6 * dy})
+        if function == "dropout"
+        else None,
         "max-pooling": changed("overlapping", pooled) if function == "max-pooling" else None,
-        "convolution": changed("pad 0", lambda vjp, t, dy: _convolved(t, dy)) if function == "convolution" else None,
+        "convolution": changed("pad 0", lambda vjp, t, dy: _convolved(t, dy))
+        if function == "convolution"
+        else None,
     }.get(function)
 
 
@@ -173,7 +234,7 @@ def runs(thunk) -> str:
 
 
 def main(checkouts: list[str]) -> None:
-    np.int = int  # solutions written for an older NumPy
+    np.int = int  # noqa: NPY001 - solutions written for an older NumPy
     findings, started = [], 0
     for k, checkout in enumerate(checkouts):
         path = Path(checkout) / "assignment2" / "cs231n" / "layers.py"
@@ -188,8 +249,14 @@ def main(checkouts: list[str]) -> None:
                 continue
             kind, note, failing = JUDGED.get((k, function), ("", "", ()))
             finding = Finding(
-                SOURCE, f"solution {chr(65 + started)}: {function}", tried, "wrong" if kind else "right",
-                kind, note, cure=cures(m, function, settings) if kind else None, failing=tuple(failing),
+                SOURCE,
+                f"solution {chr(65 + started)}: {function}",
+                tried,
+                "wrong" if kind else "right",
+                kind,
+                note,
+                cure=cures(m, function, settings) if kind else None,
+                failing=tuple(failing),
             )
             measure(finding)
             findings.append(finding)

@@ -5,6 +5,8 @@ A *finding* is one function of one source, tried in one or more settings. A sett
 approximation by its own account, or wrong; what the check says is measured, and has to agree.
 """
 
+# ruff: noqa: B023, E731 - short functions in loops, called in the same turn
+
 import contextlib
 import io
 import json
@@ -63,7 +65,9 @@ def usual_scores(f: Callable, vjp: Callable, x: Any, step: float = 1e-5) -> tupl
     """
     rng = np.random.default_rng(0)
     dy = map_tree(lambda y: rng.standard_normal(np.shape(y)), f(copy_tree(x)))
-    pair = lambda y: sum(float((a * b).sum()) for (_, a), (_, b) in zip(flatten(y), flatten(dy)))
+    pair = lambda y: sum(
+        float((a * b).sum()) for (_, a), (_, b) in zip(flatten(y), flatten(dy), strict=True)
+    )
     claimed, moved, slopes = vector(vjp(copy_tree(x), copy_tree(dy))), copy_tree(x), []
     for _, leaf in flatten(moved):
         for index in np.ndindex(leaf.shape):
@@ -150,6 +154,17 @@ def rounded(scores: Any) -> float | None:
     return float(f"{largest:.0e}") if np.isfinite(largest) else None
 
 
+def verdicts_of(finding: Finding) -> str:
+    """The gravest verdict of all settings, and nothing else that is recorded."""
+    found = set()
+    for thunk in finding.settings.values():
+        try:
+            found.add(quietly(lambda thunk=thunk: judge(sparing(thunk()))).verdict)
+        except ValueError:
+            found.add("refused")
+    return next(v for v in GRAVEST if v in found)
+
+
 def measure(finding: Finding) -> None:
     """Run all settings, and hold what the check says against what is claimed of the function."""
     verdicts, error, evaluations, size = {}, 0.0, 0, 0
@@ -183,7 +198,9 @@ def measure(finding: Finding) -> None:
     failing = {name for name, verdict in verdicts.items() if verdict in ("fail", "refused")}
     expected = set(finding.failing or verdicts) if finding.verdict != "right" else set()
     if failing != expected or "inconclusive" in verdicts.values():
-        print(f"DISAGREE {finding.source}: {finding.function} said {finding.verdict}, {verdicts}, {error:.1e}")
+        print(
+            f"DISAGREE {finding.source}: {finding.function}: {finding.verdict}, {verdicts}, {error:.1e}"
+        )
     if finding.cure is not None:
         cured = quietly(lambda: judge(sparing(finding.cure())))
         if cured.verdict not in ("pass", "kink"):
@@ -210,22 +227,29 @@ def measure(finding: Finding) -> None:
 
 
 def entry(finding: Finding) -> dict[str, Any]:
-    kept = {key: getattr(finding, key) for key in ("source", "function", "verdict", "kind", "note", "known")}
+    kept = {
+        key: getattr(finding, key) for key in ("source", "function", "verdict", "kind", "note", "known")
+    }
     confirmed = {"cured": finding.cure is not None} if finding.verdict == "wrong" else {}
     return {**kept, **confirmed, **finding.measured}
 
 
 def write(findings: list[Finding], versions: dict[str, str]) -> None:
     """Put the entries of these sources into the record, in the place of older ones."""
-    record = json.loads(PATH.read_text(encoding="utf8")) if PATH.exists() else {"sources": {}, "findings": []}
+    record = (
+        json.loads(PATH.read_text(encoding="utf8")) if PATH.exists() else {"sources": {}, "findings": []}
+    )
     kept = [old for old in record["findings"] if old["source"] not in versions]
     all_of_them = kept + [entry(finding) for finding in findings]
     all_of_them.sort(key=lambda e: (e["source"].lower(), e["function"].lower()))
     sources = dict(sorted({**record["sources"], **versions}.items()))
     lines = ",\n".join("    " + json.dumps(e, ensure_ascii=False) for e in all_of_them)
     PATH.write_text(
-        '{\n  "sources": ' + json.dumps(sources, indent=4, ensure_ascii=False).replace("\n}", "\n  }")
-        + ',\n  "findings": [\n' + lines + "\n  ]\n}\n",
+        '{\n  "sources": '
+        + json.dumps(sources, indent=4, ensure_ascii=False).replace("\n}", "\n  }")
+        + ',\n  "findings": [\n'
+        + lines
+        + "\n  ]\n}\n",
         encoding="utf8",
     )
 
