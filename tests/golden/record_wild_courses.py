@@ -2,10 +2,10 @@
 
     PYTHONPATH=. python tests/golden/record_wild_courses.py checkout [checkout ...]
 
-A checkout holds ``assignment2/cs231n/layers.py``. The names of the students are not recorded. A
-function that is not written yet, or does not run, is left out, and so are the two losses, which the
-course provides. The checkouts of the record are twelve of the first hundred
-repositories that a search for that file listed by name, drawn by ``random.Random(22).sample``.
+A checkout holds the second assignment, with its module of layers. The names of the students are not
+recorded. A function that is not written yet, or does not run, is left out, and so are the two losses,
+which the course provides. The checkouts of the record are twelve of the first hundred repositories
+that a search for that file listed by name, drawn by ``random.Random(22).sample``.
 """
 
 # ruff: noqa: E731, NPY002 - short functions in loops, called in the same turn

@@ -54,10 +54,6 @@ def quietly(call: Callable[[], Any]) -> Any:
         return call()
 
 
-def vector(tree: Any) -> np.ndarray:
-    return np.concatenate([np.ravel(leaf) for _, leaf in flatten(tree)])
-
-
 def usual_scores(f: Callable, vjp: Callable, x: Any, step: float = 1e-5) -> tuple[float, float]:
     """What two rules of thumb see: the largest relative error, and the error of the whole vector.
 
@@ -68,7 +64,8 @@ def usual_scores(f: Callable, vjp: Callable, x: Any, step: float = 1e-5) -> tupl
     pair = lambda y: sum(
         float((a * b).sum()) for (_, a), (_, b) in zip(flatten(y), flatten(dy), strict=True)
     )
-    claimed, moved, slopes = vector(vjp(copy_tree(x), copy_tree(dy))), copy_tree(x), []
+    grads, moved, slopes = dict(flatten(vjp(copy_tree(x), copy_tree(dy)))), copy_tree(x), []
+    claimed = np.concatenate([np.ravel(grads[path]) for path, _ in flatten(x)])
     for _, leaf in flatten(moved):
         for index in np.ndindex(leaf.shape):
             before = leaf[index]

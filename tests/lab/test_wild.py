@@ -4,8 +4,10 @@ import importlib
 import json
 import re
 import sys
+import warnings
 from functools import cache
 
+import numpy as np
 import pytest
 from repository import ROOT
 from support import GOLDEN
@@ -87,3 +89,24 @@ def test_the_libraries_still_do_what_was_recorded(library):
     }
     assert differ == {}
     assert len(made) >= sum(f.source == made[0].source for f in FOUND)
+
+
+@pytest.mark.slow
+def test_what_a_wrong_hessian_does_to_standard_errors():
+    """What the chapter says of it: NaN for p = 1.5, where differences of the score give numbers."""
+    pytest.importorskip("statsmodels")
+    from statsmodels.discrete.discrete_model import NegativeBinomialP
+    from statsmodels.tools.numdiff import approx_fprime
+
+    rng = np.random.default_rng(0)
+    X = np.column_stack([np.ones(500), rng.standard_normal(500)])
+    mu = np.exp(X @ [0.8, 0.6])
+    for p, all_numbers in ((1.5, False), (2, True)):
+        size = mu ** (2 - p) / 0.5
+        model = NegativeBinomialP(rng.negative_binomial(size, size / (size + mu)), X, p=p)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            fitted = model.fit(disp=0, maxiter=500, method="bfgs")
+        assert np.isfinite(fitted.bse).all() == all_numbers
+        hessian = approx_fprime(fitted.params, model.score, centered=True)
+        assert (np.diag(np.linalg.inv(-hessian)) > 0).all()
