@@ -1,8 +1,9 @@
 """Gradients of public code, and what `check_vjp` said of them: a record.
 
 A *finding* is one function of one source. Whoever read the source says whether it is right, differs by
-design (an approximation or a convention that its authors state), or is wrong. What the check said was
-measured. The scripts ``record_wild*.py`` in tests/golden write the record.
+design (an approximation or a convention that is deliberate: its authors say so, or its purpose is plain),
+or is wrong. What the check said was measured. The scripts ``record_wild*.py`` in tests/golden write the
+record.
 """
 
 from __future__ import annotations
@@ -15,20 +16,19 @@ VERDICTS = ("right", "by design", "wrong")
 """What a reader of the source says."""
 
 KINDS = {
-    "assigned": "written instead of added",
-    "axis": "along another axis or index",
-    "diagonal": "the diagonal for the Jacobian",
-    "division": "0 / 0",
+    "use": "a use that is forgotten",
     "factor": "a factor or a mask left out",
-    "option": "an option not passed on",
-    "pair": "value and gradient of two functions",
-    "shape": "of another shape",
-    "sign": "a sign",
-    "slip": "a slip of the pen",
+    "diagonal": "the diagonal for the Jacobian",
     "sum": "a sum for a mean",
-    "term": "a term left out",
+    "sign": "a sign",
+    "axis": "another axis, order or option",
+    "pair": "two functions",
+    "shape": "another shape",
+    "slip": "a slip of the pen",
+    "term": "a term of a second derivative left out",
+    "division": "a zero in a product",
 }
-"""The kinds of mistakes, in words."""
+"""The kinds of mistakes, in words. The chapter's map has a place for the first seven."""
 
 
 class Finding(NamedTuple):
@@ -52,7 +52,7 @@ class Finding(NamedTuple):
     whole: float | None  #: the error of the whole vector, over the sum of two norms
     planted: dict[str, str]  #: of a right one: what the check says of four mistakes put into it
     writes: str  #: what its backward pass writes into: "dy", "x" or nothing
-    cured: bool | None  #: of a wrong one: whether it passed without the mistake; None unless wrong
+    cured: bool | None  #: whether a right gradient (or loss) in its place passed; None unless wrong
 
 
 def _record() -> dict[str, Any]:
@@ -87,3 +87,28 @@ def sources() -> dict[str, str]:
     """
     found: dict[str, str] = _record()["sources"]
     return found
+
+
+def consequences() -> dict[str, dict[str, Any]]:
+    """What two wrong derivatives of statsmodels do to models that are fitted with them.
+
+    Examples
+    --------
+    >>> consequences()["standard errors, p = 2"]["NaN"]
+    0
+    """
+    found: dict[str, dict[str, Any]] = _record()["consequences"]
+    return found
+
+
+def missed() -> list[tuple[str, str, str]]:
+    """Source, function and planted mistake, where `check_vjp` once passed what it should not have.
+
+    That was before it was repaired; what it says today is in the findings.
+
+    Examples
+    --------
+    >>> missed()[0]
+    ('Autograd', 'beta.pdf', 'a number left out')
+    """
+    return [(source, function, change) for source, function, change in _record()["missed"]]

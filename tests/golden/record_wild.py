@@ -15,7 +15,7 @@ from functools import partial
 from itertools import pairwise
 
 import numpy as np
-from wild_findings import Finding, elementwise, measure, write
+from wild_findings import Finding, elementwise, measure, quietly, write
 
 NAMES = {
     "scipy": "SciPy",
@@ -230,10 +230,13 @@ def sklearn_cases() -> Iterator[Finding]:
         "Matern, nu = 0.8": (
             "by design",
             "",
-            "a forward difference with a step of 1e-10, by its source",
-            ISSUES + "scikit-learn/scikit-learn/issues/17034",
+            "a forward difference; its source says: approximate gradient numerically",
         ),
-        "PairwiseKernel": ("by design", "", "a forward difference with a step of 1e-10, by its source"),
+        "PairwiseKernel": (
+            "by design",
+            "",
+            "a forward difference; its source says: approximate gradient numerically",
+        ),
     }
     for name, k in made.items():
         yield Finding(S, "kernel " + name, one(partial(kernel, k)), *judged.get(name, ()))
@@ -541,8 +544,6 @@ def statsmodels_cases() -> Iterator[Finding]:
         "ZeroInflatedGeneralizedPoisson": (C.ZeroInflatedGeneralizedPoisson(counts, X), 4, 0.4),
         "ZeroInflatedNegativeBinomialP": (C.ZeroInflatedNegativeBinomialP(counts, X), 4, 0.6),
         "TruncatedLFPoisson": (T.TruncatedLFPoisson(counts + 1, X), 2, None),
-        "TruncatedLFNegativeBinomialP": (T.TruncatedLFNegativeBinomialP(counts + 1, X), 3, 0.6),
-        "TruncatedLFGeneralizedPoisson": (T.TruncatedLFGeneralizedPoisson(counts + 1, X), 3, 0.4),
         "BetaModel": (BetaModel(np.random.default_rng(2).uniform(0.1, 0.9, 30), X), 3, 1.2),
         "OrderedModel": (OrderedModel(classes, X[:, 1:], distr="logit"), 3, 0.2),
         "PHReg": (
@@ -568,28 +569,30 @@ def statsmodels_cases() -> Iterator[Finding]:
             2,
             None,
         )
-    truncated = made["TruncatedLFGeneralizedPoisson"][0]
+    for name, last, wrong_p in (("NegativeBinomialP", 0.6, 1), ("GeneralizedPoisson", 0.4, 2)):
+        by_p = {p: getattr(T, f"TruncatedLF{name}")(counts + 1, X, p=p) for p in (1, 2)}
 
-    def with_p():  # the truncated part with the same p as the rest
-        at_zero = D.GeneralizedPoisson(np.zeros(30), X, p=2)
+        def with_p(name=name, last=last, p=wrong_p, truncated=by_p[wrong_p]):
+            at_zero = getattr(D, name)(np.zeros(30), X, p=p)  # the truncated part has the same p
 
-        def score(b, dy):
-            below = np.exp(at_zero.loglikeobs(b))
-            return dy * (
-                truncated.model_main.score_obs(b) + at_zero.score_obs(b) * (below / (1 - below))[:, None]
-            ).sum(axis=0)
+            def score(b, dy):
+                below, main = np.exp(at_zero.loglikeobs(b)), truncated.model_main.score_obs(b)
+                return dy * (main + at_zero.score_obs(b) * (below / (1 - below))[:, None]).sum(axis=0)
 
-        f, _, at = model(truncated, 3, last=0.4)
-        return f, score, at
+            f, _, at = model(truncated, 3, last=last)
+            return f, score, at
 
-    judged = {
-        "TruncatedLFGeneralizedPoisson": (
+        yield Finding(
+            S,
+            f"TruncatedLF{name}.score",
+            {f"p = {p}": partial(model, m, 3, last=last) for p, m in by_p.items()},
             "wrong",
-            "option",
-            "the model of the truncated part is made without the option p, which is 2 here and 1 there",
-            "",
-            with_p,
-        ),
+            "axis",
+            f"the model of the truncated part is made without the option p, so it has p = {3 - wrong_p}",
+            cure=with_p,
+            failing=(f"p = {wrong_p}",),
+        )
+    judged = {
         "ZeroInflatedPoisson, probit": (
             "by design",
             "",
@@ -638,13 +641,27 @@ def statsmodels_cases() -> Iterator[Finding]:
         f"p = {p}": partial(hessian, D.NegativeBinomialP(counts, X, p=p), 3, last=0.6)
         for p in (1, 2, 1.5)
     }
+
+    def without_factor():  # the code's p is 2 - P, whose square is itself for P = 1 and 2
+        m, q = D.NegativeBinomialP(counts, X, p=1.5), 0.5
+        f, claimed, at = hessian(m, 3, last=0.6)
+
+        def right(b, dy):
+            mu, block = np.exp(X @ b[:2]), np.zeros((3, 3))
+            a1 = mu**q / b[2]
+            block[2, :2] = X.T @ (mu * a1 * q / mu * (1 - q) * a1 / (mu + a1)) / b[2]
+            return claimed(b, dy) + (block + block.T) @ dy
+
+        return f, right, at
+
     yield Finding(
         S,
         "NegativeBinomialP.hessian",
         by_p,
         "wrong",
-        "term",
-        "right for p = 1 and 2; for other p the block between alpha and the rest is wrong",
+        "slip",
+        "a factor p too much in the block between alpha and the rest; right for p = 1 and 2",
+        cure=without_factor,
         failing=("p = 1.5",),
     )
     for name in ("GeneralizedPoisson", "NegativeBinomialP"):
@@ -795,7 +812,7 @@ def autograd_cases() -> Iterator[Finding]:
             "wrong",
             "division",
             "the product over x, which is 0 over 0",
-            ISSUES + "HIPS/autograd/issues/378",
+            ISSUES + "HIPS/autograd/issues/93",
             lambda: (lambda x: x.prod(axis=0), lambda x, dy: dy * x[::-1], zero),
         )
     }
@@ -995,7 +1012,6 @@ def torch_cases() -> Iterator[Finding]:
         "mish": (F.mish, SIGNED),
         "silu": (F.silu, SIGNED),
         "softplus": (lambda x: F.softplus(x, beta=1.7), SIGNED),
-        "celu": (lambda x: F.celu(x, 0.7), SIGNED),
         "selu": (F.selu, SIGNED),
         "elu": (lambda x: F.elu(x, 0.7), SIGNED),
         "hardswish": (F.hardswish, SIGNED),
@@ -1132,24 +1148,31 @@ def torch_cases() -> Iterator[Finding]:
         "linalg.det, singular": (
             "wrong",
             "division",
-            "det(A) times an inverse that does not exist; the cofactors are right",
+            "where the determinant is exactly 0, so is its slope; the cofactors are right",
             ISSUES + "pytorch/pytorch/issues/104675",
             lambda: (np.linalg.det, lambda A, dy: dy * cofactors(A), singular),
-        ),
-        "celu": (
-            "wrong",
-            "slip",
-            "1 / alpha is rounded to float32 in the backward pass of float64",
-            "",
-            lambda: elementwise(
-                lambda x: F.celu(torch.tensor(x), 0.7).numpy(),
-                lambda x: np.where(x > 0, 1.0, np.exp(x / 0.7)),
-                SIGNED,
-            ),
         ),
     }
     for name, (f, x) in table.items():
         yield Finding(S, name, one(partial(run, f, x)), *judged.get(name, ()))
+
+    def without_rounding():
+        return elementwise(
+            lambda x: F.celu(torch.tensor(x), 0.7).numpy(),
+            lambda x: np.where(x > 0, 1.0, np.exp(x / 0.7)),
+            SIGNED,
+        )
+
+    yield Finding(
+        S,
+        "celu",
+        {f"alpha = {a}": partial(run, partial(F.celu, alpha=a), SIGNED) for a in (1.0, 0.7)},
+        "wrong",
+        "slip",
+        "alpha is rounded to float32 in the backward pass of float64",
+        cure=without_rounding,
+        failing=("alpha = 0.7",),
+    )
 
     def gamma():
         from scipy.special import gammaincinv
@@ -1171,6 +1194,71 @@ def torch_cases() -> Iterator[Finding]:
     )
 
 
+def standard_errors(p, seed):
+    """Of a fitted negative binomial model: those that are printed, over right ones from differences.
+
+    None where either kind has no standard errors.
+    """
+    from statsmodels.discrete.discrete_model import NegativeBinomialP
+    from statsmodels.tools.numdiff import approx_fprime
+
+    rng = np.random.default_rng(seed)
+    X = np.column_stack([np.ones(500), rng.standard_normal(500)])
+    mu = np.exp(X @ [0.8, 0.6])
+    size = mu ** (2 - p) / 0.5
+    model = NegativeBinomialP(rng.negative_binomial(size, size / (size + mu)), X, p=p)
+    fitted = model.fit(disp=0, maxiter=500, method="bfgs")
+    variances = np.diag(np.linalg.inv(-approx_fprime(fitted.params, model.score, centered=True)))
+    if not (variances > 0).all():
+        return None
+    return fitted.bse / np.sqrt(variances)
+
+
+def truncated_fit(seed):
+    """What `fit` reaches by default: below the maximum by so much, its alpha, the best, converged."""
+    from scipy.optimize import minimize
+    from statsmodels.discrete.truncated_model import TruncatedLFGeneralizedPoisson
+
+    rng = np.random.default_rng(seed)
+    X = np.column_stack([np.ones(300), rng.standard_normal(300)])
+    counts = rng.poisson(np.exp(X @ [1.0, 0.4]) * rng.gamma(2, 0.5, 300))
+    model = TruncatedLFGeneralizedPoisson(counts[counts > 0], X[counts > 0])
+    fitted = model.fit(disp=0, maxiter=500)
+
+    def lost(b):
+        value = model.loglike(b)
+        return -value if np.isfinite(value) else 1e10
+
+    options = {"maxiter": 4000, "xatol": 1e-6, "fatol": 1e-8}
+    best = minimize(lost, fitted.params, method="Nelder-Mead", options=options)
+    below = lost(fitted.params) - best.fun
+    return below, fitted.params[-1], best.x[-1], bool(fitted.mle_retvals["converged"])
+
+
+def statsmodels_consequences():
+    """What two wrong derivatives of statsmodels do to what is fitted with them."""
+    found = {}
+    for p in (0, 1, 1.5, 2, 3):
+        ratios = [quietly(lambda seed=seed: standard_errors(p, seed)) for seed in range(20)]
+        ratios = [r for r in ratios if r is not None]
+        finite = [r for r in ratios if np.isfinite(r).all()]
+        found[f"standard errors, p = {p}"] = {
+            "fits": len(ratios),
+            "NaN": len(ratios) - len(finite),
+            "ratios": [round(float(f(finite)), 2) for f in (np.min, np.max)] if finite else [],
+        }
+    fits = [quietly(lambda seed=seed: truncated_fit(seed)) for seed in range(10)]
+    below, alpha, best, converged = zip(*fits, strict=True)
+    found["truncated fit"] = {
+        "fits": len(fits),
+        "converged": sum(converged),
+        "below": [round(float(f(below)), 1) for f in (min, max)],
+        "alpha": [round(float(a), 3) for a in alpha],
+        "best alpha": [round(float(a), 3) for a in best],
+    }
+    return found
+
+
 CASES = {
     "scipy": scipy_cases,
     "sklearn": sklearn_cases,
@@ -1190,5 +1278,6 @@ if __name__ == "__main__":
             except Exception as error:
                 print("BROKEN", finding.source, finding.function, type(error).__name__, str(error)[:200])
         version = importlib.metadata.version(PROJECTS.get(library, library))
-        write([f for f in findings if f.measured], {NAMES[library]: version})
+        consequences = statsmodels_consequences() if library == "statsmodels" else None
+        write([f for f in findings if f.measured], {NAMES[library]: version}, consequences)
         print(library, len(findings))

@@ -316,7 +316,7 @@ def numpy_ml(root):
                 "a repeated id": run(made("Embedding", 3, 5, pool=pool), repeated, "W"),
             },
             "wrong",
-            "assigned",
+            "use",
             "dW[ids] += g adds once to a row that is named twice",
             cure=lambda pool=pool: embedding_right(pool),
             failing=("a repeated id",),
@@ -593,7 +593,7 @@ def numpy_ml(root):
         "NCELoss.grad",
         {"no accidental hit": nce([1, 2], [4, 5, 6]), "an accidental hit": nce([1, 2], [4, 2, 6])},
         "wrong",
-        "assigned",
+        "use",
         "a target that is drawn as noise, too, loses its gradient as a target",
         cure=nce([1, 2], [4, 2, 6], True),
         failing=("an accidental hit",),
@@ -620,7 +620,6 @@ def numpy_ml(root):
 
         return thunk
 
-    known = ISSUES + "ddbourgin/numpy-ml/issues/53"
     for penalty in ("l2", "l1"):
         add(
             S,
@@ -629,9 +628,8 @@ def numpy_ml(root):
             "wrong",
             "sign",
             "the penalty is subtracted from the gradient and added to the loss",
-            known,
-            logistic(penalty, 0.7, True),
-            ("a penalty",),
+            cure=logistic(penalty, 0.7, True),
+            failing=("a penalty",),
         )
     yb = rng().uniform(0.1, 0.9, 5)
     add(
@@ -696,7 +694,7 @@ def scratch(root):
         "wrong",
         "diagonal",
         "p (1 - p) is the diagonal of the Jacobian",
-        issue + "issues/71",
+        issue + "pull/125",
         lambda: (s, jacobian, z),
     )
     y = rng().uniform(0.1, 0.9, (3, 4))
@@ -715,14 +713,18 @@ def scratch(root):
     add(
         S,
         "XGBoost LogisticLoss.gradient",
-        lambda: elementwise(
-            lambda p: logistic.loss(bits, p), lambda p: logistic.gradient(bits, p), inside
-        ),
+        {
+            name: lambda at=at: elementwise(
+                lambda z: logistic.loss(bits, z), lambda z: logistic.gradient(bits, z), at
+            )
+            for name, at in (("between 0 and 1", inside), ("beyond", z))
+        },
         "wrong",
         "sign",
-        "the loss lacks its minus; training uses the gradient alone, which is right",
-        cure=lambda: elementwise(
-            lambda p: -logistic.loss(bits, p), lambda p: logistic.gradient(bits, p), inside
+        "the loss lacks its minus, and cuts the score to (0, 1) before the sigmoid; the gradient is right",
+        issue + "issues/107",
+        lambda: elementwise(
+            lambda z: np.logaddexp(0, z) - bits * z, lambda z: logistic.gradient(bits, z), z
         ),
     )
     add(
@@ -753,7 +755,7 @@ def scratch(root):
                     "wrong",
                     "pair",
                     "the value is the 2-norm, the gradient that of the 1-norm",
-                    issue + "pull/103",
+                    issue + ("issues/58" if name == "l1_regularization" else "pull/103"),
                     cure,
                 )
                 if cure
@@ -789,7 +791,8 @@ def scratch(root):
         "wrong",
         "sum",
         "the loss is a mean over the examples, the gradient of its first term a sum",
-        cure=fit(True),
+        issue + "issues/38",
+        fit(True),
     )
 
     def layer(make, x, names=(), right=None):
@@ -842,7 +845,7 @@ def scratch(root):
         "RNN",
         recurrent(),
         "wrong",
-        "term",
+        "use",
         "dx at a step lacks what reaches the loss through later steps; U, V and W are right",
         cure=recurrent(rnn_right),
     )
@@ -871,7 +874,7 @@ def scratch(root):
         "UpSampling2D",
         lambda: layer(L.UpSampling2D, image),
         "wrong",
-        "term",
+        "use",
         "each number is repeated four times; backward takes the slope of one of them, not the sum",
         cure=lambda: layer(L.UpSampling2D, image, (), summed),
     )

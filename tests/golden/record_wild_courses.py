@@ -128,12 +128,12 @@ JUDGED = {  # by the checkout's place on the command line: what was read in the 
         {"test mode"},
     ),
     (5, "max-pooling"): (
-        "assigned",
+        "use",
         "a value in two windows gets the slope of the last one only",
         {"overlapping"},
     ),
     (7, "max-pooling"): (
-        "assigned",
+        "use",
         "a value in two windows gets the slope of the last one only",
         {"overlapping"},
     ),
@@ -150,7 +150,7 @@ JUDGED |= {(k, "convolution"): EMPTY for k in (2, 6, 8, 10, 11)} | {(5, "convolu
 
 
 def cures(m, function, settings):
-    """The mistake undone, where a line does it; the forward pass is the student's."""
+    """A right gradient, newly written, beside the student's own forward pass."""
 
     def changed(name, right):
         def cured():

@@ -41,7 +41,7 @@ class Finding:
     note: str = ""
     known: str = ""
     cure: Callable[[], Triple] | None = None
-    """The right gradient of the same forward pass: the mistake that is named, taken away."""
+    """The right gradient, newly written, of the same forward pass; or where that is wrong, the right loss."""
     failing: tuple[str, ...] = ()
     """The settings that fail; all of them unless given."""
     measured: dict[str, Any] = field(default_factory=dict)
@@ -146,9 +146,9 @@ def judge(triple: Triple, seed: int = 0) -> Any:
 
 
 def rounded(scores: Any) -> float | None:
-    """The largest to one digit; None where none is finite."""
+    """The largest to three digits; None where none is finite."""
     largest = max(scores, default=np.nan)
-    return float(f"{largest:.0e}") if np.isfinite(largest) else None
+    return float(f"{largest:.2e}") if np.isfinite(largest) else None
 
 
 def verdicts_of(finding: Finding) -> str:
@@ -198,9 +198,10 @@ def measure(finding: Finding) -> None:
         print(
             f"DISAGREE {finding.source}: {finding.function}: {finding.verdict}, {verdicts}, {error:.1e}"
         )
-    if finding.cure is not None:
-        cured = quietly(lambda: judge(sparing(finding.cure())))
-        if cured.verdict not in ("pass", "kink"):
+    cured = None
+    if finding.verdict == "wrong":
+        cured = finding.cure is not None and quietly(lambda: judge(sparing(finding.cure()))).verdict
+        if cured not in ("pass", "kink"):
             print(f"NO CURE {finding.source}: {finding.function}: {cured}")
     found = {}
     if finding.verdict == "right":
@@ -220,6 +221,7 @@ def measure(finding: Finding) -> None:
         "relative": rounded(s[0] for s in scores),
         "writes": max(changed),
         "whole": rounded(s[1] for s in scores),
+        **({} if cured is None else {"cured": cured in ("pass", "kink")}),
     }
 
 
@@ -227,11 +229,12 @@ def entry(finding: Finding) -> dict[str, Any]:
     kept = {
         key: getattr(finding, key) for key in ("source", "function", "verdict", "kind", "note", "known")
     }
-    confirmed = {"cured": finding.cure is not None} if finding.verdict == "wrong" else {}
-    return {**kept, **confirmed, **finding.measured}
+    return {**kept, **finding.measured}
 
 
-def write(findings: list[Finding], versions: dict[str, str]) -> None:
+def write(
+    findings: list[Finding], versions: dict[str, str], consequences: dict[str, Any] | None = None
+) -> None:
     """Put the entries of these sources into the record, in the place of older ones."""
     record = (
         json.loads(PATH.read_text(encoding="utf8")) if PATH.exists() else {"sources": {}, "findings": []}
@@ -240,10 +243,16 @@ def write(findings: list[Finding], versions: dict[str, str]) -> None:
     all_of_them = kept + [entry(finding) for finding in findings]
     all_of_them.sort(key=lambda e: (e["source"].lower(), e["function"].lower()))
     sources = dict(sorted({**record["sources"], **versions}.items()))
+    done = consequences or record.get("consequences", {})
     lines = ",\n".join("    " + json.dumps(e, ensure_ascii=False) for e in all_of_them)
     PATH.write_text(
         '{\n  "sources": '
         + json.dumps(sources, indent=4, ensure_ascii=False).replace("\n}", "\n  }")
+        + ',\n  "consequences": {\n'
+        + ",\n".join(f"    {json.dumps(name)}: {json.dumps(what)}" for name, what in done.items())
+        + "\n  }"
+        + ',\n  "missed": '
+        + json.dumps(record.get("missed", []))
         + ',\n  "findings": [\n'
         + lines
         + "\n  ]\n}\n",
