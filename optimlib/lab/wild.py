@@ -1,9 +1,9 @@
 """Gradients of public code, and what `check_vjp` said of them: a record.
 
-A *finding* is one function of one source. Whoever read the source says whether it is right, differs by
-design (an approximation or a convention that is deliberate: its authors say so, or its purpose is plain),
-or is wrong. What the check said was measured. The scripts ``record_wild*.py`` in tests/golden write the
-record.
+A *finding* is one function of one source. A reader of the source says whether it is right, differs by
+design (an approximation or a convention that is deliberate, since its authors say so or its purpose is
+plain), or is wrong. What the check said was measured. The scripts ``record_wild*.py`` in tests/golden
+write the record.
 """
 
 from __future__ import annotations

@@ -721,7 +721,7 @@ def scratch(root):
         },
         "wrong",
         "sign",
-        "the loss lacks its minus, and cuts the score to (0, 1) before the sigmoid; the gradient is right",
+        "the loss lacks its minus, and cuts its score to (0, 1); training uses the gradient alone",
         issue + "issues/107",
         lambda: elementwise(
             lambda z: np.logaddexp(0, z) - bits * z, lambda z: logistic.gradient(bits, z), z

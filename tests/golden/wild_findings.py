@@ -41,7 +41,7 @@ class Finding:
     note: str = ""
     known: str = ""
     cure: Callable[[], Triple] | None = None
-    """The right gradient, newly written, of the same forward pass; or where that is wrong, the right loss."""
+    """The right gradient, newly written, of the same loss; or where the loss is wrong, the right one."""
     failing: tuple[str, ...] = ()
     """The settings that fail; all of them unless given."""
     measured: dict[str, Any] = field(default_factory=dict)
