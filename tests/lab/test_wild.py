@@ -129,7 +129,7 @@ def test_what_a_score_without_its_option_does_to_a_fit():
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("function", "code"), [("one_way", 1), ("other_way", 0)])
-def test_the_ten_lines_are_a_file_that_pytest_collects(function, code, tmp_path):
+def test_the_chapters_test_is_a_file_that_pytest_collects(function, code, tmp_path):
     cells = [c.source for c in jupytext.read(CHAPTER).cells if c.cell_type == "code"]
     ours = next(c for c in cells if "def other_way" in c)
     test = next(c for c in cells if "@given" in c).replace("one_way", function)
