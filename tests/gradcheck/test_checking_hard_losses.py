@@ -356,7 +356,7 @@ def test_bounds_may_differ_from_place_to_place():
 
 @pytest.mark.parametrize("seed", range(6))
 def test_a_sum_that_is_clipped_far_away_never_passes_with_a_wrong_sign(seed):
-    """Log-odds of clipped chances: wide steps see jumps, and the loss seems to be as coarse as a table."""
+    """Log-odds, clipped: wide steps see jumps, and the loss seems coarse."""
     chances, w = np.array([0.08, 0.31, 0.47, 0.66, 0.93]), np.random.default_rng(seed).standard_normal(5)
 
     def loss(p):
