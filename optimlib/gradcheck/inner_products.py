@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from math import copysign, sqrt
 from typing import Any
 
@@ -67,16 +68,19 @@ def check_product(
     claimed = leaves_of(grad(x))
     constant = copysign(sqrt(inner(claimed, claimed)), inner(leaves_of(y), leaves_of(dy)))
 
-    def loss(x: Tree) -> np.float32 | float:
-        y = f(x)
-        value = constant + inner(leaves_of(y), leaves_of(dy))
-        return np.float32(value) if is_coarser(y, x) else value
-
+    loss = partial(_loss, f, dy, constant)
     report = renamed(check(loss, grad, x, rng=rng, **options), names)
     if report.verdict == "fail":
         name, call = names["grad"], names.get("grad(theta)", "")
         report = with_linearity(report, lambda dy: vjp(copy_tree(x), dy), dy, name, "dy", call)
     return report
+
+
+def _loss(f: Function, dy: Tree, constant: float, x: Tree) -> np.float32 | float:
+    """The inner product of ``f(x)`` with `dy`, and a constant."""
+    y = f(x)
+    value = constant + inner(leaves_of(y), leaves_of(dy))
+    return np.float32(value) if is_coarser(y, x) else value
 
 
 def with_linearity(

@@ -1,0 +1,134 @@
+"""Work side by side: what an executor is, and how a list of independent work is given to one.
+
+An *executor* runs functions somewhere else: in threads, in processes, on the workers of a cluster. The
+standard library's `concurrent.futures` and Dask's ``client.get_executor(pure=False)`` have one
+interface, of which a single method is used here: ``map``. What comes back, and in which order, is what
+the built-in ``map`` would return.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import BrokenExecutor
+from functools import partial
+from math import isqrt
+from typing import Any, Protocol, TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class Executor(Protocol):
+    """What can map a function over a list, such as a `concurrent.futures.Executor`."""
+
+    def map(self, function: Callable[..., Any], *lists: Iterable[Any]) -> Iterable[Any]:
+        """What the function returns for the elements of the lists, in their order."""
+
+
+def check_executor(executor: Any) -> None:
+    """Refuse what cannot map a function over a list, such as a number of workers.
+
+    Raises
+    ------
+    TypeError
+        If it is no executor: a number, a class, a client of Dask (whose executor is meant).
+
+    Examples
+    --------
+    >>> check_executor(4)
+    Traceback (most recent call last):
+        ...
+    TypeError: executor is 4; expected an executor, such as concurrent.futures.ThreadPoolExecutor(4)
+    """
+    if executor is None:
+        return
+    written = " ".join(repr(executor).split())
+    shown = written if len(written) <= 60 else f"of type {type(executor).__name__}"
+    if isinstance(executor, type) or not callable(getattr(executor, "map", None)):
+        workers = executor if type(executor) is int else 4
+        raise TypeError(
+            f"executor is {shown}; expected an executor, such as"
+            f" concurrent.futures.ThreadPoolExecutor({workers})"
+        )
+    if callable(getattr(executor, "get_executor", None)):  # whose own map returns futures
+        raise TypeError(f"executor is {shown}; expected an executor: its .get_executor(pure=False)")
+
+
+def side_by_side(
+    executor: Executor | None,
+    function: Callable[[Item], Result],
+    items: Sequence[Item],
+    name: str = "loss",
+    most: int | None = None,
+) -> Iterator[Result]:
+    """What a function returns for every item, in the order of the items; in turn without an executor.
+
+    A message to another process costs time, and may hold all parameters. So several items travel
+    together: about ``sqrt(n)/4`` of `n`, which leaves enough messages for many workers.
+
+    Parameters
+    ----------
+    executor
+        Where the work is done, or None.
+    function, items
+        The work. A pool of processes pickles both.
+    name
+        What the user calls the function that is in it, for errors.
+    most
+        How many items travel together at most.
+
+    Raises
+    ------
+    TypeError
+        If the work cannot be pickled.
+    ValueError
+        If the executor takes no work, because it was shut down or is broken.
+
+    Examples
+    --------
+    >>> from concurrent.futures import ThreadPoolExecutor
+    >>> with ThreadPoolExecutor(2) as executor:
+    ...     list(side_by_side(executor, abs, [-1, 2, -3]))
+    [1, 2, 3]
+    """
+    if executor is None:
+        yield from map(function, items)
+        return
+    together = max(1, isqrt(len(items)) // 4)
+    together = together if most is None else min(together, most)
+    parts = [items[first : first + together] for first in range(0, len(items), together)]
+    work = partial(_each, function)
+    try:
+        results = executor.map(work, parts)
+    except RuntimeError as error:
+        raise ValueError(f"executor takes no work ({error}); expected one that is running") from error
+    try:
+        for result in results:
+            yield from result
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        _explain_pickling(error, (work, parts[0]), name)
+        raise
+    except BrokenExecutor as error:
+        error.add_note(
+            f"a worker of the executor died while it computed {name}: it ran out of memory, was ended,"
+            " or could not start (a script needs if __name__ == '__main__': where processes are spawned)"
+        )
+        raise
+
+
+def _each(function: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
+    """What a worker does with one message."""
+    return [function(item) for item in items]
+
+
+def _explain_pickling(error: Exception, work: Any, name: str) -> None:
+    """Raise an error that says what to do, if it was pickling that failed and not the function."""
+    try:
+        pickle.dumps(work)
+    except Exception as here:
+        if type(here) is type(error) and str(here) == str(error):
+            raise TypeError(
+                f"{name} cannot be sent to another process ({error}); expected a function that a module"
+                " defines, or an executor that sends others, too: of threads, or Dask's"
+            ) from error
