@@ -112,15 +112,18 @@ def _mean_of_shard(value_and_grad: ValueAndGrad, work: tuple[Tree, tuple]) -> tu
 def _length(batch: tuple) -> int:
     """The number of examples, once all arrays have as many."""
     arrays = flatten(batch, "batch")
+    if not arrays:
+        raise ValueError("the batch is empty; expected at least one array")
     for path, array in arrays:
         if not (isinstance(array, np.ndarray) and array.ndim):
             raise TypeError(f"{path} is {brief(array)}; expected an array with one example in each row")
-    lengths = {path: len(array) for path, array in arrays}
-    if len(set(lengths.values())) > 1:
-        raise ValueError(f"the arrays of the batch have lengths {lengths}; expected one length")
-    if not sum(lengths.values()):
-        raise ValueError("the batch holds no example; expected at least one")
-    return len(arrays[0][1])
+    (first, array), *others = arrays
+    if len(array) == 0:
+        raise ValueError(f"{first} has no rows; expected at least one")
+    for path, other in others:
+        if len(other) != len(array):
+            raise ValueError(f"{path} has {len(other)} rows; expected {len(array)}, as {first} has")
+    return len(array)
 
 
 def _rows(size: int, shards: int) -> list[slice]:
