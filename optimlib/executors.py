@@ -65,7 +65,7 @@ def side_by_side(
     """What a function returns for every item, in the order of the items; in turn without an executor.
 
     A message to another process costs time, and may hold all parameters. So several items travel
-    together: about ``sqrt(n)/4`` of `n`, which leaves enough messages for many workers.
+    together: about ``sqrt(n)/2`` of `n`, which leaves enough messages for many workers.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def side_by_side(
     if executor is None:
         yield from map(function, items)
         return
-    together = max(1, isqrt(len(items)) // 4)
+    together = max(1, isqrt(len(items)) // 2)
     together = together if most is None else min(together, most)
     parts = [items[first : first + together] for first in range(0, len(items), together)]
     work = partial(_each, function)

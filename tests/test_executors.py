@@ -79,14 +79,14 @@ def test_results_come_in_the_order_of_the_items(count):
 
 def test_of_many_items_several_travel_together_and_of_few_each_alone():
     counts = {}
-    for items in (20, 64, 700, 10_000):
+    for items in (12, 64, 700, 10_000):
         executor = Messages()
         assert list(side_by_side(executor, abs, range(items))) == list(range(items))
         counts[items] = len(executor.sent)
-    assert counts[20] == 20
-    assert counts[64] == 32
-    assert 64 < counts[700] < 200
-    assert 256 < counts[10_000] < 1000
+    assert counts[12] == 12
+    assert counts[64] == 16
+    assert 40 < counts[700] < 100
+    assert 128 < counts[10_000] < 500
     executor = Messages()
     list(side_by_side(executor, abs, range(700), most=1))
     assert len(executor.sent) == 700
