@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import BrokenExecutor
 from functools import partial
 from math import isqrt
 from typing import Any, Protocol, TypeVar
@@ -95,6 +94,8 @@ def side_by_side(
     if executor is None:
         yield from map(function, items)
         return
+    from concurrent.futures import BrokenExecutor  # which an executor has loaded, and optimlib need not
+
     together = max(1, isqrt(len(items)) // 2)
     together = together if most is None else min(together, most)
     parts = [items[first : first + together] for first in range(0, len(items), together)]

@@ -17,7 +17,7 @@ import numpy as np
 from optimlib.arguments import whole_number
 from optimlib.executors import Executor, check_executor, side_by_side
 from optimlib.gradcheck.arguments import brief, check_callable
-from optimlib.training.failures import loss_and_gradient
+from optimlib.training.results import loss_and_gradient
 from optimlib.trees import Tree, add, flatten, map_tree, scale
 
 ValueAndGrad = Callable[..., tuple[Any, Tree]]
@@ -106,7 +106,7 @@ def shard_mean(
 def _mean_of_shard(value_and_grad: ValueAndGrad, work: tuple[Tree, tuple]) -> tuple[Any, Tree]:
     """What a worker does: the mean loss and the mean gradient of one shard."""
     parameters, part = work
-    return loss_and_gradient(value_and_grad(parameters, *part))
+    return loss_and_gradient(value_and_grad, parameters, part)
 
 
 def _length(batch: tuple) -> int:

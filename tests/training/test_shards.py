@@ -25,7 +25,7 @@ def network(params, x, y):
 
 
 def slow_at_random(params, x, y):
-    time.sleep(random.random() / 100)
+    time.sleep(random.random() / 200)
     return network(params, x, y)
 
 
@@ -130,13 +130,13 @@ def test_nothing_is_changed():
 # Who computes what, and when
 
 
-def hundred_steps(executor, value_and_grad=network, shards=5):
+def forty_steps(executor, value_and_grad=network, shards=5):
     params = parameters()
     fit(
         shard_mean(value_and_grad, executor, shards),
         SGD(params, 0.1, momentum=0.9),
         examples(40),
-        epochs=25,
+        epochs=10,
         batch_size=12,
         rng=np.random.default_rng(0),
     )
@@ -145,19 +145,19 @@ def hundred_steps(executor, value_and_grad=network, shards=5):
 
 @pytest.mark.parametrize("workers", [1, 2, 3])
 def test_the_number_of_workers_and_their_order_change_no_bit(workers):
-    alone = hundred_steps(None)
+    alone = forty_steps(None)
     with ThreadPoolExecutor(workers) as executor:
-        assert hundred_steps(executor, slow_at_random) == alone
+        assert forty_steps(executor, slow_at_random) == alone
 
 
 def test_processes_change_no_bit():
     with ProcessPoolExecutor(2) as executor:
-        assert hundred_steps(executor) == hundred_steps(None)
+        assert forty_steps(executor) == forty_steps(None)
 
 
 def test_the_number_of_shards_does_change_bits():
     """So the tests above can fail."""
-    assert hundred_steps(None, shards=4) != hundred_steps(None, shards=5)
+    assert forty_steps(None, shards=4) != forty_steps(None, shards=5)
 
 
 def test_a_pool_that_broke_leaves_a_run_that_can_go_on(tmp_path):
@@ -247,7 +247,7 @@ def test_a_number_that_is_not_finite_stops_the_run_and_says_where():
         return loss, gradient
 
     params = parameters()
-    with pytest.raises(NonFiniteError, match=r"grads\['b'\]\[0\] is inf.*, in step \d+"):
+    with pytest.raises(NonFiniteError, match=r"^step \d+ .*grads\['b'\]\[0\] is inf"):
         fit(
             shard_mean(value_and_grad, shards=3),
             SGD(params, 0.1),
