@@ -12,10 +12,7 @@ import pickle
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from math import isqrt
-from typing import Any, Protocol, TypeVar
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
+from typing import Any, Protocol
 
 
 class Executor(Protocol):
@@ -56,11 +53,11 @@ def check_executor(executor: Any) -> None:
 
 def side_by_side(
     executor: Executor | None,
-    function: Callable[[Item], Result],
-    items: Sequence[Item],
+    function: Callable[[Any], Any],
+    items: Sequence[Any],
     name: str = "loss",
     most: int | None = None,
-) -> Iterator[Result]:
+) -> Iterator[Any]:
     """What a function returns for every item, in the order of the items; in turn without an executor.
 
     A message to another process costs time, and may hold all parameters. So several items travel
