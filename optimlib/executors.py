@@ -2,8 +2,8 @@
 
 An *executor* runs functions somewhere else: in threads, in processes, on the workers of a cluster. The
 standard library's `concurrent.futures` and Dask's ``client.get_executor(pure=False)`` have one
-interface, of which a single method is used here: ``map``. What comes back, and in which order, is what
-the built-in ``map`` would return.
+interface, of which ``map`` is used here. What comes back, and in which order, is what the built-in
+``map`` would return.
 """
 
 from __future__ import annotations
@@ -14,9 +14,21 @@ from functools import partial
 from math import isqrt
 from typing import Any, Protocol
 
+OF_DASK = {
+    "KilledWorker": "all workers of Dask that began to compute {name} died: does it need much memory?",
+    "ClosedClientError": "the client of this executor is closed; expected one that is connected",
+}
+"""What some errors of Dask mean here."""
+
 
 class Executor(Protocol):
-    """What can map a function over a list, such as a `concurrent.futures.Executor`."""
+    """What can map a function over a list, such as a `concurrent.futures.Executor`.
+
+    A `multiprocessing.Pool` has no ``submit``, and its ``map`` hides where an error comes from.
+    """
+
+    def submit(self, function: Callable[..., Any], /, *arguments: Any) -> Any:
+        """A future of what the function returns."""
 
     def map(self, function: Callable[..., Any], *lists: Iterable[Any]) -> Iterable[Any]:
         """What the function returns for the elements of the lists, in their order."""
@@ -28,7 +40,8 @@ def check_executor(executor: Any) -> None:
     Raises
     ------
     TypeError
-        If it is no executor: a number, a class, a client of Dask (whose executor is meant).
+        If it is no executor: a number, a class, a `multiprocessing.Pool`, a client of Dask (whose
+        executor is meant).
 
     Examples
     --------
@@ -41,7 +54,8 @@ def check_executor(executor: Any) -> None:
         return
     written = " ".join(repr(executor).split())
     shown = written if len(written) <= 60 else f"of type {type(executor).__name__}"
-    if isinstance(executor, type) or not callable(getattr(executor, "map", None)):
+    is_one = all(callable(getattr(executor, method, None)) for method in ("map", "submit"))
+    if isinstance(executor, type) or not is_one:
         workers = executor if type(executor) is int else 4
         raise TypeError(
             f"executor is {shown}; expected an executor, such as"
@@ -70,7 +84,7 @@ def side_by_side(
     function, items
         The work. A pool of processes pickles both.
     name
-        What the user calls the function that is in it, for errors.
+        What the user calls the function in it, for errors.
     most
         How many items travel together at most.
 
@@ -98,11 +112,7 @@ def side_by_side(
     parts = [items[first : first + together] for first in range(0, len(items), together)]
     work = partial(_each, function)
     try:
-        results = executor.map(work, parts)
-    except RuntimeError as error:
-        raise ValueError(f"executor takes no work ({error}); expected one that is running") from error
-    try:
-        for result in results:
+        for result in _started(executor, work, parts):
             yield from result
     except (pickle.PicklingError, AttributeError, TypeError) as error:
         _explain_pickling(error, (work, parts[0]), name)
@@ -110,8 +120,30 @@ def side_by_side(
     except BrokenExecutor as error:
         error.add_note(
             f"a worker of the executor died while it computed {name}: it ran out of memory, was ended,"
-            " or could not start (a script needs if __name__ == '__main__': where processes are spawned)"
+            " or could not start (a script needs if __name__ == '__main__': where processes are"
+            f" spawned), or {name} was defined after the pool had started"
         )
+        raise
+    except Exception as error:
+        note = OF_DASK.get(type(error).__name__)
+        if note and type(error).__module__.startswith("distributed"):
+            error.add_note(note.format(name=name))
+        raise
+
+
+def _started(
+    executor: Executor, work: Callable[[Any], Any], parts: list[Sequence[Any]]
+) -> Iterable[list[Any]]:
+    """The results to come, once the executor has taken the work."""
+    from concurrent.futures import BrokenExecutor
+
+    try:
+        return executor.map(work, parts)
+    except RuntimeError as error:  # of the executor; one that works at once may raise the function's
+        if isinstance(error, BrokenExecutor) or "cannot schedule new futures" in str(error):
+            raise ValueError(
+                f"executor takes no work ({error}); expected one that is running"
+            ) from error
         raise
 
 
@@ -122,6 +154,9 @@ def _each(function: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
 
 def _explain_pickling(error: Exception, work: Any, name: str) -> None:
     """Raise an error that says what to do, if it was pickling that failed and not the function."""
+    if str(error).startswith("Could not serialize object of type"):
+        error.add_note(f"{name} cannot be sent to a worker of Dask: is a lock or an open file in it?")
+        return
     try:
         pickle.dumps(work)
     except Exception as here:

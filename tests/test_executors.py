@@ -4,17 +4,19 @@ import multiprocessing
 import os
 import pickle
 import re
+import threading
 from concurrent.futures import (
     BrokenExecutor,
     Future,
     ProcessPoolExecutor,
     ThreadPoolExecutor,
 )
+from functools import partial
 
 import numpy as np
 import pytest
 
-from optimlib import check_gradient, check_value_and_grad, check_vjp
+from optimlib import check_adjoint, check_gradient, check_value_and_grad, check_vjp
 from optimlib.executors import check_executor, side_by_side
 
 
@@ -28,6 +30,9 @@ class Messages:
 
     def __init__(self):
         self.sent, self.returned = [], []
+
+    def submit(self, function, *arguments):
+        raise AssertionError
 
     def map(self, function, *lists):
         for items in zip(*lists, strict=True):
@@ -87,9 +92,10 @@ def test_of_many_items_several_travel_together_and_of_few_each_alone():
     assert counts[64] == 16
     assert 40 < counts[700] < 100
     assert 128 < counts[10_000] < 500
-    executor = Messages()
-    list(side_by_side(executor, abs, range(700), most=1))
-    assert len(executor.sent) == 700
+    for most, messages in ((1, 700), (5, 140), (1000, counts[700])):
+        executor = Messages()
+        list(side_by_side(executor, abs, range(700), most=most))
+        assert len(executor.sent) == messages
 
 
 def test_parameters_travel_once_a_message_and_never_back():
@@ -99,6 +105,23 @@ def test_parameters_travel_once_a_message_and_never_back():
     assert report.verdict == "pass"
     assert max(map(len, executor.sent)) < 1.2 * theta.nbytes
     assert max(map(len, executor.returned)) < 0.1 * theta.nbytes
+
+
+def test_a_search_that_came_back_has_its_loss_again():
+    """Where a claim looks wrong, the values of the loss are looked at once more, here."""
+
+    def rounded(theta):
+        return round(loss(theta), 5)
+
+    def claim(theta):
+        return 2 * theta + 1e-3 * (theta > 1.5)
+
+    alone = check_gradient(rounded, claim, THETA, coordinates=30)
+    with ThreadPoolExecutor(2) as executor:
+        together = check_gradient(rounded, claim, THETA, coordinates=30, executor=executor)
+    assert together == alone
+    assert together.evaluations == alone.evaluations
+    assert alone.verdict == "fail"
 
 
 @pytest.mark.parametrize("wrong", [False, True])
@@ -144,6 +167,80 @@ def test_a_loss_that_cannot_be_pickled_is_explained():
 
 
 @pytest.mark.parametrize(
+    ("check", "name"),
+    [
+        (
+            lambda executor: check_value_and_grad(lambda theta: both(theta), THETA, executor=executor),
+            "f",
+        ),
+        (
+            lambda executor: check_vjp(lambda x: np.sqrt(x), half_over_root, THETA, executor=executor),
+            "f",
+        ),
+        (
+            lambda executor: check_adjoint(lambda x, dx: dx, lambda x, dy: dy, THETA, executor=executor),
+            "jvp",
+        ),
+    ],
+)
+def test_what_cannot_be_sent_has_the_name_that_the_user_gave_it(check, name):
+    with (
+        ProcessPoolExecutor(1) as executor,
+        pytest.raises(TypeError, match=rf"^{name} cannot be sent to another process \("),
+    ):
+        check(executor)
+
+
+def test_a_lock_inside_a_loss_cannot_be_sent():
+    locked = partial(with_lock, threading.Lock())
+    with (
+        ProcessPoolExecutor(1) as executor,
+        pytest.raises(
+            TypeError, match=r"^loss cannot be sent .*\(cannot pickle '_thread.lock' object\)"
+        ),
+    ):
+        check_gradient(locked, grad, THETA, executor=executor)
+    with ThreadPoolExecutor(1) as executor:
+        assert check_gradient(locked, grad, THETA, executor=executor).verdict == "pass"
+
+
+def with_lock(lock, theta):
+    with lock:
+        return loss(theta)
+
+
+class AtOnce(Messages):
+    """An executor whose map does all the work before it returns."""
+
+    def map(self, function, *lists):
+        return list(map(function, *lists))
+
+
+@pytest.mark.parametrize("error", [RuntimeError("no such row"), AttributeError("no such name")])
+def test_an_error_of_the_function_is_never_blamed_on_the_executor(error):
+    def fails(number):
+        raise error
+
+    with pytest.raises(type(error), match=f"^{error}$"):
+        list(side_by_side(AtOnce(), fails, [1]))
+
+
+@pytest.mark.parametrize("kind", ["KilledWorker", "ClosedClientError", "Unknown"])
+def test_errors_of_dask_get_a_note(kind):
+    """Dask is optional: errors of these names, of a module that is called like its own, stand for it."""
+    error = type(kind, (Exception,), {"__module__": "distributed.somewhere"})
+
+    def fails(number):
+        raise error
+
+    with pytest.raises(error) as caught:
+        list(side_by_side(AtOnce(), fails, [1], "f"))
+    notes = getattr(caught.value, "__notes__", [])
+    assert len(notes) == (kind != "Unknown")
+    assert not any("{name}" in note for note in notes)
+
+
+@pytest.mark.parametrize(
     ("function", "error"),
     [
         (key_error_elsewhere, KeyError("no such row")),
@@ -158,11 +255,12 @@ def test_an_error_in_a_worker_comes_through_as_it_is(function, error):
         check_gradient(function, grad, THETA, executor=executor)
 
 
-def test_a_type_error_of_what_cannot_be_pickled_is_not_blamed_on_pickling():
+@pytest.mark.parametrize("kind", [TypeError, AttributeError])
+def test_an_error_of_what_cannot_be_pickled_is_not_blamed_on_pickling(kind):
     def fails(number):
-        raise TypeError("no such number")
+        raise kind("no such number")
 
-    with ThreadPoolExecutor(1) as executor, pytest.raises(TypeError, match=r"^no such number$"):
+    with ThreadPoolExecutor(1) as executor, pytest.raises(kind, match=r"^no such number$"):
         list(side_by_side(executor, fails, [1]))
 
 
@@ -170,7 +268,9 @@ def test_a_worker_that_dies_is_explained_and_the_pool_is_refused_from_then_on():
     with ProcessPoolExecutor(1) as executor:
         with pytest.raises(BrokenExecutor) as caught:
             check_gradient(exit_elsewhere, grad, THETA, executor=executor)
-        assert "died while it computed loss: it ran out of memory" in caught.value.__notes__[0]
+        (note,) = caught.value.__notes__
+        assert "died while it computed loss: it ran out of memory" in note
+        assert note.endswith("or loss was defined after the pool had started")
         with pytest.raises(ValueError, match=r"^executor takes no work .*; expected one that is"):
             check_gradient(loss, grad, THETA, executor=executor)
 
@@ -188,14 +288,24 @@ class ClientOfDask:
     def map(self, function, items):
         return [Future() for _ in items]
 
+    def submit(self, function, *arguments):
+        return Future()
+
     def get_executor(self, **options):
         raise AssertionError
+
+
+class OnlyMap:
+    """Like `multiprocessing.Pool`."""
+
+    map = map
 
 
 @pytest.mark.parametrize(
     ("executor", "message"),
     [
         (ClientOfDask(), r"; expected an executor: its .get_executor(pure=False)"),
+        (OnlyMap(), "; expected an executor, such as concurrent.futures.ThreadPoolExecutor(4)"),
         (8, "executor is 8; expected an executor, such as concurrent.futures.ThreadPoolExecutor(8)"),
         (ThreadPoolExecutor, "; expected an executor, such as concurrent.futures.ThreadPoolExecutor(4)"),
     ],

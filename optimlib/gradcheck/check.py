@@ -94,7 +94,8 @@ def check_gradient(
     executor
         Anything with the interface of `concurrent.futures.Executor`, to probe side by side: a pool of
         threads or processes, or Dask's ``client.get_executor(pure=False)``. The report is the same, bit
-        for bit, where all processors round alike. A pool of processes needs a `loss` that it can pickle.
+        for bit, where all round alike: the same processors, libraries and numbers of threads (Dask's
+        workers compute on one). A pool of processes needs a `loss` that it can pickle.
     progress
         True shows how far the check has come, with the package tqdm if it is installed, else in lines;
         False shows nothing. Unless given: shown once the check has taken five seconds.

@@ -10,7 +10,6 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
 from math import copysign, sqrt
 from typing import Any
 
@@ -18,6 +17,7 @@ import numpy as np
 
 from optimlib.differences import unit_roundoff
 from optimlib.gradcheck.arguments import brief, check_point, fitted_gradient
+from optimlib.gradcheck.lines import LossOf
 from optimlib.gradcheck.report import GradientReport
 from optimlib.trees import Tree, check_dtype, check_finite, copy_tree, flatten, map_tree
 
@@ -45,7 +45,8 @@ def check_product(
     f, vjp, x
         As for `optimlib.gradcheck.products.check_vjp`.
     names
-        What reports and errors call what a gradient check calls ``theta``, ``grad(theta)``, ``grad``.
+        What reports and errors call what a gradient check calls ``theta``, ``grad(theta)``, ``grad``,
+        and what the user calls ``f``, if it has another name.
     rng, options
         The source of dy, and options of the gradient check.
     """
@@ -68,7 +69,8 @@ def check_product(
     claimed = leaves_of(grad(x))
     constant = copysign(sqrt(inner(claimed, claimed)), inner(leaves_of(y), leaves_of(dy)))
 
-    loss = partial(_loss, f, dy, constant)
+    loss = LossOf(_loss, f, dy, constant)  # no closure: a pool of processes pickles it
+    loss.written = names.get("f", "f")
     report = renamed(check(loss, grad, x, rng=rng, **options), names)
     if report.verdict == "fail":
         name, call = names["grad"], names.get("grad(theta)", "")

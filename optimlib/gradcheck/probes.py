@@ -246,7 +246,8 @@ class Prober:
         """For every search, by itself, where it ended and its best estimate of the slope."""
         self.progress.expect(len(searches))
         found = []
-        results = side_by_side(self.executor, _settled, searches)
+        name = getattr(self.objective.loss, "written", "loss")
+        results = side_by_side(self.executor, _settled, searches, name)
         for original, (search, best, evaluations) in zip(searches, results, strict=True):
             self.objective.evaluations += evaluations
             self.progress.advance()

@@ -9,6 +9,7 @@ from typing import Any
 from optimlib.gradcheck.arguments import brief, check_function, fitted_gradient, loss_value
 from optimlib.gradcheck.check import check_gradient
 from optimlib.gradcheck.inner_products import renamed, result
+from optimlib.gradcheck.lines import LossOf
 from optimlib.gradcheck.report import GradientReport
 from optimlib.trees import Tree
 
@@ -52,7 +53,7 @@ def check_value_and_grad(
     check_function(f, "f", "theta")
 
     names = {"loss(theta)": "f(theta)[0]", "grad(theta)": "f(theta)[1]", "grad": "f"}
-    loss, grad = partial(_loss, f), partial(_grad, f)  # no closures: a pool of processes pickles them
+    loss, grad = LossOf(_loss, f), partial(_grad, f)  # no closures: a pool of processes pickles them
     return renamed(check_gradient(loss, grad, theta, **options), names)
 
 

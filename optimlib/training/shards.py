@@ -35,8 +35,9 @@ def shard_mean(
 
     with the mean loss :math:`L_k` and the mean gradient :math:`g_k` of the :math:`n_k` examples of shard
     k, and :math:`n = \sum_k n_k`. Which worker computes a shard, and when, has no influence on a single
-    bit of the sum, as long as all workers round alike: the number of shards is fixed, and does not
-    depend on the number of workers. A worker that is lost, or one that joins, changes nothing.
+    bit of the sum, as long as all workers round alike, with the same processors, libraries and numbers
+    of threads: the number of shards is fixed, and does not depend on the number of workers. A worker
+    that is lost, or one that joins, changes nothing.
 
     Parameters
     ----------
@@ -55,7 +56,8 @@ def shard_mean(
     -------
     callable
         Called like `value_and_grad`: a function of parameters and batch, for `optimlib.training.fit`.
-        The batch is one array or several, or trees of arrays, of equal first lengths.
+        The batch is one array or several, or trees of arrays, of equal first lengths. Without an
+        executor it can be pickled if `value_and_grad` can.
 
     Raises
     ------
@@ -84,23 +86,25 @@ def shard_mean(
     """
     check_callable(value_and_grad, NAME, "parameters and a batch")
     check_executor(executor)
-    shards = whole_number("shards", shards, lowest=1)
+    return partial(_mean, value_and_grad, executor, whole_number("shards", shards, lowest=1))
 
-    def whole(parameters: Tree, *batch: Tree) -> tuple[Any, Tree]:
-        size = _length(batch)
-        parts = [(parameters, _part(batch, rows)) for rows in _rows(size, shards)]
-        work = partial(_mean_of_shard, value_and_grad)
-        loss, gradient = 0.0, None
-        for (_, part), (value, slopes) in zip(
-            parts, side_by_side(executor, work, parts, NAME, most=1), strict=True
-        ):
-            share = _length(part) / size
-            loss += share * value
-            weighted = scale(slopes, share)
-            gradient = weighted if gradient is None else add(gradient, weighted)
-        return loss, gradient
 
-    return whole
+def _mean(
+    value_and_grad: ValueAndGrad, executor: Executor | None, shards: int, parameters: Tree, *batch: Tree
+) -> tuple[Any, Tree]:
+    """The mean loss and the mean gradient of a batch."""
+    size = _length(batch)
+    parts = [(parameters, _part(batch, rows)) for rows in _rows(size, shards)]
+    work = partial(_mean_of_shard, value_and_grad)
+    loss, gradient = 0.0, None
+    for (_, part), (value, slopes) in zip(
+        parts, side_by_side(executor, work, parts, NAME, most=1), strict=True
+    ):
+        share = _length(part) / size
+        loss += share * value
+        weighted = scale(slopes, share)
+        gradient = weighted if gradient is None else add(gradient, weighted)
+    return loss, gradient
 
 
 def _mean_of_shard(value_and_grad: ValueAndGrad, work: tuple[Tree, tuple]) -> tuple[Any, Tree]:

@@ -1,6 +1,7 @@
 """The mean over shards: the gradient of the whole batch, to the same bits whoever computes what."""
 
 import os
+import pickle
 import random
 import re
 import time
@@ -80,6 +81,28 @@ def test_it_is_the_mean_of_all_examples(shards, count):
 def test_the_gradient_check_agrees():
     batch = examples(11)
     assert_value_and_grad(lambda params: shard_mean(network, shards=4)(params, *batch), parameters())
+
+
+def test_every_shard_is_a_message_of_its_own():
+    class Counting(ThreadPoolExecutor):
+        sent = 0
+
+        def submit(self, function, /, *arguments, **named):
+            self.sent += 1
+            return super().submit(function, *arguments, **named)
+
+    with Counting(1) as executor:
+        shard_mean(network, executor, shards=16)(parameters(), *examples(40))
+    assert executor.sent == 16
+
+
+def test_without_an_executor_it_can_be_pickled():
+    params, batch = parameters(), examples(10)
+    function = shard_mean(network, shards=3)
+    loss, gradient = pickle.loads(pickle.dumps(function))(params, *batch)
+    expected_loss, expected = function(params, *batch)
+    assert loss == expected_loss
+    assert bits(gradient)[0][2:] == bits(expected)[0][2:]
 
 
 def test_one_shard_is_the_function_itself():
