@@ -18,6 +18,9 @@ import pytest
 
 from optimlib import check_adjoint, check_gradient, check_value_and_grad, check_vjp
 from optimlib.executors import check_executor, side_by_side
+from optimlib.gradcheck.bounds import Bounds
+from optimlib.gradcheck.objective import Objective
+from optimlib.gradcheck.probes import Prober
 
 
 def is_elsewhere():
@@ -108,20 +111,13 @@ def test_parameters_travel_once_a_message_and_never_back():
 
 
 def test_a_search_that_came_back_has_its_loss_again():
-    """Where a claim looks wrong, the values of the loss are looked at once more, here."""
-
-    def rounded(theta):
-        return round(loss(theta), 5)
-
-    def claim(theta):
-        return 2 * theta + 1e-3 * (theta > 1.5)
-
-    alone = check_gradient(rounded, claim, THETA, coordinates=30)
-    with ThreadPoolExecutor(2) as executor:
-        together = check_gradient(rounded, claim, THETA, coordinates=30, executor=executor)
-    assert together == alone
-    assert together.evaluations == alone.evaluations
-    assert alone.verdict == "fail"
+    """It may look at the loss once more, here, where its claim turns out to be wrong."""
+    bounds, rng = Bounds(THETA, (-np.inf, np.inf)), np.random.default_rng(0)
+    prober = Prober(Objective(loss, grad, THETA, bounds, rng), Messages())
+    sent = [prober.scales.search_at(0, (index,)) for index in (0, 29)]
+    for search, (settled, best) in zip(sent, prober.measure_once(sent), strict=True):
+        assert settled.f(0.25) == search.f(0.25)
+        assert best.value == pytest.approx(search.test.claim)
 
 
 @pytest.mark.parametrize("wrong", [False, True])
