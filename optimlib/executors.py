@@ -154,7 +154,7 @@ def _each(function: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
 
 def _explain_pickling(error: Exception, work: Any, name: str) -> None:
     """Raise an error that says what to do, if it was pickling that failed and not the function."""
-    if str(error).startswith("Could not serialize object of type"):
+    if "Could not serialize object of type" in str(error):  # Dask
         error.add_note(f"{name} cannot be sent to a worker of Dask: is a lock or an open file in it?")
         return
     try:

@@ -221,6 +221,17 @@ def test_an_error_of_the_function_is_never_blamed_on_the_executor(error):
         list(side_by_side(AtOnce(), fails, [1]))
 
 
+def test_what_dask_cannot_serialize_gets_a_note():
+    def fails(number):
+        raise TypeError("Could not serialize object of type _MapExpr", "_MapExpr(func=...)")
+
+    with pytest.raises(TypeError, match="Could not serialize") as caught:
+        list(side_by_side(AtOnce(), fails, [1], "f"))
+    assert caught.value.__notes__ == [
+        "f cannot be sent to a worker of Dask: is a lock or an open file in it?"
+    ]
+
+
 @pytest.mark.parametrize("kind", ["KilledWorker", "ClosedClientError", "Unknown"])
 def test_errors_of_dask_get_a_note(kind):
     """Dask is optional: errors of these names, of a module that is called like its own, stand for it."""
