@@ -1,16 +1,20 @@
 """The benchmarks: contenders take the same steps, ratios are medians of ratios, and the script runs."""
 
+import json
 import statistics
 import subprocess
 import sys
 from itertools import count
 
 import contenders
+import data_parallel
 import numpy as np
 import pytest
 import timing
 from notebook_rules import ROOT
 from support import unchanged
+
+from optimlib import assert_value_and_grad
 
 
 def test_ours_takes_adams_steps():
@@ -79,3 +83,51 @@ def test_the_script_runs():
     rows = [line.split()[0] for line in answer.stdout.splitlines() if line.startswith("  ")]
     assert {"called", "whole", "copy"} <= set(rows)
     assert "written" not in answer.stdout
+
+
+# Data-parallel gradients
+
+
+def test_the_gradient_of_the_networks_is_right():
+    params, *batch = data_parallel.network(6, 5, 8)
+    assert_value_and_grad(lambda p: data_parallel.value_and_grad(p, *batch), params)
+    assert data_parallel.loss(params, *batch) == data_parallel.value_and_grad(params, *batch)[0]
+
+
+@pytest.mark.parametrize(("name", "parameters"), [("heavy", 273_418), ("light", 2_410)])
+def test_the_networks_are_as_large_as_they_say(name, parameters):
+    inputs, hidden, _ = data_parallel.NETWORKS[name]
+    params, x, y = data_parallel.network(inputs, hidden, 3)
+    assert sum(leaf.size for leaf in params.values()) == parameters == (inputs + 11) * hidden + 10
+    assert x.shape == (3, inputs)
+    assert y.max() < 10
+
+
+def test_speed_ups_are_over_the_same_shards_in_one_process(monkeypatch):
+    times = {"whole": [8.0, 16.0], "none": [4.0, 8.0], "pool": [2.0, 2.0]}
+    monkeypatch.setattr(data_parallel, "measure", lambda steps, rounds: times)
+    rows = data_parallel.rows(dict.fromkeys(times), rounds=2)
+    assert rows["pool"] == {"seconds": 2e-6, "speed-up": 3.0}  # the median of 2 and 4
+    assert rows["none"]["speed-up"] == 1.0
+    assert rows["whole"]["speed-up"] == 0.5
+
+
+def test_the_recorded_file_has_what_the_chapter_reads():
+    recorded = json.loads((ROOT / "benchmarks" / "recorded" / "data_parallel.json").read_text())
+    for name, (_, _, examples) in data_parallel.NETWORKS.items():
+        assert recorded[name]["examples"] == examples
+        assert list(recorded[name]["contenders"]) == ["whole", "none", "pool", "dask"]
+        assert recorded[name]["bytes sent"] > 8 * recorded[name]["parameters"]
+    assert recorded["check"]["verdict"] == "pass"
+    assert {"pool, empty", "pool, 1 MB", "dask, empty", "dask, 1 MB"} == set(recorded["messages"])
+
+
+@pytest.mark.slow
+def test_the_data_parallel_script_runs(monkeypatch):
+    small = {"heavy": (8, 16, 32), "light": (4, 3, 8)}
+    monkeypatch.setattr(data_parallel, "NETWORKS", small)
+    monkeypatch.setattr(data_parallel, "CHECKED", (4, 3, 8))
+    found = data_parallel.main(rounds=1)
+    assert found["heavy"]["examples"] == 32
+    assert found["check"]["verdict"] == "pass"
+    assert all(row["seconds"] > 0 for row in found["messages"].values())

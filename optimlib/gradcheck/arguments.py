@@ -72,23 +72,6 @@ def check_function(function: Any, name: str, argument: str) -> None:
         raise TypeError(f"{name} takes {takes}; expected {_function_of(argument)}{remedy}") from None
 
 
-def check_executor(executor: Any) -> None:
-    """Refuse what cannot map a function over a list, such as a number of workers.
-
-    >>> check_executor(4)
-    Traceback (most recent call last):
-        ...
-    TypeError: executor is 4; expected an executor, such as concurrent.futures.ThreadPoolExecutor(4)
-    """
-    is_class = isinstance(executor, type)
-    if executor is not None and (is_class or not callable(getattr(executor, "map", None))):
-        workers = executor if type(executor) is int else 4
-        raise TypeError(
-            f"executor is {brief(executor)}; expected an executor, such as"
-            f" concurrent.futures.ThreadPoolExecutor({workers})"
-        )
-
-
 def check_whole(number: Any, name: str, least: int) -> None:
     """Refuse what is no whole number, or one below the least that makes sense.
 

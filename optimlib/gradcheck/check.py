@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from optimlib.executors import Executor
 from optimlib.gradcheck import diagnosis
 from optimlib.gradcheck.arguments import check_function, check_point, generator
 from optimlib.gradcheck.bounds import Bounds, Frozen, Limits
@@ -21,7 +22,7 @@ from optimlib.gradcheck.lines import Loss
 from optimlib.gradcheck.localization import find_failures
 from optimlib.gradcheck.objective import Gradient, Objective
 from optimlib.gradcheck.options import Options, explaining_options
-from optimlib.gradcheck.probes import Executor, Prober
+from optimlib.gradcheck.probes import Prober
 from optimlib.gradcheck.progress import Progress
 from optimlib.gradcheck.report import GradientReport
 from optimlib.gradcheck.sampling import budget, some_of_each, spread
@@ -91,8 +92,10 @@ def check_gradient(
         Chooses coordinates, directions and steps; ``np.random.default_rng(0)`` unless given, so that
         the check is the same every time.
     executor
-        Anything with the interface of `concurrent.futures.Executor`, to probe side by side. The
-        result is the same. A pool of processes needs a `loss` that can be pickled.
+        Anything with the interface of `concurrent.futures.Executor`, to probe side by side: a pool of
+        threads or processes, or Dask's ``client.get_executor(pure=False)``. The report is the same, bit
+        for bit, where all round alike: the same processors, libraries and numbers of threads (Dask's
+        workers compute on one). A pool of processes needs a `loss` that it can pickle.
     progress
         True shows how far the check has come, with the package tqdm if it is installed, else in lines;
         False shows nothing. Unless given: shown once the check has taken five seconds.

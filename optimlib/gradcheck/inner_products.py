@@ -17,6 +17,7 @@ import numpy as np
 
 from optimlib.differences import unit_roundoff
 from optimlib.gradcheck.arguments import brief, check_point, fitted_gradient
+from optimlib.gradcheck.lines import LossOf
 from optimlib.gradcheck.report import GradientReport
 from optimlib.trees import Tree, check_dtype, check_finite, copy_tree, flatten, map_tree
 
@@ -44,7 +45,8 @@ def check_product(
     f, vjp, x
         As for `optimlib.gradcheck.products.check_vjp`.
     names
-        What reports and errors call what a gradient check calls ``theta``, ``grad(theta)``, ``grad``.
+        What reports and errors call what a gradient check calls ``theta``, ``grad(theta)``, ``grad``,
+        and what the user calls ``f``, if it has another name.
     rng, options
         The source of dy, and options of the gradient check.
     """
@@ -67,16 +69,20 @@ def check_product(
     claimed = leaves_of(grad(x))
     constant = copysign(sqrt(inner(claimed, claimed)), inner(leaves_of(y), leaves_of(dy)))
 
-    def loss(x: Tree) -> np.float32 | float:
-        y = f(x)
-        value = constant + inner(leaves_of(y), leaves_of(dy))
-        return np.float32(value) if is_coarser(y, x) else value
-
+    loss = LossOf(_loss, f, dy, constant)  # no closure: a pool of processes pickles it
+    loss.written = names.get("f", "f")
     report = renamed(check(loss, grad, x, rng=rng, **options), names)
     if report.verdict == "fail":
         name, call = names["grad"], names.get("grad(theta)", "")
         report = with_linearity(report, lambda dy: vjp(copy_tree(x), dy), dy, name, "dy", call)
     return report
+
+
+def _loss(f: Function, dy: Tree, constant: float, x: Tree) -> np.float32 | float:
+    """The inner product of ``f(x)`` with `dy`, and a constant."""
+    y = f(x)
+    value = constant + inner(leaves_of(y), leaves_of(dy))
+    return np.float32(value) if is_coarser(y, x) else value
 
 
 def with_linearity(

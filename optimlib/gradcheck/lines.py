@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from math import nan
 from typing import Any
 
@@ -12,6 +13,16 @@ from optimlib.gradcheck.arguments import loss_value
 from optimlib.trees import Tree, copy_tree, flatten, map_tree
 
 Loss = Callable[[Tree], float]
+
+
+class LossOf(partial[Any]):
+    """A loss that calls a function of the user's, with what the user calls that function.
+
+    >>> LossOf(round, 1.5)(), LossOf(round, 1.5).written
+    (2, 'f')
+    """
+
+    written = "f"
 
 
 def evaluate(loss: Loss, theta: Tree) -> np.float32 | float:

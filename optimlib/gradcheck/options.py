@@ -12,15 +12,14 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from optimlib.executors import Executor, check_executor
 from optimlib.gradcheck.arguments import (
     check_accuracy,
-    check_executor,
     check_progress,
     check_whole,
     generator,
 )
 from optimlib.gradcheck.bounds import Frozen, Limits
-from optimlib.gradcheck.probes import Executor
 
 Check = TypeVar("Check", bound=Callable[..., Any])
 

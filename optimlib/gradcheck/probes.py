@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Container
 from dataclasses import replace
 from math import inf, isfinite, nan
-from typing import Any, Protocol
+from typing import Any
 
 from optimlib.differences import Estimate
+from optimlib.executors import Executor, side_by_side
 from optimlib.gradcheck.lines import Counted
 from optimlib.gradcheck.noise import roughness_afar
 from optimlib.gradcheck.objective import Objective
@@ -29,13 +30,6 @@ FIRST = 2  # coordinates that show what one costs, how exact the loss is, and if
 CONVICTED = 2  # probes that failed: from then on one estimate is enough where it is clear
 ATTEMPTS = 4  # so often the loss may turn out to be coarser still
 SLIGHT = 5e-5  # of a slope: what a solver that stops early may be off
-
-
-class Executor(Protocol):
-    """What can map a function over a list, such as a `concurrent.futures.Executor`."""
-
-    def map(self, function: Callable[..., Any], *lists: Iterable[Any]) -> Iterable[Any]:
-        """What the function returns for the elements of the lists, in their order."""
 
 
 class Prober:
@@ -252,7 +246,8 @@ class Prober:
         """For every search, by itself, where it ended and its best estimate of the slope."""
         self.progress.expect(len(searches))
         found = []
-        results = (self.executor.map if self.executor else map)(_settled, searches)
+        name = getattr(self.objective.loss, "written", "loss")
+        results = side_by_side(self.executor, _settled, searches, name)
         for original, (search, best, evaluations) in zip(searches, results, strict=True):
             self.objective.evaluations += evaluations
             self.progress.advance()
@@ -288,10 +283,18 @@ class Prober:
 
 
 def _settled(search: Search) -> tuple[Search, Estimate | None, int]:
-    """What an executor's worker does: the settled search, its estimate, and the evaluations."""
+    """What an executor's worker does: the settled search, its estimate, and the evaluations.
+
+    The loss, which may hold all parameters and data, is not sent back.
+    """
     f = Counted(search.f)
     settled, best = replace(search, f=f).settle()
-    return settled, best, f.calls
+    return replace(settled, f=_not_sent), best, f.calls
+
+
+def _not_sent(x: Any) -> float:
+    """In place of the loss, where a search comes back from a worker."""
+    return nan
 
 
 def verdict(search: Search, best: Estimate | None) -> str:

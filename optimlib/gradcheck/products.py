@@ -252,7 +252,7 @@ def check_adjoint(
     dx = normal(x, rng)
     dy = cotangent(output(result(jvp, "jvp", x=x, dx=dx), "jvp(x, dx)"), rng)
     fitted_gradient(result(vjp, "vjp", x=x, dy=dy), x, "vjp(x, dy)", "x")
-    names = {"theta": "dx", "grad(theta)": "vjp(x, dy)", "grad": "vjp"}
+    names = {"theta": "dx", "grad(theta)": "vjp(x, dy)", "grad": "vjp", "f": "jvp"}
     return _adjoint_at(jvp, vjp, x, names, rng, options)
 
 
@@ -310,7 +310,7 @@ def check_hvp(
     fitted_gradient(result(grad, "grad", theta=theta), theta)
     v = normal(theta, rng)
     fitted_gradient(result(hvp, "hvp", theta=theta, v=v), theta, "hvp(theta, v)")
-    names = {"theta": "v", "grad(theta)": "hvp(theta, v)", "grad": "hvp"}
+    names = {"theta": "v", "grad(theta)": "hvp(theta, v)", "grad": "hvp", "f": "hvp"}
     of_jvp = {"jvp(x, dx)": "hvp(theta, v)", "jvp": "hvp", "dx": "v"}
     values = renamed(check_jvp(grad, hvp, theta, rng=rng, **options), of_jvp)
     symmetry = renamed(_adjoint_at(hvp, hvp, theta, names, rng, options), {"dy": "v"})

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from optimlib.gradcheck.arguments import brief, check_function, fitted_gradient, loss_value
 from optimlib.gradcheck.check import check_gradient
 from optimlib.gradcheck.inner_products import renamed, result
+from optimlib.gradcheck.lines import LossOf
 from optimlib.gradcheck.report import GradientReport
 from optimlib.trees import Tree
 
@@ -50,22 +52,28 @@ def check_value_and_grad(
     """
     check_function(f, "f", "theta")
 
-    def both(theta: Tree) -> tuple[Any, Tree]:
-        pair = result(f, "f", theta=theta)
-        if not (isinstance(pair, tuple | list) and len(pair) == 2):
-            raise TypeError(f"f(theta) is {brief(pair)}; expected a pair: the loss and its gradient")
-        return pair[0], pair[1]
-
-    def loss(theta: Tree) -> Any:  # np.float32 if that is what it computes with
-        return loss_value(both(theta)[0], "f(theta)[0]")
-
-    def grad(theta: Tree) -> Tree:
-        gradient = both(theta)[1]
-        fitted_gradient(gradient, theta, "f(theta)[1]")
-        return gradient
-
     names = {"loss(theta)": "f(theta)[0]", "grad(theta)": "f(theta)[1]", "grad": "f"}
+    loss, grad = LossOf(_loss, f), partial(_grad, f)  # no closures: a pool of processes pickles them
     return renamed(check_gradient(loss, grad, theta, **options), names)
+
+
+def _both(f: Callable[[Tree], tuple[Any, Tree]], theta: Tree) -> tuple[Any, Tree]:
+    pair = result(f, "f", theta=theta)
+    if not (isinstance(pair, tuple | list) and len(pair) == 2):
+        raise TypeError(f"f(theta) is {brief(pair)}; expected a pair: the loss and its gradient")
+    return pair[0], pair[1]
+
+
+def _loss(f: Callable[[Tree], tuple[Any, Tree]], theta: Tree) -> Any:
+    """The first of the pair: np.float32 if that is what it computes with."""
+    return loss_value(_both(f, theta)[0], "f(theta)[0]")
+
+
+def _grad(f: Callable[[Tree], tuple[Any, Tree]], theta: Tree) -> Tree:
+    """The second of the pair."""
+    gradient = _both(f, theta)[1]
+    fitted_gradient(gradient, theta, "f(theta)[1]")
+    return gradient
 
 
 def assert_value_and_grad(f: Callable[[Tree], tuple[Any, Tree]], theta: Tree, **options: Any) -> None:

@@ -22,6 +22,7 @@ from optimlib.training.checkpoint import Checkpoint
 from optimlib.training.history import History
 from optimlib.training.loop import Step, fit
 from optimlib.training.results import DivergedError
+from optimlib.training.shards import shard_mean
 from optimlib.training.stopping import EarlyStopping
 
 __all__ = [
@@ -32,4 +33,5 @@ __all__ = [
     "Step",
     "fit",
     "minibatches",
+    "shard_mean",
 ]

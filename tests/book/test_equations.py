@@ -49,6 +49,7 @@ from optimlib.optimizers import (
     SGDRateInside,
     SGDRunningMean,
 )
+from optimlib.training import shard_mean
 
 EQUATIONS = labeled_equations()
 
@@ -821,3 +822,24 @@ def test_schedules(label, schedule):
     for n in range(5):
         found = evaluate(EQUATIONS[f"eq-schedules-{label}"], values | {"n": n})
         assert schedule(n) == pytest.approx(found[r"\eta _ n"], abs=1e-15)
+
+
+# Beyond one machine
+
+
+@defines("eq-beyond-mean")
+def test_the_mean_of_the_shards():
+    """The function sees which shards it gets; the equation gets what it returned for them."""
+    rng, parts = np.random.default_rng(0), []
+
+    def value_and_grad(theta, x):
+        parts.append((len(x), x.mean(axis=0) - theta))
+        return 0.0, parts[-1][1]
+
+    theta, x = rng.standard_normal(3), rng.standard_normal((11, 3))
+    _, found = shard_mean(value_and_grad, shards=4)(theta, x)
+    sizes = Series("k", {k: size for k, (size, _) in enumerate(parts, start=1)})
+    slopes = Series("k", {k: g for k, (_, g) in enumerate(parts, start=1)})
+    values = {"n_k": sizes, "g_k": slopes, "n": 11, "K": 4}
+    np.testing.assert_allclose(evaluate(EQUATIONS["eq-beyond-mean"], values)["g"], found, rtol=1e-14)
+    np.testing.assert_allclose(found, x.mean(axis=0) - theta, rtol=1e-13)
