@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import nbformat
 import pytest
 from repository import ROOT, TESTS, names_imported, pins, read, run
 
@@ -103,6 +104,23 @@ def test_what_each_command_runs_and_what_fails_there(tmp_path, marker, words):
     answer = run("-m", "pytest", "-p", "no:cacheprovider", "-m", marker, cwd=tmp_path, env=alone)
     for word in words:
         assert word in answer.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("marker", "word"), [("", "1 skipped"), ("frameworks", "1 error")])
+def test_a_notebook_waits_for_its_libraries_and_says_so(tmp_path, marker, word):
+    cell = nbformat.v4.new_code_cell("1 + 1", metadata={"tags": ["frameworks"]})
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), tmp_path / "chapter.ipynb")
+    conftest = read("conftest.py").replace('LIBRARIES = ("torch",', 'LIBRARIES = ("no_such_library",')
+    assert conftest != read("conftest.py")
+    (tmp_path / "conftest.py").write_text(conftest, encoding="utf8")
+    (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers =\n  slow: slow\n  frameworks: others\n")
+    alone = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    command = ("-m", "pytest", "-p", "nbval.plugin", "--nbval", "-p", "no:cacheprovider", "-rs", "-m")
+    answer = run(*command, marker, cwd=tmp_path, env=alone)
+    assert word in answer.stdout
+    assert "could not import no_such_library" in answer.stdout
+    assert "make test-frameworks" in answer.stdout
 
 
 def test_files_that_are_called_slow_exist():
