@@ -21,8 +21,11 @@ BIN_GRADING := .venv-grading/bin
 READY_GRADING := .venv-grading/ready
 TEXTS := $(wildcard book/text/$(CHAPTER).md)
 NOTEBOOKS := $(TEXTS:book/text/%.md=book/%.ipynb)
-# Those that import other libraries have the tag "frameworks" on their first cell.
-BESIDE := $(patsubst book/text/%.md,book/%.ipynb,$(if $(TEXTS),$(shell grep -l '^:tags: .*frameworks' $(TEXTS))))
+# Those that import other libraries have the tag "frameworks" on their first cell, after `:tags:` or in YAML.
+FIRST_CELL_SAYS_SO := FNR == 1 { cell = 0 } index($$0, "```{code-cell}") == 1 { cell++ } \
+	{ tags = /^:?tags:/ || tags && /^[ -]/ } \
+	cell == 1 && tags && /[^a-z-]frameworks([^a-z-]|$$)/ { print FILENAME; cell++ }
+BESIDE := $(patsubst book/text/%.md,book/%.ipynb,$(if $(TEXTS),$(shell awk '$(FIRST_CELL_SAYS_SO)' $(TEXTS))))
 ALONE := $(filter-out $(BESIDE),$(NOTEBOOKS))
 
 # Jupyter finds the kernel of .venv first, and a sum is split the same way on every machine.

@@ -20,17 +20,18 @@ CHAPTER = ROOT / "book" / "text" / "other-frameworks.md"
 @pytest.fixture(scope="module", autouse=True)
 def libraries():
     """What the bridges need; Keras reads its backend when it is imported."""
-    os.environ["KERAS_BACKEND"] = "jax"
-    os.environ["JAX_PLATFORMS"] = "cpu"
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        pytest.importorskip("torch")
-        jax = pytest.importorskip("jax")
-        pytest.importorskip("keras")
-    before = jax.config.jax_enable_x64
-    jax.config.update("jax_enable_x64", True)
-    yield
-    jax.config.update("jax_enable_x64", before)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KERAS_BACKEND", "jax")
+        patch.setenv("JAX_PLATFORMS", "cpu")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            pytest.importorskip("torch")
+            jax = pytest.importorskip("jax")
+            pytest.importorskip("keras")
+        before = jax.config.jax_enable_x64
+        jax.config.update("jax_enable_x64", True)
+        yield
+        jax.config.update("jax_enable_x64", before)
 
 
 def source_of(function: str) -> str:
@@ -106,6 +107,15 @@ def test_tied_and_frozen_weights_and_running_statistics():
     assert before.keys() == after.keys()
     assert all(torch.equal(before[name], after[name]) for name in before)
     assert all(p.dtype == torch.float32 for p in module.parameters())
+
+
+def test_a_loss_of_the_original_module_instead_of_the_one_given_is_not_passed():
+    import torch
+
+    module = torch.nn.Linear(4, 2).double()
+    report = check_value_and_grad(*bridge("from_torch")(module, lambda _: squares(module)))
+    assert report.verdict == "inconclusive"
+    assert check_value_and_grad(*bridge("from_torch")(module, squares)).verdict == "pass"
 
 
 def test_a_wrong_backward_pass_within_a_module_is_found():

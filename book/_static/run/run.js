@@ -7,7 +7,7 @@
   const NEEDS_WASM = "This browser can't run Python in a page: it has no WebAssembly.";
   const OWN_MACHINE = "This cell needs your own machine: it can't run inside the page.";
   const ALL_OWN_MACHINE =
-    "The cells of this page need other libraries than a page can fetch: what you see was computed before. " +
+    "The cells of this page can't run inside it: what you see was computed before. " +
     "To run and change them, download the notebook and use your own machine.";
   const GONE = "Stopped. What the cells had defined is gone; “Run all above” brings it back.";
   const MB = 1e6;
