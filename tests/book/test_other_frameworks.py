@@ -156,13 +156,14 @@ def test_a_nested_tree_of_jax():
     assert check_value_and_grad(wrong, theta).verdict == "fail"
 
 
-@pytest.mark.parametrize(("between", "verdicts"), [(0, {"pass"}), (1, {"pass", "inconclusive"})])
-def test_a_keras_model_and_one_with_a_state(between, verdicts):
-    """With batch normalization some of it is in single precision, and a slope may stay open."""
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("between", [0, 1], ids=["plain", "batch normalization"])
+def test_a_keras_model_and_one_with_a_state(between, seed):
+    """Batch normalization computes in single precision: measured less exactly, a slope may stay open."""
     import jax.numpy as jnp
     import keras
 
-    keras.utils.set_random_seed(1)
+    keras.utils.set_random_seed(seed)
     first, last = (
         keras.layers.Dense(units, activation=activation, dtype="float64")
         for units, activation in ((5, "silu"), (2, None))
@@ -172,7 +173,12 @@ def test_a_keras_model_and_one_with_a_state(between, verdicts):
     model.build((12, 4))
     f, theta = bridge("from_keras")(model, lambda out: jnp.mean((out - Y) ** 2), X)
     assert len(theta) == len(model.trainable_variables) == 4 + 2 * between
-    assert check_value_and_grad(f, theta).verdict in verdicts
+    report = check_value_and_grad(f, theta)
+    assert f(theta)[0].dtype == np.float64  # so the type does not tell
+    exact = min(probe.error / abs(probe.numeric) for probe in report.probes)
+    assert exact > 1e-7 if between else exact < 1e-9
+    assert report.verdict == "pass" or (between and report.verdict == "inconclusive")
+    assert report.verdict == "pass" or "float32 inside" in str(report)
 
     def wrong(theta):
         value, grads = f(theta)
