@@ -21,6 +21,12 @@ BIN_GRADING := .venv-grading/bin
 READY_GRADING := .venv-grading/ready
 TEXTS := $(wildcard book/text/$(CHAPTER).md)
 NOTEBOOKS := $(TEXTS:book/text/%.md=book/%.ipynb)
+# Those that import other libraries have the tag "frameworks" on their first cell, after `:tags:` or in YAML.
+FIRST_CELL_SAYS_SO := FNR == 1 { cell = 0 } index($$0, "```{code-cell}") == 1 { cell++ } \
+	{ tags = /^:?tags:/ || tags && /^[ -]/ } \
+	cell == 1 && tags && /[^a-z-]frameworks([^a-z-]|$$)/ { print FILENAME; cell++ }
+BESIDE := $(patsubst book/text/%.md,book/%.ipynb,$(if $(TEXTS),$(shell awk '$(FIRST_CELL_SAYS_SO)' $(TEXTS))))
+ALONE := $(filter-out $(BESIDE),$(NOTEBOOKS))
 
 # Jupyter finds the kernel of .venv first, and a sum is split the same way on every machine.
 export JUPYTER_PREFER_ENV_PATH := 1
@@ -83,7 +89,7 @@ test: $(READY)
 	$(BIN)/python -m pytest
 
 test-frameworks: $(READY_FRAMEWORKS)
-	$(BIN_FRAMEWORKS)/python -m pytest tests -m frameworks
+	$(BIN_FRAMEWORKS)/python -m pytest tests book -m frameworks
 
 # Chromium comes from the system: where none is there and Debian's tools are, it is installed.
 define browser
@@ -121,13 +127,16 @@ rehearse: $(READY_GRADING)
 mutants: $(READY)
 	$(SINGLE_THREAD) $(BIN)/python tests/mutation.py
 
+EXECUTE := jupyter nbconvert --log-level WARN --KernelManager.transport_encryption=auto --to notebook --execute --inplace --NotebookExporter.preprocessors=nbconvert.preprocessors.CoalesceStreamsPreprocessor
+
 # The text wins: it is made the newer of the two before jupytext brings them in step.
-notebooks: $(READY)
+notebooks: $(READY) $(if $(BESIDE),$(READY_FRAMEWORKS))
 	$(if $(TEXTS),,$(error There is no book/text/$(CHAPTER).md))
 	$(BIN)/python book/ledger.py
 	touch $(TEXTS)
 	$(BIN)/jupytext --quiet --sync $(TEXTS)
-	$(SINGLE_THREAD) TQDM_DISABLE=1 $(BIN)/jupyter nbconvert --log-level WARN --KernelManager.transport_encryption=auto --to notebook --execute --inplace --NotebookExporter.preprocessors=nbconvert.preprocessors.CoalesceStreamsPreprocessor $(NOTEBOOKS)
+	$(if $(ALONE),$(SINGLE_THREAD) TQDM_DISABLE=1 $(BIN)/$(EXECUTE) $(ALONE))
+	$(if $(BESIDE),$(SINGLE_THREAD) TQDM_DISABLE=1 $(BIN_FRAMEWORKS)/$(EXECUTE) $(BESIDE))
 	$(BIN)/python book/fold_solutions.py $(NOTEBOOKS)
 	$(BIN)/nbstripout --keep-output --keep-count --keep-id --extra-keys "metadata.language_info metadata.jupytext" $(NOTEBOOKS)
 

@@ -1,5 +1,6 @@
 """Settings for every pytest run: threads, slow tests, and those that compare with other libraries."""
 
+import json
 import os
 from collections import defaultdict
 from collections.abc import Generator
@@ -64,6 +65,20 @@ def _text(path: Path) -> str:
     return path.read_text(encoding="utf8")
 
 
+FRAMEWORKS = "frameworks"
+"""The tag of a notebook's first code cell if it runs only beside the libraries of LIBRARIES."""
+LIBRARIES = ("torch", "jax", "keras", "optax")
+
+
+@cache
+def _needs_frameworks(path: Path) -> bool:
+    """Whether a notebook runs only where other libraries are."""
+    if path.suffix != ".ipynb":
+        return False
+    code = (cell for cell in json.loads(_text(path))["cells"] if cell["cell_type"] == "code")
+    return FRAMEWORKS in next(code, {}).get("metadata", {}).get("tags", [])
+
+
 @pytest.hookimpl(tryfirst=True)  # before -m decides
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what `make check` leaves out, and files that ask for another library."""
@@ -72,7 +87,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path in slow:
             item.add_marker("slow")
-        if "pytest.importorskip(" in _text(item.path):
+        if _needs_frameworks(item.path) or "pytest.importorskip(" in _text(item.path):
             item.add_marker("frameworks")
         if item.path.parent == ROOT / "tests" / "grading":
             item.add_marker("grading")
@@ -94,7 +109,13 @@ def _must_be_there(config: pytest.Config, report: pytest.TestReport | pytest.Col
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_setup(item: pytest.Item) -> Generator:
-    """Start the kernel of a notebook without progress bars: a slow machine would show one more."""
+    """Start the kernel of a notebook without progress bars: a slow machine would show one more.
+
+    Where it needs libraries that are missing, none is started, and what is stored stays unchecked.
+    """
+    missing = [name for name in LIBRARIES if not find_spec(name)] if _needs_frameworks(item.path) else []
+    if missing:
+        pytest.skip(f"could not import {', '.join(missing)}: `make test-frameworks` runs this notebook")
     with pytest.MonkeyPatch.context() as patch:
         if item.path.suffix == ".ipynb":
             patch.setenv("TQDM_DISABLE", "1")

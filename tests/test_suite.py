@@ -3,11 +3,15 @@
 import ast
 import os
 import re
+import runpy
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import jupytext
+import nbformat
 import pytest
 from repository import ROOT, TESTS, names_imported, pins, read, run
 
@@ -103,6 +107,58 @@ def test_what_each_command_runs_and_what_fails_there(tmp_path, marker, words):
     answer = run("-m", "pytest", "-p", "no:cacheprovider", "-m", marker, cwd=tmp_path, env=alone)
     for word in words:
         assert word in answer.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("marker", "word"), [("", "1 skipped"), ("frameworks", "1 error")])
+def test_a_notebook_waits_for_its_libraries_and_says_so(tmp_path, marker, word):
+    cell = nbformat.v4.new_code_cell("1 + 1", metadata={"tags": ["frameworks"]})
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), tmp_path / "chapter.ipynb")
+    conftest = read("conftest.py").replace('LIBRARIES = ("torch",', 'LIBRARIES = ("no_such_library",')
+    assert conftest != read("conftest.py")
+    (tmp_path / "conftest.py").write_text(conftest, encoding="utf8")
+    (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers =\n  slow: slow\n  frameworks: others\n")
+    alone = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    command = ("-m", "pytest", "-p", "nbval.plugin", "--nbval", "-p", "no:cacheprovider", "-rs", "-m")
+    answer = run(*command, marker, cwd=tmp_path, env=alone)
+    assert word in answer.stdout
+    assert "could not import no_such_library" in answer.stdout
+    assert "make test-frameworks" in answer.stdout
+
+
+CELL = "```{code-cell} ipython3\n"
+FIRST_CELLS = {
+    "colon": ":tags: [hide-input, frameworks]\n\nimport torch\n```\n",
+    "flow": "---\nmystnb:\n  image:\n    alt: A\ntags: [hide-input,\n  frameworks]\n---\nx = 1\n```\n",
+    "list": "---\ntags:\n- hide-input\n- frameworks\n---\nx = 1\n```\n",
+    "none": "x = 1\n```\n",
+    "other": ":tags: [own-machine]\n\nframeworks = 1\n```\n",
+    "alt": "---\nmystnb:\n  image:\n    alt: other frameworks\ntags: [hide-input]\n---\nx = 1\n```\n",
+    "later": f":tags: [own-machine]\n\nx = 1\n```\n\n{CELL}:tags: [frameworks]\n\nx = 2\n```\n",
+}
+
+
+@pytest.mark.skipif(not shutil.which("make"), reason="needs make")
+def test_make_and_pytest_agree_on_the_notebooks_that_need_other_libraries(tmp_path):
+    header = "---\nkernelspec:\n  display_name: Python 3\n  language: python\n  name: python3\n---\n\n"
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    for name in ("requirements.txt", "requirements-frameworks.txt", "pyproject.toml"):
+        (tmp_path / name).touch()
+    (tmp_path / "book" / "text").mkdir(parents=True)
+    needs_frameworks = runpy.run_path(str(ROOT / "conftest.py"))["_needs_frameworks"]
+    by_pytest = set()
+    for name, cell in FIRST_CELLS.items():
+        text = f"{header}# Title\n\n{CELL}{cell}"
+        (tmp_path / "book" / "text" / f"{name}.md").write_text(text, encoding="utf8")
+        notebook = tmp_path / "book" / f"{name}.ipynb"
+        jupytext.write(jupytext.reads(text, fmt="md:myst"), notebook)
+        by_pytest |= {name} if needs_frameworks(notebook) else set()
+    plan = subprocess.run(
+        ["make", "-n", "notebooks"], cwd=tmp_path, capture_output=True, text=True, check=True
+    ).stdout
+    (command,) = (line for line in plan.splitlines() if ".venv-frameworks/bin/jupyter nbconvert" in line)
+    by_make = set(re.findall(r"book/(\w+)\.ipynb", command))
+    assert by_make == by_pytest == {"colon", "flow", "list"}
 
 
 def test_files_that_are_called_slow_exist():

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import runpy
 import subprocess
 import sys
 
@@ -56,6 +57,19 @@ def test_what_a_page_hides_is_listed_with_its_place():
         {"at": 0, "source": "a = 1"},
         {"at": 1, "source": "c = 3"},
     ]
+
+
+LIBRARIES = "|".join(runpy.run_path(str(ROOT / "conftest.py"))["LIBRARIES"])
+IMPORT = re.compile(rf"^\s*(?:import|from) (?:{LIBRARIES})\b", re.MULTILINE)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "book").glob("*.ipynb")), ids=lambda path: path.stem)
+def test_a_notebook_that_imports_other_libraries_says_so_and_runs_in_no_page(path):
+    cells = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+    tags = [set(cell.metadata.get("tags", [])) for cell in cells]
+    imports = any(IMPORT.search(cell.source) for cell in cells)
+    assert ("frameworks" in tags[0]) == imports
+    assert not imports or all("own-machine" in of_cell for of_cell in tags)
 
 
 # Python in a page, run here: `say` prints a line of JSON for everything that the page would be sent

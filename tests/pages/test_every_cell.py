@@ -1,8 +1,9 @@
 """Every cell of every chapter runs in its page and gives the text, tables and figures stored."""
 
+import nbformat
 import pytest
 import yaml
-from notebook_rules import ROOT
+from notebook_rules import ROOT, code_cells
 
 AT_MOST = 1_200_000  # milliseconds
 LONGEST = ["clipping", "when-adam-fails", "schedules", "which-optimizer", "vanishing-and-exploding"]
@@ -42,6 +43,12 @@ RESULTS = r"""() => runInPage.cells.map((cell) => {
 })"""
 
 
+def is_for_ones_own_machine(name: str) -> bool:
+    """Whether no cell of a page runs in it."""
+    cells = code_cells(nbformat.read(ROOT / "book" / f"{name}.ipynb", as_version=4))
+    return all("own-machine" in cell.metadata.get("tags", []) for cell in cells)
+
+
 def pages_with_cells() -> list[str]:
     toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf8"))
     files = [toc["root"], *(entry["file"] for part in toc["parts"] for entry in part["chapters"])]
@@ -53,7 +60,19 @@ def test_exceptions_are_few():
     assert len(EXCEPTIONS) <= 5
 
 
-@pytest.mark.parametrize("name", pages_with_cells())
+PAGES = pages_with_cells()
+
+
+@pytest.mark.parametrize("name", [name for name in PAGES if is_for_ones_own_machine(name)])
+def test_a_page_for_ones_own_machine_says_so_once_and_has_no_buttons(open_page, name):
+    page = open_page(name)
+    page.wait_for_selector(".run-note")
+    (note,) = page.query_selector_all(".run-note")
+    assert "your own machine" in note.inner_text()
+    assert page.query_selector_all(".run-tools, .run-scratch, .run-button") == []
+
+
+@pytest.mark.parametrize("name", [name for name in PAGES if not is_for_ones_own_machine(name)])
 def test_every_cell_gives_what_is_stored(open_page, name):
     page = open_page(name)
     page.evaluate("runInPage.testing = true")

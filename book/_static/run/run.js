@@ -6,6 +6,9 @@
     "python -m http.server, then http://localhost:8000.";
   const NEEDS_WASM = "This browser can't run Python in a page: it has no WebAssembly.";
   const OWN_MACHINE = "This cell needs your own machine: it can't run inside the page.";
+  const ALL_OWN_MACHINE =
+    "The cells of this page can't run inside it: what you see was computed before. " +
+    "To run and change them, download the notebook and use your own machine.";
   const GONE = "Stopped. What the cells had defined is gone; “Run all above” brings it back.";
   const MB = 1e6;
 
@@ -327,6 +330,10 @@
     const why = typeof WebAssembly !== "object" ? NEEDS_WASM : location.protocol.startsWith("http") ? null : NEEDS_SERVER;
     if (why) {
       shown[0]?.before(element("p", { class: "run-note" }, why));
+      return;
+    }
+    if (shown.length && shown.every((box) => box.matches(".tag_own-machine"))) {
+      shown[0].before(element("p", { class: "run-note" }, ALL_OWN_MACHINE));
       return;
     }
     const { megabytes, hidden } = JSON.parse(listed.textContent);
