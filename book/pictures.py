@@ -32,6 +32,10 @@ CARDS = {  # of every chapter, its most telling figure
     "schedules": "fig-schedules-band",
     "clipping": "fig-clipping-drawing",
     "which-optimizer": "fig-compare-differences",
+    "debugging-a-training-run": "fig-debugging-idea",
+    "other-frameworks": "fig-frameworks-bands",
+    "wrong-gradients-in-the-wild": "fig-wild-map",
+    "beyond-one-machine": "fig-beyond-ring",
 }
 
 
