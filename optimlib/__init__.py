@@ -70,6 +70,7 @@ from optimlib.schedules import (
     step_decay,
     warmup,
 )
+from optimlib.training import Checkpoint, DivergedError, EarlyStopping, fit, minibatches
 from optimlib.trees import NonFiniteError
 
 __all__ = [
@@ -86,7 +87,10 @@ __all__ = [
     "Adam",
     "AdamW",
     "Adamax",
+    "Checkpoint",
     "Decoupled",
+    "DivergedError",
+    "EarlyStopping",
     "GradientReport",
     "Lion",
     "Muon",
@@ -118,11 +122,13 @@ __all__ = [
     "cosine_restarts",
     "cyclic",
     "exponential_decay",
+    "fit",
     "global_norm",
     "inverse_time_decay",
     "joined",
     "load_parameters",
     "milestones",
+    "minibatches",
     "one_cycle",
     "polynomial_decay",
     "step_decay",

@@ -133,7 +133,9 @@ def check_generator(name: str, rng: Any) -> None:
     >>> check_generator("rng", 0)
     Traceback (most recent call last):
         ...
-    TypeError: rng is 0; expected a numpy.random.Generator
+    TypeError: rng is 0; expected a numpy.random.Generator, such as np.random.default_rng(0)
     """
     if not isinstance(rng, np.random.Generator):
-        raise TypeError(f"{name} is {rng!r}; expected a numpy.random.Generator")
+        raise TypeError(
+            f"{name} is {rng!r}; expected a numpy.random.Generator, such as np.random.default_rng(0)"
+        )

@@ -1,0 +1,227 @@
+"""The loop: for every epoch, for every minibatch, one gradient and one step."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from optimlib.arguments import flag, whole_number
+from optimlib.gradcheck import check_value_and_grad
+from optimlib.gradcheck.arguments import check_callable
+from optimlib.optimizers.base import Optimizer
+from optimlib.training.batches import take
+from optimlib.training.checkpoint import Checkpoint
+from optimlib.training.failures import first_not_finite, loss_and_gradient
+from optimlib.training.history import History
+from optimlib.training.progress import Progress
+from optimlib.training.run import Run
+from optimlib.training.stopping import EarlyStopping
+from optimlib.trees import NonFiniteError, Tree, copy_tree
+from optimlib.trees.containers import shown
+
+CHECKED_ROWS = 16  # of the batch on which a gradient is checked
+
+
+class Step(NamedTuple):
+    """A step that was taken, as `after_step` sees it."""
+
+    number: int  #: from 1 on
+    epoch: int  #: from 1 on
+    loss: float  #: of the batch, before the step
+    grads: Tree  #: what `value_and_grad` returned, before any clipping
+    before: Tree  #: a copy of the parameters before the step
+    params: Tree  #: the parameters after it, the very arrays
+
+
+def fit(
+    value_and_grad: Callable[..., tuple[Any, Tree]],
+    optimizer: Optimizer,
+    data: Tree,
+    *,
+    epochs: int,
+    batch_size: int,
+    rng: np.random.Generator,
+    evaluate: Callable[[Tree], Mapping[str, float]] | None = None,
+    stopping: EarlyStopping | None = None,
+    checkpoint: Checkpoint | None = None,
+    check_gradient_every: int | str | None = None,
+    progress: bool = False,
+    after_step: Callable[[Step], Mapping[str, float] | None] | None = None,
+) -> History:
+    """Train the parameters of an optimizer on minibatches, in place.
+
+    The loop is no more than this, with what can go wrong taken care of:
+
+    ::
+
+        for epoch in range(epochs):
+            for batch in minibatches(data, batch_size, rng):
+                loss, grads = value_and_grad(optimizer.params, *batch)
+                optimizer.step(grads)
+
+    Parameters
+    ----------
+    value_and_grad
+        Takes the parameters and a batch, and returns ``(loss, grads)``: a number, and a tree like the
+        parameters. If `data` is a tuple or a list, the batch is handed over as so many arguments.
+    optimizer
+        Has the parameters. Schedules, clipping and weight decay are its own.
+    data
+        The training data: arrays of one length (see `minibatches`).
+    epochs
+        How many epochs the run has, with those that a checkpoint has of it.
+    batch_size
+        How many rows a batch has. The last batch of an epoch may be smaller.
+    rng
+        Draws the order of the rows at the start of every epoch. `value_and_grad` may draw from it, too,
+        for dropout.
+    evaluate
+        Called with the parameters after every epoch. Returns numbers by name, for the history. What a
+        schedule like `ReduceOnPlateau` is to observe can be observed there.
+    stopping
+        When to stop early. In the end the parameters are then those after the best epoch, whether
+        the run was stopped or not.
+    checkpoint
+        Where the run is saved, and gone on with when `fit` is called again: the result is the same, bit
+        for bit, wherever it was interrupted.
+    check_gradient_every
+        When to check the gradient, on up to 16 rows: ``"start"`` for once before the first step, or
+        every how many epochs, from the first step on. The run is not changed by it.
+    progress
+        Whether to show a bar, with the package tqdm if it is installed, else a line an epoch.
+    after_step
+        Called with a `Step` after every step. It may return numbers by name, for the history.
+
+    Returns
+    -------
+    History
+        The loss of every step, and what was evaluated after every epoch.
+
+    Raises
+    ------
+    DivergedError
+        If a loss or a number of the gradient is NaN or infinite, or the step would make a parameter so.
+        The parameters are as before the step. (An optimizer with `skip_nonfinite` leaves out such
+        steps instead.)
+    OSError
+        If the checkpoint cannot be written or read.
+    TypeError
+        If an argument is of a wrong type, or a function returns something else than it should.
+    ValueError
+        If an argument has a wrong value; if the checkpoint's file is damaged or holds another run; if
+        the gradient is wrong.
+
+    Examples
+    --------
+    >>> from optimlib import SGD
+    >>> x = np.arange(12.0)
+    >>> def value_and_grad(mean, x): return ((x - mean) ** 2).mean() / 2, (mean - x).mean()
+    >>> mean, rng = np.array(0.0), np.random.default_rng(0)
+    >>> history = fit(value_and_grad, SGD(mean, 0.2), [x], epochs=3, batch_size=4, rng=rng)
+    >>> print(history)
+    epoch   loss
+        1  16.29
+        2  8.867
+        3  6.727
+    """
+    _check(value_and_grad, evaluate, stopping, checkpoint, after_step)
+    whole_number("epochs", epochs, lowest=1)
+    if check_gradient_every not in (None, "start"):
+        whole_number("check_gradient_every", check_gradient_every, lowest=1)  # type: ignore[arg-type]
+    run = Run(optimizer, data, batch_size, rng, stopping)
+    history = run.history
+    if checkpoint is not None:
+        checkpoint.resume(run)
+    bar = Progress(flag("progress", progress), epochs * run.batches_per_epoch, history.step)
+    try:
+        while not run.is_over(epochs):
+            if run.order is None and _is_check_due(check_gradient_every, history.epoch):
+                _check_gradient(value_and_grad, run)
+            for rows in run.batches_left():
+                _take_step(value_and_grad, run, rows, after_step)
+                bar.step()
+                if checkpoint and run.batches_done < run.batches_per_epoch and checkpoint.is_due(run):
+                    checkpoint.save(run)
+            run.end_epoch(evaluate(optimizer.params) if evaluate else {})
+            bar.epoch(history)
+            if checkpoint and (checkpoint.is_due(run) or run.is_over(epochs)):
+                checkpoint.save(run)
+    finally:
+        bar.close()
+    run.put_best_back()
+    return history
+
+
+def _take_step(
+    value_and_grad: Callable[..., Any],
+    run: Run,
+    rows: np.ndarray,
+    after_step: Callable[[Step], Any] | None,
+) -> None:
+    """Take one step with the rows of these numbers, or change nothing and say what is not finite."""
+    optimizer, history = run.optimizer, run.history
+    loss, grads = loss_and_gradient(_call(value_and_grad, optimizer.params, take(run.data, rows)))
+    if not math.isfinite(loss) and not optimizer.skip_nonfinite:
+        raise run.diverged(f"the loss is {loss}, {first_not_finite(optimizer.params, grads)}", rows)
+    before = copy_tree(optimizer.params) if after_step else None
+    try:
+        optimizer.step(grads)
+    except (NonFiniteError, FloatingPointError) as error:
+        raise run.diverged(str(error), rows) from error
+    beside = None
+    if after_step:
+        step, epoch = history.step + 1, history.epoch + 1
+        beside = after_step(Step(step, epoch, loss, grads, before, optimizer.params))
+    history.add_step(loss, beside)
+
+
+def _call(value_and_grad: Callable[..., Any], params: Tree, batch: Tree) -> Any:
+    """What a function returns for a batch, which it takes as one argument or as several."""
+    if isinstance(batch, tuple | list):
+        return value_and_grad(params, *batch)
+    return value_and_grad(params, batch)
+
+
+def _is_check_due(when: int | str | None, epochs: int) -> bool:
+    """Whether to check the gradient after so many epochs."""
+    if when is None:
+        return False
+    if isinstance(when, str):
+        return epochs == 0
+    return epochs % when == 0
+
+
+def _check_gradient(value_and_grad: Callable[..., Any], run: Run) -> None:
+    """Check the gradient on some rows; what is drawn from the run's generator is drawn again later."""
+    epochs, state = run.history.epoch, run.rng.bit_generator.state
+    own = np.random.default_rng(epochs)
+    rows = own.choice(run.rows, size=min(CHECKED_ROWS, run.rows), replace=False)
+    batch = take(run.data, rows)
+
+    def f(theta: Tree) -> Any:
+        run.rng.bit_generator.state = state  # so that dropout is a function of the parameters
+        return _call(value_and_grad, theta, batch)
+
+    try:
+        report = check_value_and_grad(f, run.optimizer.params, progress=False, rng=own)
+    finally:
+        run.rng.bit_generator.state = state
+    run.history.gradient_checks[epochs] = report.verdict
+    if report.verdict == "fail":
+        raise ValueError(f"value_and_grad is wrong after {epochs} epochs; nothing changed\n{report}")
+
+
+def _check(value_and_grad: Any, evaluate: Any, stopping: Any, checkpoint: Any, after_step: Any) -> None:
+    """Refuse arguments of wrong types."""
+    check_callable(value_and_grad, "value_and_grad", "params, *batch")
+    if evaluate is not None:
+        check_callable(evaluate, "evaluate", "params")
+    if after_step is not None:
+        check_callable(after_step, "after_step", "step")
+    if stopping is not None and not isinstance(stopping, EarlyStopping):
+        raise TypeError(f"stopping is {shown(stopping)}; expected EarlyStopping('validation loss')")
+    if checkpoint is not None and not isinstance(checkpoint, Checkpoint):
+        raise TypeError(f"checkpoint is {shown(checkpoint)}; expected Checkpoint('run.npz')")
