@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from optimlib.arguments import check_generator, flag, whole_number
-from optimlib.trees import Tree, children, flatten
+from optimlib.trees import Tree, children, flatten, leaves
 from optimlib.trees.containers import shown
 
 
@@ -35,7 +35,7 @@ def minibatches(
     Yields
     ------
     Tree
-        Copies of some rows, in containers like those of `data`.
+        Copies of some rows, in plain tuples, lists and dicts built like those of `data`.
 
     Raises
     ------
@@ -92,14 +92,14 @@ def check_batches(data: Tree, batch_size: int) -> int:
         ...
     ValueError: data[1] has 4 rows; expected 5, as data[0] has
     """
-    leaves = flatten(data)
-    if not leaves:
+    found = flatten(data)
+    if not found:
         raise ValueError(f"data is {shown(data)}; expected at least one array in it")
     _check_arrays(data, "data")
-    first, rows = f"data{leaves[0][0]}", len(leaves[0][1])
+    first, rows = f"data{found[0][0]}", len(found[0][1])
     if rows == 0:
-        raise ValueError(f"{first} is empty, with shape {leaves[0][1].shape}; expected at least one row")
-    for path, leaf in leaves:
+        raise ValueError(f"{first} is empty, with shape {found[0][1].shape}; expected at least one row")
+    for path, leaf in found:
         if len(leaf) != rows:
             raise ValueError(f"data{path} has {len(leaf)} rows; expected {rows}, as {first} has")
     if whole_number("batch_size", batch_size, lowest=1) > rows:
@@ -120,7 +120,8 @@ def _check_arrays(data: Tree, place: str) -> None:
             )
         if data.ndim == 0:
             raise ValueError(f"{place} has shape (); expected an array with rows")
-    elif isinstance(data, list) and not all(isinstance(leaf, np.ndarray) for _, leaf in flatten(data)):
-        raise TypeError(f"{place} is {shown(data)}, a list; expected a NumPy array (use np.asarray)")
+    elif isinstance(data, list) and (kinds := {type(leaf) for leaf in leaves(data)} - {np.ndarray}):
+        kind = min(kind.__name__ for kind in kinds)
+        raise TypeError(f"{place} is a list of {kind}; expected a NumPy array (use np.asarray)")
     for key, child in below or ():
         _check_arrays(child, f"{place}[{key!r}]")

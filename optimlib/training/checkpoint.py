@@ -83,12 +83,12 @@ class Checkpoint:
         name, place = repr(os.fspath(self.file)), Path(self.file)
         if not place.exists():
             if not Path(os.path.realpath(place)).parent.is_dir():
-                raise FileNotFoundError(f"checkpoint is to be in {name}; expected that folder to exist")
+                raise FileNotFoundError(f"checkpoint is {name}, in no folder; expected it to exist")
             return
         arrays = read_arrays(place)
         extra = unpacked_extra(arrays)
         if not {"run", "also"} <= extra.keys():
-            raise ValueError(f"{name} holds no run of fit; expected another file, or none")
+            raise ValueError(f"{name} holds no run of fit; expected one, or no file")
         if extra["also"].keys() != self.also.keys():
             raise ValueError(
                 f"{name} was saved with also={list(extra['also'])}; expected {list(self.also)}"
@@ -96,9 +96,7 @@ class Checkpoint:
         try:
             run.check(extra["run"], float(arrays["learning_rate"]))
         except ValueError as error:
-            raise ValueError(
-                f"{name} holds another run: {error} (to begin anew, delete the file)"
-            ) from None
+            raise ValueError(f"{name} holds another run: {error}") from None
         before = {name: _state_of(name, thing) for name, thing in self.also.items()}
         try:
             for name, thing in self.also.items():

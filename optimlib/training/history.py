@@ -125,6 +125,9 @@ class History:
 
 def _add_row(table: Table, loss: float, beside: Any, source: str) -> None:
     """Put a row below a table, once it has the columns of the rows above."""
+    if beside is None and len(table) == 1:  # quick, for every step of most runs
+        table["loss"].append(loss)
+        return
     beside = {} if beside is None else beside
     if not isinstance(beside, Mapping):
         raise TypeError(

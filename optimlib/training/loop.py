@@ -9,20 +9,19 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from optimlib.arguments import flag, whole_number
-from optimlib.gradcheck import check_value_and_grad
 from optimlib.gradcheck.arguments import check_callable
 from optimlib.optimizers.base import Optimizer
 from optimlib.training.batches import take
 from optimlib.training.checkpoint import Checkpoint
-from optimlib.training.failures import first_not_finite, loss_and_gradient
+from optimlib.training.failures import first_not_finite
+from optimlib.training.gradient_checks import check_gradient_of, check_when, is_due
 from optimlib.training.history import History
 from optimlib.training.progress import Progress
+from optimlib.training.results import loss_and_gradient
 from optimlib.training.run import Run
 from optimlib.training.stopping import EarlyStopping
 from optimlib.trees import NonFiniteError, Tree, copy_tree
 from optimlib.trees.containers import shown
-
-CHECKED_ROWS = 16  # of the batch on which a gradient is checked
 
 
 class Step(NamedTuple):
@@ -104,8 +103,8 @@ def fit(
     ------
     DivergedError
         If a loss or a number of the gradient is NaN or infinite, or the step would make a parameter so.
-        The parameters are as before the step. (An optimizer with `skip_nonfinite` leaves out such
-        steps instead.)
+        The parameters are as before the step, unless the message says to load a saved state. (An
+        optimizer with `skip_nonfinite` leaves out a step whose gradient is not finite.)
     OSError
         If the checkpoint cannot be written or read.
     TypeError
@@ -128,27 +127,30 @@ def fit(
         3  6.727
     """
     _check(value_and_grad, evaluate, stopping, checkpoint, after_step)
+    check_when(check_gradient_every)
     whole_number("epochs", epochs, lowest=1)
-    if check_gradient_every not in (None, "start"):
-        whole_number("check_gradient_every", check_gradient_every, lowest=1)  # type: ignore[arg-type]
+    flag("progress", progress)
     run = Run(optimizer, data, batch_size, rng, stopping)
     history = run.history
     if checkpoint is not None:
         checkpoint.resume(run)
-    bar = Progress(flag("progress", progress), epochs * run.batches_per_epoch, history.step)
+    bar = Progress(progress, epochs * run.batches_per_epoch, history.step)
     try:
         while not run.is_over(epochs):
-            if run.order is None and _is_check_due(check_gradient_every, history.epoch):
-                _check_gradient(value_and_grad, run)
+            if run.order is None and is_due(check_gradient_every, history.epoch):
+                check_gradient_of(value_and_grad, run)
             for rows in run.batches_left():
                 _take_step(value_and_grad, run, rows, after_step)
                 bar.step()
                 if checkpoint and run.batches_done < run.batches_per_epoch and checkpoint.is_due(run):
                     checkpoint.save(run)
-            run.end_epoch(evaluate(optimizer.params) if evaluate else {})
+            run.end_epoch(evaluate(optimizer.params) if evaluate else None)
             bar.epoch(history)
             if checkpoint and (checkpoint.is_due(run) or run.is_over(epochs)):
                 checkpoint.save(run)
+    except KeyboardInterrupt as error:
+        error.add_note(run.saved)
+        raise
     finally:
         bar.close()
     run.put_best_back()
@@ -163,9 +165,10 @@ def _take_step(
 ) -> None:
     """Take one step with the rows of these numbers, or change nothing and say what is not finite."""
     optimizer, history = run.optimizer, run.history
-    loss, grads = loss_and_gradient(_call(value_and_grad, optimizer.params, take(run.data, rows)))
+    loss, grads = loss_and_gradient(value_and_grad, optimizer.params, take(run.data, rows))
     if not math.isfinite(loss) and not optimizer.skip_nonfinite:
-        raise run.diverged(f"the loss is {loss}, {first_not_finite(optimizer.params, grads)}", rows)
+        where = first_not_finite(optimizer.params, grads)
+        raise run.diverged(f"the loss is {loss}, and {where} (nothing has changed)", rows)
     before = copy_tree(optimizer.params) if after_step else None
     try:
         optimizer.step(grads)
@@ -178,50 +181,23 @@ def _take_step(
     history.add_step(loss, beside)
 
 
-def _call(value_and_grad: Callable[..., Any], params: Tree, batch: Tree) -> Any:
-    """What a function returns for a batch, which it takes as one argument or as several."""
-    if isinstance(batch, tuple | list):
-        return value_and_grad(params, *batch)
-    return value_and_grad(params, batch)
-
-
-def _is_check_due(when: int | str | None, epochs: int) -> bool:
-    """Whether to check the gradient after so many epochs."""
-    if when is None:
-        return False
-    if isinstance(when, str):
-        return epochs == 0
-    return epochs % when == 0
-
-
-def _check_gradient(value_and_grad: Callable[..., Any], run: Run) -> None:
-    """Check the gradient on some rows; what is drawn from the run's generator is drawn again later."""
-    epochs, state = run.history.epoch, run.rng.bit_generator.state
-    own = np.random.default_rng(epochs)
-    rows = own.choice(run.rows, size=min(CHECKED_ROWS, run.rows), replace=False)
-    batch = take(run.data, rows)
-
-    def f(theta: Tree) -> Any:
-        run.rng.bit_generator.state = state  # so that dropout is a function of the parameters
-        return _call(value_and_grad, theta, batch)
-
-    try:
-        report = check_value_and_grad(f, run.optimizer.params, progress=False, rng=own)
-    finally:
-        run.rng.bit_generator.state = state
-    run.history.gradient_checks[epochs] = report.verdict
-    if report.verdict == "fail":
-        raise ValueError(f"value_and_grad is wrong after {epochs} epochs; nothing changed\n{report}")
-
-
-def _check(value_and_grad: Any, evaluate: Any, stopping: Any, checkpoint: Any, after_step: Any) -> None:
-    """Refuse arguments of wrong types."""
+def _check(
+    value_and_grad: Any,
+    evaluate: Any,
+    stopping: Any,
+    checkpoint: Any,
+    after_step: Any,
+) -> None:
+    """Refuse arguments of wrong types, and a metric that nobody evaluates."""
     check_callable(value_and_grad, "value_and_grad", "params, *batch")
     if evaluate is not None:
         check_callable(evaluate, "evaluate", "params")
     if after_step is not None:
         check_callable(after_step, "after_step", "step")
-    if stopping is not None and not isinstance(stopping, EarlyStopping):
-        raise TypeError(f"stopping is {shown(stopping)}; expected EarlyStopping('validation loss')")
     if checkpoint is not None and not isinstance(checkpoint, Checkpoint):
         raise TypeError(f"checkpoint is {shown(checkpoint)}; expected Checkpoint('run.npz')")
+    if stopping is not None:
+        if not isinstance(stopping, EarlyStopping):
+            raise TypeError(f"stopping is {shown(stopping)}; expected EarlyStopping('validation loss')")
+        if evaluate is None and stopping.metric != "loss":
+            raise ValueError(f"stopping watches {stopping.metric!r}; expected evaluate to return it")

@@ -41,6 +41,11 @@ class Run:
             )
         self.rows = check_batches(data, batch_size)
         check_generator("rng", rng)
+        if stopping is not None and hasattr(type(optimizer), "averaged"):  # which needs its state, too
+            raise ValueError(
+                f"stopping is {stopping} beside {type(optimizer).__name__}; expected None: what is best"
+                " there is not its parameters but optimizer.averaged"
+            )
         self.optimizer, self.data, self.batch_size, self.rng = optimizer, data, batch_size, rng
         self.stopping, self.history = stopping, History()
         self.order: np.ndarray | None = None  # of the rows in this epoch, once it has begun
@@ -95,7 +100,7 @@ class Run:
         """The error for a number that is not finite, in the step that was being taken."""
         step, epoch, batch = self.history.step + 1, self.history.epoch + 1, self.batches_done + 1
         error = DivergedError(
-            f"{what}, in step {step} (epoch {epoch}, batch {batch} of {self.batches_per_epoch});"
+            f"step {step} (epoch {epoch}, batch {batch} of {self.batches_per_epoch}): {what};"
             f" {self.saved}"
         )
         error.history, error.rows = self.history, rows
@@ -103,7 +108,8 @@ class Run:
 
     def state_dict(self) -> dict[str, Any]:
         """All that a later run needs to go on from here, beside the optimizer's own state."""
-        return self._fixed() | {
+        return {
+            "fixed": self._fixed(),
             "first_rate": self.first_rate,
             "rng": self.rng.bit_generator.state,
             "order": self.order,
@@ -112,23 +118,29 @@ class Run:
         }
 
     def _fixed(self) -> dict[str, Any]:
-        """What must be the same when a run goes on."""
-        data = {f"data{path}": f"{leaf.dtype}{leaf.shape}" for path, leaf in flatten(self.data)}
-        watched = None if self.stopping is None else f"{self.stopping.mode} {self.stopping.metric}"
-        return {"format": RUN_FORMAT, "data": data, "batch_size": self.batch_size, "stopping": watched}
+        """What must be the same when a run goes on, by name."""
+        data = {f"data{path}": f"{leaf.dtype}, {leaf.shape}" for path, leaf in flatten(self.data)}
+        stopping = None if self.stopping is None else (self.stopping.metric, self.stopping.mode)
+        beside = {"batch_size": self.batch_size, "stopping": stopping}
+        return {"format": RUN_FORMAT} | data | beside | {"rng": type(self.rng.bit_generator).__name__}
 
     def check(self, saved: Mapping[str, Any], saved_rate: float) -> None:
-        """Refuse the state of another run: of other data, another batch size, another generator."""
-        for name, ours in self._fixed().items():
-            if saved.get(name) != ours:
-                raise ValueError(f"its {name} is {shown(saved.get(name))}; expected {shown(ours)}")
-        kind = saved["rng"]["bit_generator"]
-        if kind != (ours := self.rng.bit_generator.state["bit_generator"]):
-            raise ValueError(f"its rng is a {kind}; expected a {ours}")
+        """Refuse the state of another run: of other data, another batch size, another generator.
+
+        Raises
+        ------
+        ValueError
+            If it is one, or began with another learning rate, which loading would silently replace.
+        """
+        ours, theirs = self._fixed(), saved["fixed"]
+        for name in dict.fromkeys([*ours, *theirs]):
+            if theirs.get(name) != ours.get(name):
+                raise ValueError(f"its {name} is {theirs.get(name)!r}; expected {ours.get(name)!r}")
         rates = (saved["first_rate"], saved_rate)
-        if self.first_rate is not None and self.first_rate not in rates:
+        if self.first_rate is not None and rates[0] is not None and self.first_rate not in rates:
             raise ValueError(
-                f"it began with learning_rate {rates[0]}; expected {self.first_rate}, that of optimizer"
+                f"its learning_rate was {rates[0]} at first; expected {self.first_rate}, that of the"
+                f" optimizer (assign optimizer.learning_rate = {rates[0]} to go on)"
             )
 
     def load_state_dict(self, saved: Mapping[str, Any]) -> None:

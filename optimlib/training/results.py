@@ -1,0 +1,56 @@
+"""What `value_and_grad` returns for a batch: a number and a tree, or an error that says what came."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from optimlib.training.history import number
+from optimlib.trees import Tree, children
+from optimlib.trees.containers import shown
+
+
+def loss_and_gradient(
+    value_and_grad: Callable[..., Any], params: Tree, batch: Tree
+) -> tuple[float, Tree]:
+    """Loss and gradient for a batch, which the function takes as one argument or as several.
+
+    Raises
+    ------
+    TypeError
+        If it is no pair, the first is not one number, or the second None.
+
+    Examples
+    --------
+    >>> def value_and_grad(w, x, y): return (y - w @ x) ** 2 / 2, (w @ x - y) * x
+    >>> w, batch = np.ones(2), (np.array([1.0, 2.0]), 5.0)
+    >>> loss_and_gradient(value_and_grad, w, batch)
+    (2.0, array([-2., -4.]))
+    >>> loss_and_gradient(lambda *given: value_and_grad(*given)[::-1], w, batch)
+    Traceback (most recent call last):
+        ...
+    TypeError: value_and_grad returned a ndarray and a float64; expected (loss, grads), in this order
+    """
+    several = isinstance(batch, tuple | list)
+    returned = value_and_grad(params, *batch) if several else value_and_grad(params, batch)
+    if not (isinstance(returned, tuple | list) and len(returned) == 2):
+        what = "None (is a return missing?)" if returned is None else shown(returned)
+        raise TypeError(f"value_and_grad returned {what}; expected a pair, (loss, grads)")
+    loss, grads = returned
+    if grads is None:
+        raise TypeError("value_and_grad returned grads that is None; expected a tree like params")
+    if isinstance(loss, float):
+        return float(loss), grads
+    try:
+        return number("loss", loss), grads
+    except TypeError:
+        kinds = f"a {type(loss).__name__} and a {type(grads).__name__}"
+        if children(loss) is not None or (children(grads) is None and np.ndim(grads) == 0):
+            text = f"{kinds}; expected (loss, grads), in this order"
+        elif isinstance(loss, np.ndarray):
+            text = f"a loss of shape {loss.shape}; expected one number (its .mean()?)"
+        else:
+            text = f"the loss {shown(loss)} of type {type(loss).__name__}; expected a number"
+        raise TypeError(f"value_and_grad returned {text}") from None
