@@ -261,6 +261,76 @@ def separation(
     return axes[:, 0]
 
 
+def dashboard(
+    runs: Mapping[str, Mapping[str, tuple[Any, Any]]],
+    healthy: Mapping[str, tuple[Any, Any]],
+    limits: Mapping[str, tuple[float, float]],
+) -> np.ndarray:
+    """Draw the instruments of several runs, one row a run and one column an instrument.
+
+    Parameters
+    ----------
+    runs
+        ``{label: {instrument: (x, values)}}``, `values` of shape (points,) or (points, lines).
+    healthy
+        What the same instruments show in a healthy run: wide gray lines behind those of every run.
+    limits
+        ``{instrument: (lowest, highest)}``: the columns, and the range of their axes, which is
+        logarithmic if its lower end is above 0. A value outside is drawn at the nearer end.
+
+    Returns
+    -------
+    numpy.ndarray
+        The axes, of shape (runs, instruments).
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `runs` is not a dict with at least one label, or a run or `healthy` lacks an instrument.
+
+    Examples
+    --------
+    >>> run = {"loss": ([0, 1, 2], [4.0, 2.0, 1.0])}
+    >>> axes = dashboard({"a run": run}, healthy=run, limits={"loss": (0.1, 10)})
+    >>> axes.shape
+    (1, 1)
+    >>> plt.close(axes[0, 0].figure)
+    """
+    _check_named("runs", runs)
+    for label, run in {**runs, "healthy": healthy}.items():
+        if missing := [name for name in limits if name not in run]:
+            raise ValueError(f"{label!r} has no {missing[0]!r}; expected {list(limits)}")
+    fig, axes = plt.subplots(
+        len(runs), len(limits), squeeze=False, sharex=True, figsize=(5.6, 0.5 + 1.12 * len(runs))
+    )
+    for row, (label, run) in zip(axes, runs.items(), strict=True):
+        title = row[0].text(0, 1.04, label, transform=row[0].transAxes, fontweight="bold", va="bottom")
+        title.set_in_layout(False)  # it may reach over the panels to its right
+        for ax, (name, (lowest, highest)) in zip(row, limits.items(), strict=True):
+            x, values = healthy[name]
+            ax.plot(x, np.clip(values, lowest, highest), color="#BBBBBB", linewidth=3.5, linestyle="-")
+            x, values = run[name]
+            ax.plot(x, np.clip(values, lowest, highest), linewidth=1.5)
+            margin = 0.06
+            if lowest > 0:
+                ax.set_yscale("log")
+                stretch = (highest / lowest) ** margin
+                ends = (lowest / stretch, highest * stretch)
+                ax.set_yticks([lowest, np.sqrt(lowest * highest), highest])
+                ax.minorticks_off()
+            else:
+                ends = (lowest - margin * highest, (1 + margin) * highest)
+                ax.set_yticks([lowest, highest])
+            ax.set(ylim=ends)
+            ax.tick_params(labelsize=8.5)
+    for ax, name in zip(axes[0], limits, strict=True):
+        ax.annotate(
+            name, (0.5, 1.0), (0, 20), xycoords="axes fraction", textcoords="offset points", ha="center"
+        )
+    fig.supxlabel("step", fontsize="medium")
+    return axes
+
+
 def _check_named(name: str, drawn: Mapping[str, Any]) -> None:
     """Refuse what is not a dict by label, and an empty one, of which nothing could be drawn."""
     if not isinstance(drawn, Mapping):
