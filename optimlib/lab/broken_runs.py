@@ -14,8 +14,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from optimlib.nn import (
-    dense,
-    dense_backward,
     he_normal,
     relu,
     relu_backward,
@@ -128,12 +126,15 @@ class Program:
         train[:copied] = held[:copied]
         train = rng.permutation(train)[: self.examples]
         return Data(
-            self.inputs(images[train]), self.labels(labels[train]), self.judged(images[held]), labels[held]
+            self.inputs(images[train]),
+            self.labels(labels[train]),
+            self.judged(images[held]),
+            labels[held],
         )
 
     def new_parameters(self, rng: np.random.Generator) -> Params:
         """The parameters before the first step."""
-        params = []
+        params: Params = []
         for shape in zip(self.widths[:-1], self.widths[1:], strict=True):
             bias = self.bias if len(params) < len(self.widths) - 2 else 0.0
             params.append({"W": self.weights(shape, rng), "b": np.full(shape[1], bias)})
@@ -143,8 +144,8 @@ class Program:
         """What enters each layer, and the logits."""
         h = [x]
         for layer in params[:-1]:
-            h.append(self.activation[0](dense(h[-1], **layer)))
-        return h, dense(h[-1], **params[-1])
+            h.append(self.activation[0](h[-1] @ layer["W"] + layer["b"]))
+        return h, h[-1] @ params[-1]["W"] + params[-1]["b"]
 
     def value_and_grad(self, params: Params, x: Array, y: Array) -> tuple[float, Params]:
         """The mean loss of a batch, and its gradient."""
@@ -152,10 +153,9 @@ class Program:
         loss, dz = self.loss(logits, y)
         grads = []
         for number in reversed(range(len(params))):
-            dx, dW, db = dense_backward(dz, h[number], params[number]["W"])
-            grads.append({"W": dW, "b": db})
+            grads.append({"W": h[number].T @ dz, "b": dz.sum(axis=0)})
             if number:
-                dz = self.activation[1](dx, h[number])
+                dz = self.activation[1](dz @ params[number]["W"].T, h[number])
         return loss, grads[::-1]
 
     def optimizer(self, params: Params, steps: int) -> SGD:
@@ -232,7 +232,7 @@ def _corrupted(factor: float, rng: np.random.Generator) -> Callable[[Array], Arr
 
     def inputs(x: Array) -> Array:
         x = x.copy()
-        x[row % len(x)] *= factor
+        x[row : row + 1] *= factor
         return x
 
     return inputs

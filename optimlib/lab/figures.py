@@ -297,12 +297,13 @@ def dashboard(
     >>> plt.close(axes[0, 0].figure)
     """
     _check_named("runs", runs)
-    for label, run in {**runs, "healthy": healthy}.items():
+    for label, run in [*runs.items(), ("healthy", healthy)]:
         if missing := [name for name in limits if name not in run]:
             raise ValueError(f"{label!r} has no {missing[0]!r}; expected {list(limits)}")
     fig, axes = plt.subplots(
-        len(runs), len(limits), squeeze=False, sharex=True, figsize=(5.6, 0.5 + 1.12 * len(runs))
+        len(runs), len(limits), squeeze=False, sharex=True, figsize=(5.6, 0.6 + 1.15 * len(runs))
     )
+    fig.set_layout_engine("constrained", h_pad=0.11)  # room for the label of a row
     for row, (label, run) in zip(axes, runs.items(), strict=True):
         title = row[0].text(0, 1.04, label, transform=row[0].transAxes, fontweight="bold", va="bottom")
         title.set_in_layout(False)  # it may reach over the panels to its right
@@ -311,17 +312,14 @@ def dashboard(
             ax.plot(x, np.clip(values, lowest, highest), color="#BBBBBB", linewidth=3.5, linestyle="-")
             x, values = run[name]
             ax.plot(x, np.clip(values, lowest, highest), linewidth=1.5)
-            margin = 0.06
             if lowest > 0:
-                ax.set_yscale("log")
-                stretch = (highest / lowest) ** margin
-                ends = (lowest / stretch, highest * stretch)
+                beyond = (highest / lowest) ** 0.06
+                ax.set(yscale="log", ylim=(lowest / beyond, highest * beyond))
                 ax.set_yticks([lowest, np.sqrt(lowest * highest), highest])
                 ax.minorticks_off()
             else:
-                ends = (lowest - margin * highest, (1 + margin) * highest)
-                ax.set_yticks([lowest, highest])
-            ax.set(ylim=ends)
+                beyond = 0.06 * (highest - lowest)
+                ax.set(ylim=(lowest - beyond, highest + beyond), yticks=[lowest, highest])
             ax.tick_params(labelsize=8.5)
     for ax, name in zip(axes[0], limits, strict=True):
         ax.annotate(
