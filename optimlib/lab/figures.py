@@ -325,7 +325,8 @@ def dashboard(
         ax.annotate(
             name, (0.5, 1.0), (0, 20), xycoords="axes fraction", textcoords="offset points", ha="center"
         )
-    fig.supxlabel("step", fontsize="medium")
+    for ax in axes[-1]:
+        ax.set_xlabel("step")
     return axes
 
 
