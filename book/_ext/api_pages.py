@@ -12,7 +12,7 @@ from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 
-ROOMS = ("gradcheck", "differences", "optimizers", "schedules", "trees", "nn")
+ROOMS = ("gradcheck", "differences", "optimizers", "schedules", "training", "trees", "nn")
 INSIDE = "book/api/inside-"
 KEYWORDS = "hints_for_keywords"  # the errors say what is in it
 

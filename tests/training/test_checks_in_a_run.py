@@ -5,7 +5,7 @@ import pytest
 from support import unchanged
 from training_cases import alike, parameters, short_fit, value_and_grad
 
-from optimlib import Adam
+from optimlib import Adam, Checkpoint
 
 
 def noisy(rng, wrong=1.0):
@@ -70,3 +70,25 @@ def test_frozen_arrays_are_not_checked():
 
     optimizer = Adam(parameters(), 0.01, frozen=lambda path: path == "['hidden']['W']")
     assert short_fit(optimizer, f, check_gradient_every="start").gradient_checks == {0: "pass"}
+
+
+def test_a_run_that_goes_on_within_an_epoch_is_not_checked_there(tmp_path):
+    """It has been, at the start of that epoch, and the verdict is in the checkpoint."""
+    calls = []
+
+    def f(params, x, y):
+        calls.append(len(x))
+        if len(calls) == stop:
+            raise KeyboardInterrupt
+        return value_and_grad(params, x, y)
+
+    checkpoint, stop = Checkpoint(tmp_path / "run.npz", every=3), -1
+    short_fit(f=f, epochs=1, check_gradient_every="start")
+    stop = len(calls)  # in the last of five steps, behind the check and four others
+    calls.clear()
+    with pytest.raises(KeyboardInterrupt):
+        short_fit(f=f, epochs=1, check_gradient_every="start", checkpoint=checkpoint)
+    calls.clear()
+    history = short_fit(f=f, epochs=1, check_gradient_every="start", checkpoint=checkpoint)
+    assert calls == [5, 3]
+    assert history.gradient_checks == {0: "pass"}

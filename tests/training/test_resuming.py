@@ -194,6 +194,17 @@ def test_without_a_number_of_steps_every_epoch_is_saved(tmp_path):
     load_parameters(file, theta)
 
 
+def test_the_end_of_a_run_is_saved_whatever_the_number_of_steps(tmp_path):
+    file = tmp_path / "run.npz"
+    short(file, 3, checkpoint=Checkpoint(file, every=1000))
+    assert int(read_arrays(file)["t"]) == 15
+    values = iter([1.0, 2.0])
+    stopped = {"evaluate": lambda params: {"a": next(values)}, "stopping": EarlyStopping("a", 1)}
+    file = tmp_path / "stopped.npz"
+    short(file, 9, checkpoint=Checkpoint(file, every=1000), **stopped)
+    assert int(read_arrays(file)["t"]) == 10
+
+
 def changed(params):
     params["w"] = [np.zeros(7)]
     return params
@@ -223,15 +234,22 @@ OTHERS = {
 @pytest.mark.parametrize("name", OTHERS)
 def test_the_file_of_another_run_is_refused_and_nothing_has_changed(tmp_path, name):
     file = tmp_path / "run.npz"
-    short(file)
+    means = np.array([np.inf, np.nan, 1.0])
+    checkpoint = Checkpoint(file, also={"means": means})
+    short(file, checkpoint=checkpoint)
     given, message = OTHERS[name]
     given = {"optimizer": Adam(parameters(), 0.01), "rng": np.random.default_rng(5)} | given
-    before = file.read_bytes(), repr(given["rng"].bit_generator.state), repr(given["optimizer"].params)
+    means[:] = [1, 2, 3]
+
+    def state():
+        seen = given["rng"].bit_generator.state, given["optimizer"].params, means.tolist()
+        return file.read_bytes(), repr(seen)
+
+    before = state()
     with pytest.raises(ValueError, match=r"run.npz' .*: ") as caught:
-        short(file, **given)
+        short(file, checkpoint=checkpoint, **given)
     assert caught.match(message)
-    after = file.read_bytes(), repr(given["rng"].bit_generator.state), repr(given["optimizer"].params)
-    assert after == before
+    assert state() == before
     assert given["optimizer"].t == 0
 
 
@@ -248,6 +266,14 @@ def test_a_rate_that_was_lowered_by_hand_is_no_other_run(tmp_path):
     short(tmp_path / "other.npz", 3, optimizers[-1], after_step=lower)
     for (_, a), (_, b) in zip(*(flatten(one.params) for one in optimizers[1:]), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_what_is_saved_beside_may_be_infinite(tmp_path):
+    means = np.array([np.inf, np.nan, 1.0])
+    for _ in range(2):
+        short(tmp_path / "run.npz", checkpoint=Checkpoint(tmp_path / "run.npz", also={"means": means}))
+        assert repr(means) == repr(np.array([np.inf, np.nan, 1.0]))
+        means = np.zeros(3)
 
 
 def test_what_is_saved_beside_must_be_there_and_fit(tmp_path):
