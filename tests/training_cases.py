@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -107,6 +108,23 @@ class Case:
         return [arrays, generators, self.history.steps, self.history.epochs]
 
 
+class Stateful:
+    """Whose state is what it is given, and not a copy of it; or keeps its arrays, which are changed."""
+
+    def __init__(self, state: Any, in_place: bool = False) -> None:
+        self.state, self.in_place = state, in_place
+
+    def state_dict(self) -> Any:
+        return self.state
+
+    def load_state_dict(self, state: Any) -> None:
+        if self.in_place:
+            for name, array in state.items():
+                self.state[name][...] = array
+        else:
+            self.state = state
+
+
 class At:
     """Something that is done at one of many events, counted from 1."""
 
@@ -136,8 +154,13 @@ def kill() -> None:
 
 
 if __name__ == "__main__":
-    at = At(int(sys.argv[2]), kill)
+    at, pause = At(int(sys.argv[2]), kill), float(sys.argv[3])
     at.watch(setattr)
-    case = Case(at)
+
+    def event() -> None:
+        at()
+        time.sleep(pause)
+
+    case = Case(event)
     case.fit(sys.argv[1])
     print(repr(case.bits()))

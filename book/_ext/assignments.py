@@ -9,17 +9,21 @@ Three directives, without arguments but the last:
 """
 
 import re
-import tomllib
+import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from docutils import nodes
 from docutils.statemachine import StringList
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-STEP = re.compile(r"^\| \d+ \| .+ \| (\d+) \| (\d+) minutes \|$", re.MULTILINE)
-TITLE = re.compile(r"^# Assignment (\d+): (.+)$", re.MULTILINE)
+if TYPE_CHECKING:
+    from grading.assignment import Misconception
+
+STEP = re.compile(r"^\| \d+ \| .+ \| \d+ \| (\d+) minutes \|$", re.MULTILINE)
+NUMBER = re.compile(r"^# Assignment (\d+): ", re.MULTILINE)
 FIRST = re.compile(r"^\*\*Before you start\*\*.*?(?=\n\n)", re.DOTALL | re.MULTILINE)
 LABEL = re.compile(r"^\((ch-[\w-]+)\)=$", re.MULTILINE)
 MINUTES = re.compile(r"\*\*It takes\*\* about (\d+) minutes")
@@ -27,16 +31,16 @@ MINUTES = re.compile(r"\*\*It takes\*\* about (\d+) minutes")
 
 @dataclass(frozen=True)
 class Assignment:
-    """What the head of a source says, and its table."""
+    """What the grading knows of an assignment, and what the head of its source says besides."""
 
     slug: str
     number: int
     title: str
     chapters: tuple[str, ...]  # to read first
-    points: int
+    points: float
     minutes: int
     needs_optimlib: bool
-    misconceptions: tuple[dict, ...]
+    misconceptions: "tuple[Misconception, ...]"
 
 
 @dataclass(frozen=True)
@@ -55,24 +59,23 @@ class Chapter:
 
 def assignments(book: Path) -> list[Assignment]:
     """All assignments, by their numbers."""
-    found = []
-    for path in (book / "assignments").glob("*.md"):
-        head = path.read_text(encoding="utf8").partition("```{code-cell}")[0]
-        number, title = TITLE.search(head).groups()
-        chapters = re.findall(r"\(book:([\w-]+)", FIRST.search(head)[0])
-        steps = STEP.findall(head)
-        points, minutes = (sum(int(step[k]) for step in steps) for k in (0, 1))
-        table = tomllib.loads(path.with_suffix(".toml").read_text(encoding="utf8"))
+    if str(book.parent) not in sys.path:
+        sys.path.append(str(book.parent))
+    from grading.assignment import all_slugs, load  # a book without assignments has no such package
+
+    folder, found = book / "assignments", []
+    for source in (load(slug, folder) for slug in all_slugs(folder)):
+        head = source.cells[0].source
         found.append(
             Assignment(
-                slug=path.stem,
-                number=int(number),
-                title=title,
-                chapters=tuple(dict.fromkeys(chapters)),
-                points=points,
-                minutes=minutes,
-                needs_optimlib="optimlib" in table["needs"],
-                misconceptions=tuple(table["misconception"]),
+                slug=source.slug,
+                number=int(NUMBER.search(head)[1]),
+                title=source.title,
+                chapters=tuple(dict.fromkeys(re.findall(r"\(book:([\w-]+)", FIRST.search(head)[0]))),
+                points=source.most + sum(cell.points for cell in source.manual),
+                minutes=sum(map(int, STEP.findall(head))),
+                needs_optimlib="optimlib" in source.needs,
+                misconceptions=source.misconceptions,
             )
         )
     return sorted(found, key=lambda one: one.number)
@@ -129,7 +132,7 @@ class AssignmentList(FromSources):
             file = f'<a href="../files/assignments/{one.slug}.ipynb">{one.title}</a>'
             read = ", ".join(f"{{numref}}`%s <{chapter(book, slug).label}>`" for slug in one.chapters)
             file += " (uses `optimlib`)" if one.needs_optimlib else ""
-            lines.append(f"| {one.number} | {file} | {read} | {one.points} | {one.minutes} |")
+            lines.append(f"| {one.number} | {file} | {read} | {one.points:g} | {one.minutes} |")
         return lines
 
 
@@ -146,10 +149,8 @@ class Misconceptions(FromSources):
                 "|---|---|---|---|",
             ]
             for row in one.misconceptions:
-                where = f"{chapter(book, row['read']).link}" + (
-                    f", *{row['section']}*" if row["section"] else ""
-                )
-                lines.append(f"| `{row['cell']}` | {row['points']} | {row['words']} | {where} |")
+                where = chapter(book, row.read).link + (f", *{row.section}*" if row.section else "")
+                lines.append(f"| `{row.cell}` | {row.points} | {row.words} | {where} |")
             lines += [":::", ""]
         return lines
 

@@ -3,7 +3,7 @@
 - the package as a wheel, for notebooks that were downloaded one by one;
 - the notebooks in two zip files, as they are and without solutions, for a class;
 - the assignments as students get them;
-- the whole site, to read without a network.
+- the whole site, with all of these, to read without a network.
 """
 
 import re
@@ -14,6 +14,7 @@ import zipfile
 from pathlib import Path
 
 import nbformat
+from bs4 import BeautifulSoup
 from sphinx.application import Sphinx
 
 SOLVED = re.compile(r"^([:`]{3,})\{solution\}.*?^\1$\n?", re.DOTALL | re.MULTILINE)
@@ -56,6 +57,19 @@ def write_zip(path: Path, contents: dict[str, bytes]) -> None:
             archive.writestr(zipfile.ZipInfo(name, EPOCH), data, zipfile.ZIP_DEFLATED)
 
 
+def zipped(site: Path) -> dict[str, bytes]:
+    """The files of the site's zip: all but the zip itself, and the PDF, which is made later or is old.
+
+    The paragraph of the front page that offers these two is left out, too.
+    """
+    left_out = {site / "files" / "site.zip", *site.glob("files/*.pdf")}
+    files = {path for path in site.rglob("*") if path.is_file()} - left_out
+    contents = {path.relative_to(site).as_posix(): path.read_bytes() for path in files}
+    front = BeautifulSoup(contents["book/index.html"], "html.parser")
+    front.find(href="../files/site.zip").find_parent("p").decompose()
+    return contents | {"book/index.html": str(front).encode()}
+
+
 def make_files(app: Sphinx, exception: Exception | None) -> None:
     """Fill the folder ``files`` of a site that was built."""
     root, site = Path(app.srcdir), Path(app.outdir)
@@ -73,11 +87,10 @@ def make_files(app: Sphinx, exception: Exception | None) -> None:
     for name, change in (("notebooks", lambda notebook: notebook), ("exercises", without_solutions)):
         contents = {key: nbformat.writes(change(book)).encode() for key, book in notebooks.items()}
         write_zip(folder / f"{name}.zip", contents)
-    pages = (path for path in site.rglob("*") if path.is_file() and folder not in path.parents)
     command = [sys.executable, "-m", "grading", "release", "--out", folder / "assignments"]
     command += ["--site", app.config.ogp_site_url] if app.config.ogp_site_url else []
     subprocess.run(command, cwd=root, check=True, capture_output=True)
-    write_zip(folder / "site.zip", {str(path.relative_to(site)): path.read_bytes() for path in pages})
+    write_zip(folder / "site.zip", zipped(site))
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -109,7 +109,7 @@ def check_gradient(
     GradientReport
         Its `verdict` is "pass"; "fail"; "kink" where all disagreement is at kinks of the loss, and
         the gradient lies between the slopes on both sides; or "inconclusive" where the loss is too
-        coarse to tell, or not a function of its argument, or has no slope at theta and close by.
+        coarse to tell, or not a function of its argument, or shows no slope at theta and close by.
 
     Raises
     ------

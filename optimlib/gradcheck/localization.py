@@ -25,7 +25,8 @@ def find_failures(prober: Prober) -> None:
         known = {(p.path, p.index) for p in prober.probes}
         everywhere = some_of_each(prober.scales.free, THOROUGH, prober.rng)
         paths = prober.scales.paths
-        prober.add_coordinates([(n, index) for n, index in everywhere if (paths[n], index) not in known])
+        places = [(n, index) for n, index in everywhere if (paths[n], index) not in known]
+        prober.probe_coordinates(places)
         return
     failed = [p for p in prober.probes if p.verdict == "fail" and p.index is None]
     moved = {path for probe in failed for path in probe.leaves}

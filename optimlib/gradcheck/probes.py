@@ -25,7 +25,8 @@ AFFORDABLE = 40  # so many evaluations are enough for them
 FURTHER = 3  # each but the first makes do with so many estimates: 10 evaluations, 12 if undecided
 GROUPS = 3  # leaves whose gradients differ much in size are moved apart, in so many groups at most
 DEAR = 18  # evaluations are what a coordinate may well take; four are enough where the loss is smooth
-FIRST = 2  # coordinates that show what one costs, and how exact the loss is
+FIRST = 2  # coordinates that show what one costs, how exact the loss is, and if something is wrong
+CONVICTED = 2  # probes that failed: from then on one estimate is enough where it is clear
 ATTEMPTS = 4  # so often the loss may turn out to be coarser still
 SLIGHT = 5e-5  # of a slope: what a solver that stops early may be off
 
@@ -86,20 +87,24 @@ class Prober:
         self.tested: set[str] = set()  # paths of leaves with a slope that a probe could see
 
     def probe_coordinates(self, places: list[Place]) -> None:
-        """Probe the coordinates at these places."""
-        self.add_coordinates(places[:FIRST])
-        self.add_coordinates(places[FIRST:])
+        """Probe the coordinates at these places, as many more every time as have been probed."""
+        done = 0
+        while done < len(places):
+            done += len(self.add_coordinates(places[done : max(FIRST, 2 * done)]))
 
     def probe_affordable(self, places: list[Place], most: int) -> None:
         """Probe as many coordinates as fit into what is left of `most` evaluations."""
         done = 0
         while done < len(places) and most - self.objective.evaluations >= DEAR:
             count = (most - self.objective.evaluations) // DEAR
+            count = count if done else min(count, FIRST)
             done += len(self.add_coordinates(places[done : done + count]))
 
     def add_coordinates(self, places: list[Place]) -> list[Probe]:
-        """Probe the coordinates at these places."""
+        """Probe the coordinates at these places; briefly, once it is certain that something is wrong."""
         searches = [self.scales.search_at(leaf, index) for leaf, index in places]
+        if sum(probe.verdict == "fail" and not probe.jump for probe in self.probes) >= CONVICTED:
+            searches = [replace(search, is_brief=True) for search in searches]
         added = []
         for (leaf, index), (search, best) in zip(places, self.measure(searches), strict=True):
             path = self.scales.paths[leaf]
@@ -174,9 +179,7 @@ class Prober:
 
         Its `share` is the size of what the gradient claims there.
         """
-        computed_zero = 0 < share <= self.scales.value_error() / 4
-        has_slope = max(share, abs(probe.numeric)) > probe.tolerance or probe.jump
-        if has_slope or computed_zero:
+        if max(share, abs(probe.numeric)) > probe.tolerance or probe.jump:
             self.tested.add(self.scales.paths[leaf])
 
     def untested(self) -> tuple[str, ...]:

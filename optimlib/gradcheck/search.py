@@ -2,7 +2,8 @@
 
 A *ladder* is a row of estimates, each with half the step of the one before. A search climbs down a
 ladder until it knows which rung is best. Before it lets a claim be called wrong, it looks at the loss
-from much nearer, and measures the errors of its values on the spot (`optimlib.gradcheck.noise`).
+from much nearer, and measures the errors of its values on the spot (`optimlib.gradcheck.noise`). Once
+others have failed, one estimate that is clear is enough.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ COARSER = 4  # so often at most the loss is found to be coarser than it was thou
 NOISY = 2**8  # so many roundings of the loss
 ROOM = 4  # a difference of slopes of so many errors is no chance
 CONFIRMATIONS = 4  # so many small steps confirm that a claim is wrong
+BY_FAR = 10  # tolerances of disagreement: one estimate, and the smallest step, are enough
+MUCH_SMALLER = 64  # times, that step is at least, or it says nothing new
 OUT_OF_STEP = 0.01 / 0.8123  # of a step: roundings that repeat with the steps show with others
 
 
@@ -65,6 +68,8 @@ class Search:
         How many estimates are made at most; two more while they do not decide.
     one_sided
         Whether `f` may be called on one side of `x` only.
+    is_brief
+        Whether one estimate is enough where it is clear (`is_clear`).
 
     Examples
     --------
@@ -88,12 +93,16 @@ class Search:
     noise: float
     most: int = HALVINGS
     one_sided: bool = False
+    is_brief: bool = False
 
     def settle(self) -> tuple[Search, Estimate | None]:
         """The best estimate, and the search that found it: this one, or one that knows more noise.
 
-        No claim is called wrong before the errors of the loss have been measured where it was judged.
+        No claim is called wrong before the errors of the loss have been measured where it was judged,
+        unless the search is brief and the claim is clearly wrong.
         """
+        if self.is_brief and (clear := self.clear_estimate()) is not None:
+            return self, clear
         search, best = self, self.best_estimate()
         for _ in range(COARSER):
             if best is None or search.test.verdict(best) not in ("fail", "kink"):
@@ -134,6 +143,33 @@ class Search:
                 return False
             step *= 3
         return True
+
+    def clear_estimate(self) -> Estimate | None:
+        """The first estimate with wide steps or with small ones, if it is clear; else None."""
+        if self.near:
+            return None
+        e = self.glance(self.step) or next(self.ladder(self.step), None)
+        if e is None or self.is_clear(e):
+            return e
+        e = next(self.ladder(self.step / APART), None)
+        return e if e is not None and self.is_clear(e) else None
+
+    def is_clear(self, e: Estimate) -> bool:
+        """Whether an estimate by itself leaves no doubt of what to say of the claim.
+
+        It agrees with the claim in seven digits. Or it differs by far, or sees a kink that is steep by
+        far, and the smallest step that the errors of the loss leave room for does not contradict it.
+        """
+        test, verdict = self.test, self.test.verdict(e)
+        if verdict in ("pass", "inconclusive"):
+            return verdict == "pass" and test.tolerance(e) <= test.fine
+        off = max(abs(e.value - test.claim), abs(e.jump) / 2 if test.sees_jump(e) else 0.0)
+        # The values are exact to e.rounding * e.step / 4: with this step, to a quarter of `off`.
+        smallest = max(e.rounding / off * e.step, TINY * self.roundoff * test.reach, 2 * self.least)
+        if off < BY_FAR * test.tolerance(e) or smallest > e.step / MUCH_SMALLER:
+            return False
+        slope, _ = self.quotient(copysign(smallest, self.step))
+        return abs(slope - e.value) <= off / 2
 
     def best_estimate(self) -> Estimate | None:
         """The estimate of the true slope with the smallest error, or None if `f` has no values.

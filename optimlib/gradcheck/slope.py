@@ -92,7 +92,9 @@ class SlopeTest:
         # error is all rounding, and the claim is no more than errors of loss or theta make.
         of_all_theta = self.roundoff * abs(e.curvature) * self.length_of_all
         of_loss = self.roundoff * abs(self.value) / self.reach
-        of_noise = self.noise / self.reach
+        of_order_one = NEGLIGIBLE * self.roundoff / self.reach
+        # However coarse the loss is, a claim as large as the others beside it is not zero.
+        of_noise = min(self.noise / self.reach, max(self.blunt * self.size, of_order_one))
         is_zero = abs(self.claim) <= max(NEGLIGIBLE * (of_all_theta + of_loss), of_noise)
         return is_zero and self.is_all_rounding(e)
 

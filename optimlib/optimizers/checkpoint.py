@@ -20,6 +20,7 @@ from optimlib.optimizers.files import read_arrays, write_arrays
 from optimlib.schedules import Schedule, has_state
 from optimlib.schedules.composition import as_written
 from optimlib.trees import Tree, check_finite, check_parameters, flatten, match
+from optimlib.trees.containers import shown
 
 if TYPE_CHECKING:
     from optimlib.optimizers.engine.arrays import Arrays
@@ -168,15 +169,7 @@ class Checkpoint:
             If it is damaged, or was written by something else or for another optimizer, another tree
             of parameters, another kind of schedule or other settings. Nothing has been changed then.
         """
-        self._arrays.check_the_same()
-        saved = read_arrays(file)
-        try:
-            extra = unpacked_extra(saved)
-            beside = {place: saved[place] for place in saved if not place.startswith("extra")}
-            self._load(beside, self._parameter_arrays())
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"{os.fspath(file)!r} is not for this optimizer: {error}") from error
-        return extra
+        return load_saved(self, read_arrays(file), repr(os.fspath(file)))
 
     def _load(self, saved: Mapping[str, np.ndarray], parameters: dict[str, np.ndarray]) -> None:
         """Load a state, and with it the `parameters` of these names, once everything fits."""
@@ -238,7 +231,7 @@ class Checkpoint:
             if received != expected:
                 attribute = "learning_rate" if name == "schedule" else name
                 raise ValueError(
-                    f"the saved {name} is {shortened(received)}; expected {shortened(expected)}, as this"
+                    f"the saved {name} is {shown(received, 50)}; expected {shown(expected, 50)}, as this"
                     f" optimizer has (assign {attribute} first)"
                 )
 
@@ -292,6 +285,18 @@ def check_slots(slots: Sequence[str]) -> None:
         )
 
 
+def load_saved(optimizer: Checkpoint, saved: Mapping[str, np.ndarray], name: str) -> dict[str, Any]:
+    """Load the arrays of a file that `save` wrote, which errors call `name`, and return its extra."""
+    optimizer._arrays.check_the_same()
+    try:
+        extra = unpacked_extra(saved)
+        beside = {place: saved[place] for place in saved if not place.startswith("extra")}
+        optimizer._load(beside, optimizer._parameter_arrays())
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} is not for this optimizer: {error}") from error
+    return extra
+
+
 def load_parameters(file: str | os.PathLike, params: Tree) -> None:
     """Read the parameters that an optimizer saved, in place: to use a model, or to begin another run.
 
@@ -337,13 +342,3 @@ def value_of(saved: Mapping[str, np.ndarray], key: str) -> Any:
     if key not in saved:
         raise ValueError(f"the saved state has no {key}")
     return np.asarray(saved[key]).tolist()
-
-
-def shortened(value: Any) -> str:
-    """A value for an error, on one line.
-
-    >>> shortened([0.0] * 100)
-    '[0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0...'
-    """
-    text = repr(value)
-    return text if len(text) <= 50 else f"{text[:47].rstrip()}..."

@@ -8,10 +8,15 @@ from __future__ import annotations
 
 import io
 import os
+import re
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
+
+LEFT_BEHIND = 3600  # seconds without writing after which a temporary file is nobody's
 
 
 def write_arrays(file: str | os.PathLike, arrays: Mapping[str, np.ndarray]) -> None:
@@ -19,7 +24,8 @@ def write_arrays(file: str | os.PathLike, arrays: Mapping[str, np.ndarray]) -> N
 
     The bytes go to a temporary file in the same folder, ``.<name>.<random>.tmp``, and from there to
     the disk; only then does it take the place of `file`. If writing fails, the temporary file is
-    removed. If the process is killed, it stays behind, and may be deleted; `file` is what it was.
+    removed. If the process is killed, it stays behind, and may be deleted (`remove_leftovers`); `file`
+    is what it was.
 
     Parameters
     ----------
@@ -57,6 +63,26 @@ def write_arrays(file: str | os.PathLike, arrays: Mapping[str, np.ndarray]) -> N
         temporary.unlink(missing_ok=True)
         raise
     _sync_folder(place.parent)
+
+
+def remove_leftovers(file: str | os.PathLike) -> None:
+    """Delete the temporary files that killed processes left beside a file.
+
+    Only files of the name that `write_arrays` gives are deleted, and only if nothing was written to them
+    for an hour: another process may be about to finish one.
+
+    Parameters
+    ----------
+    file
+        What was to be written. It is left as it is, and need not exist.
+    """
+    place = Path(os.path.realpath(file))
+    name = re.compile(rf"\.{re.escape(place.name)}\.[0-9a-f]{{16}}\.tmp")
+    for beside in place.parent.iterdir() if place.parent.is_dir() else ():
+        if name.fullmatch(beside.name):
+            with suppress(OSError):  # it may be gone by now, or not be ours to delete
+                if time.time() - beside.stat().st_mtime > LEFT_BEHIND:
+                    beside.unlink()
 
 
 def _sync_folder(folder: Path) -> None:

@@ -19,9 +19,9 @@ array([ 1. , -2. ,  0.5])
 
 from optimlib.training.batches import minibatches
 from optimlib.training.checkpoint import Checkpoint
-from optimlib.training.failures import DivergedError
 from optimlib.training.history import History
 from optimlib.training.loop import Step, fit
+from optimlib.training.results import DivergedError
 from optimlib.training.stopping import EarlyStopping
 
 __all__ = [

@@ -54,7 +54,7 @@ def minibatches(
     [3 0] [[6, 7], [0, 1]]
     [1] [[2, 3]]
     """
-    rows = check_batches(data, batch_size)
+    rows, batch_size = check_batches(data, batch_size)
     check_generator("rng", rng)
     rest = rows % batch_size if flag("drop_last", drop_last) else 0
     order = rng.permutation(rows)[: rows - rest]
@@ -84,8 +84,8 @@ def take(data: Tree, rows: np.ndarray) -> Tree:
     return (list if isinstance(data, list) else tuple)([take(below, rows) for below in data])
 
 
-def check_batches(data: Tree, batch_size: int) -> int:
-    """The number of rows, once the data can be cut into batches of this size.
+def check_batches(data: Tree, batch_size: int) -> tuple[int, int]:
+    """The number of rows, and the size of a batch as a Python int, once they fit.
 
     >>> check_batches((np.zeros((5, 2)), np.zeros(4)), 2)
     Traceback (most recent call last):
@@ -102,11 +102,12 @@ def check_batches(data: Tree, batch_size: int) -> int:
     for path, leaf in found:
         if len(leaf) != rows:
             raise ValueError(f"data{path} has {len(leaf)} rows; expected {rows}, as {first} has")
-    if whole_number("batch_size", batch_size, lowest=1) > rows:
+    size = whole_number("batch_size", batch_size, lowest=1)  # np.uint8(200) + 200 would be 144
+    if size > rows:
         raise ValueError(
             f"batch_size is {batch_size}; expected at most {rows}, the number of rows of {first}"
         )
-    return rows
+    return rows, size
 
 
 def _check_arrays(data: Tree, place: str) -> None:

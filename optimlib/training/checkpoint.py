@@ -6,38 +6,64 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from optimlib.arguments import whole_number
+from optimlib.optimizers.base import Optimizer
+from optimlib.optimizers.checkpoint import load_saved
 from optimlib.optimizers.checkpoint_extra import unpacked_extra
-from optimlib.optimizers.files import read_arrays
-from optimlib.training.run import Run
-from optimlib.trees import flatten, match
+from optimlib.optimizers.files import read_arrays, remove_leftovers
+from optimlib.training.also import check_also, load_states, states_of
 from optimlib.trees.containers import shown
+
+
+class Saved(NamedTuple):
+    """What a file holds of a run."""
+
+    arrays: dict[str, np.ndarray]  # for the optimizer
+    run: dict[str, Any]
+    also: dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Checkpoint:
     """Where and how often a run is saved, and what is saved beside it.
 
+    Every run needs a file of its own. `fit` goes on with the run that the file has; it refuses a file
+    whose run had other data, another generator, another optimizer or other settings.
+
     Parameters
     ----------
     file
-        An ``.npz`` file. If it exists when `fit` is called, the run goes on from there.
+        An ``.npz`` file. If it exists when `fit` is called, the run goes on from there, whatever the
+        parameters are by then.
     every
         How many steps lie between two savings; None for one after every epoch. The end of a run is
         always saved.
     also
         What else changes in the course of the run, by name: generators, objects with ``state_dict`` and
-        ``load_state_dict`` such as `EMA`, and trees of arrays that are changed in place such as the
-        running means of batch normalization.
+        ``load_state_dict`` such as `EMA`, other optimizers (with their parameters), and trees of arrays
+        that are changed in place such as the running means of batch normalization.
 
     Raises
     ------
     TypeError, ValueError
-        If `every` is not a whole number from 1 on, or something in `also` cannot be saved.
+        If `file` is no name, `every` not a whole number from 1 on, or something in `also` cannot be
+        saved.
+
+    Notes
+    -----
+    The file holds the latest parameters, also after early stopping: the run could go on from there with
+    more patience. `fit` called again with the file of a finished run puts the best ones back.
+
+    To go on with another learning rate, such as from before a run diverged:
+    ``optimizer.load("run.npz")``, assign ``optimizer.learning_rate``, and call `fit` with another file.
+    That is a new run, in which the generator and what `also` names go on as they are.
+
+    A killed process may leave a temporary file beside `file`. It is deleted when a run with `file`
+    starts, once it is an hour old.
 
     Examples
     --------
@@ -50,92 +76,67 @@ class Checkpoint:
     also: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        os.fspath(self.file)
+        if not isinstance(self.file, str | os.PathLike):
+            raise TypeError(f"file is {shown(self.file)}; expected a name, such as 'run.npz'")
+        if not os.fspath(self.file):
+            raise ValueError("file is ''; expected a name, such as 'run.npz'")
         if self.every is not None:
-            whole_number("every", self.every, lowest=1)
-        if not isinstance(self.also, Mapping):
-            raise TypeError(f"also is {shown(self.also)}; expected a dict by name")
-        for name, thing in self.also.items():
-            _state_of(f"also[{name!r}]", thing)
+            object.__setattr__(self, "every", whole_number("every", self.every, lowest=1))
+        check_also(self.also)
 
-    def is_due(self, run: Run) -> bool:
-        """Whether to save after the step, or the epoch, that is just finished."""
-        if self.every is None:
-            return run.order is None
-        return run.history.step % self.every == 0
+    @property
+    def name(self) -> str:
+        """The file, as errors name it."""
+        return repr(os.fspath(self.file))
 
-    def save(self, run: Run) -> None:
-        """Write the run to the file, atomically."""
-        also = {name: _state_of(f"also[{name!r}]", thing) for name, thing in self.also.items()}
-        run.optimizer.save(self.file, extra={"run": run.state_dict(), "also": also})
-        self._note(run)
+    def is_due(self, step: int, epoch_is_over: bool) -> bool:
+        """Whether to save after so many steps."""
+        return epoch_is_over if self.every is None else step % self.every == 0
 
-    def resume(self, run: Run) -> None:
-        """Bring a run to where the file has it; where there is no file, leave it at its beginning.
+    def save(self, optimizer: Optimizer, run: Mapping[str, Any]) -> None:
+        """Write an optimizer and the state of the rest of its run to the file, atomically."""
+        optimizer.save(self.file, extra={"run": run, "also": states_of(self.also)})
+
+    def read(self) -> Saved | None:
+        """What the file holds, or None if there is no file yet.
 
         Raises
         ------
         OSError
             If the file cannot be read, or its folder does not exist.
         ValueError
-            If the file is damaged, or holds another run. Nothing has been changed then.
+            If the file is damaged, holds no run, or one with other things in `also`.
         """
-        name, place = repr(os.fspath(self.file)), Path(self.file)
+        place = Path(self.file)
         if not place.exists():
             if not Path(os.path.realpath(place)).parent.is_dir():
-                raise FileNotFoundError(f"checkpoint is {name}, in no folder; expected it to exist")
-            return
+                raise FileNotFoundError(f"checkpoint is {self.name}, in no folder; expected it to exist")
+            return None
         arrays = read_arrays(place)
         extra = unpacked_extra(arrays)
-        if not {"run", "also"} <= extra.keys():
-            raise ValueError(f"{name} holds no run of fit; expected one, or no file")
-        if extra["also"].keys() != self.also.keys():
-            raise ValueError(
-                f"{name} was saved with also={list(extra['also'])}; expected {list(self.also)}"
-            )
+        run, also = extra.get("run"), extra.get("also")
+        if not isinstance(run, dict) or not isinstance(also, dict) or "format" not in run:
+            raise ValueError(f"{self.name} holds no run of fit; expected one, or no file")
+        if also.keys() != self.also.keys():
+            raise ValueError(f"{self.name} was saved with also={list(also)}; expected {list(self.also)}")
+        return Saved(arrays, run, also)
+
+    def load(self, optimizer: Optimizer, saved: Saved) -> None:
+        """Bring an optimizer, and what is in `also`, to what the file had.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If something does not fit. Nothing has been changed then.
+        """
+        before = states_of(self.also)
         try:
-            run.check(extra["run"], float(arrays["learning_rate"]))
-        except ValueError as error:
-            raise ValueError(f"{name} holds another run: {error}") from None
-        before = {name: _state_of(name, thing) for name, thing in self.also.items()}
-        try:
-            for name, thing in self.also.items():
-                _load(f"also[{name!r}]", thing, extra["also"][name])
-            run.optimizer.load(place)
+            load_states(self.also, saved.also)
+            load_saved(optimizer, saved.arrays, self.name)
         except BaseException:
-            for name, thing in self.also.items():
-                _load(name, thing, before[name])
+            load_states(self.also, before)
             raise
-        run.load_state_dict(extra["run"])
-        self._note(run)
 
-    def _note(self, run: Run) -> None:
-        run.saved = f"the last checkpoint is {os.fspath(self.file)!r}, after step {run.history.step}"
-
-
-def _state_of(name: str, thing: Any) -> Any:
-    """What is to be saved of something beside the run: a copy."""
-    if isinstance(thing, np.random.Generator):
-        return thing.bit_generator.state
-    if hasattr(thing, "state_dict") and hasattr(thing, "load_state_dict"):
-        return dict(thing.state_dict())
-    found = flatten(thing)
-    for path, leaf in found:
-        if not isinstance(leaf, np.ndarray):
-            raise TypeError(
-                f"{name}{path} is {shown(leaf)}; expected an array, a generator, or an object with"
-                " state_dict and load_state_dict"
-            )
-    return {path: leaf.copy() for path, leaf in found}
-
-
-def _load(name: str, thing: Any, saved: Any) -> None:
-    """Bring something back to a state that `_state_of` returned."""
-    if isinstance(thing, np.random.Generator):
-        thing.bit_generator.state = saved
-    elif hasattr(thing, "load_state_dict"):
-        thing.load_state_dict(saved)
-    else:
-        ours = dict(flatten(thing))
-        for path, new in zip(ours, match(saved, ours, "saved", name, finite=False), strict=True):
-            ours[path][...] = new
+    def remove_leftovers(self) -> None:
+        """Delete the temporary files of processes that were killed long ago."""
+        remove_leftovers(self.file)

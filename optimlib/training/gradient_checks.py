@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from numbers import Integral
 from typing import Any
 
@@ -10,17 +10,18 @@ import numpy as np
 
 from optimlib.gradcheck import check_value_and_grad
 from optimlib.gradcheck.arguments import fitted_gradient
+from optimlib.training.also import load_states, states_of
 from optimlib.training.batches import take
 from optimlib.training.results import loss_and_gradient
 from optimlib.training.run import Run
-from optimlib.trees import Tree
-from optimlib.trees.containers import shown
+from optimlib.trees import Tree, match_some
+from optimlib.trees.containers import map_with_path, shown
 
 CHECKED_ROWS = 16  # of the batch on which a gradient is checked
 
 
-def check_when(check_gradient_every: Any) -> None:
-    """Refuse what does not say when to check the gradient.
+def check_when(check_gradient_every: Any) -> int | str | None:
+    """When to check the gradient, once that is said in one of the three ways.
 
     >>> check_when("end")
     Traceback (most recent call last):
@@ -29,11 +30,12 @@ def check_when(check_gradient_every: Any) -> None:
     """
     every, whole = check_gradient_every, isinstance(check_gradient_every, Integral)
     if every is None or (isinstance(every, str) and every == "start"):
-        return
+        return every
     if not whole or isinstance(every, bool) or every < 1:
         raise ValueError(
             f"check_gradient_every is {shown(every)}; expected None, 'start' or a whole number from 1 on"
         )
+    return int(every)
 
 
 def is_due(when: int | str | None, epochs: int) -> bool:
@@ -44,30 +46,58 @@ def is_due(when: int | str | None, epochs: int) -> bool:
 
 
 def check_gradient_of(value_and_grad: Callable[..., Any], run: Run) -> None:
-    """Check the gradient on some rows; what is drawn from the run's generator is drawn again later.
+    """Check the gradient on some rows; generator and `also` are put back before every evaluation.
+
+    So dropout is a function of the parameters, and nothing of it is left after the check.
 
     Raises
     ------
     ValueError
         If it is wrong, with the report. A check that is inconclusive stops nothing: the history has it.
     """
-    epochs, state, optimizer = run.history.epoch, run.rng.bit_generator.state, run.optimizer
+    epochs, also = run.history.epoch, run.checkpoint.also if run.checkpoint else {}
+    state, states = run.rng.bit_generator.state, states_of(also)
+
+    def put_back() -> None:
+        run.rng.bit_generator.state = state
+        load_states(also, states)
+
     own = np.random.default_rng(epochs)
     rows = own.choice(run.rows, size=min(CHECKED_ROWS, run.rows), replace=False)
-    batch = take(run.data, rows)
+    batch, frozen = take(run.data, rows), run.frozen
 
-    def f(theta: Tree) -> tuple[float, Tree]:
-        run.rng.bit_generator.state = state  # so that dropout is a function of the parameters
+    def f(theta: Tree) -> tuple[Any, Tree]:
+        put_back()
         loss, grads = loss_and_gradient(value_and_grad, theta, batch)
+        grads = _completed(grads, theta, frozen) if frozen else grads
         fitted_gradient(grads, theta, "grads", "params")
         return loss, grads
 
     try:
         report = check_value_and_grad(
-            f, optimizer.params, rng=own, progress=False, frozen=optimizer.frozen
+            f,
+            run.optimizer.params,
+            rng=own,
+            progress=False,
+            frozen=frozen.__contains__ if frozen else None,
         )
     finally:
-        run.rng.bit_generator.state = state
+        put_back()
     run.history.gradient_checks[epochs] = report.verdict
     if report.verdict == "fail":
         raise ValueError(f"value_and_grad is wrong, before epoch {epochs + 1}\n{report}")
+
+
+def _completed(grads: Tree, theta: Tree, frozen: Collection[str]) -> Tree:
+    """A gradient like theta, where those of frozen arrays may be absent: zeros stand for them.
+
+    >>> _completed({"b": None, "w": np.ones(1)}, {"w": np.zeros(1), "b": np.ones(2)}, {"['b']"})
+    {'w': array([1.]), 'b': array([0., 0.])}
+    """
+    given = iter(match_some(grads, theta, "grads", "params", frozen, finite=False))
+
+    def found(path: str, leaf: np.ndarray) -> np.ndarray | None:
+        own = next(given)
+        return np.zeros_like(leaf) if path in frozen else own
+
+    return map_with_path(found, theta)

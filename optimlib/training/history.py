@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from optimlib.arguments import real_number
-from optimlib.trees.containers import shown
+from optimlib.trees.containers import listed, shown
 
 Table = dict[str, list[float]]
 """Columns of equal length by name."""
@@ -22,8 +22,10 @@ def _only_the_loss() -> Table:
 
 
 @dataclass(repr=False)
-class History:
+class History(Mapping[str, list[float]]):
     """Two tables, one with a row for every step and one with a row for every epoch.
+
+    It is itself a mapping, of the columns of `epochs`.
 
     Attributes
     ----------
@@ -33,6 +35,8 @@ class History:
         Lists by name: ``"loss"``, the mean loss of the epoch's steps, and whatever `evaluate` returned.
     gradient_checks : dict
         The verdict of each gradient check, by the number of epochs that were finished.
+    resumed : list
+        The numbers of the steps after which the run was taken up from its checkpoint.
 
     Examples
     --------
@@ -42,6 +46,8 @@ class History:
     >>> history.add_epoch(3.0, {"accuracy": 0.5})
     >>> history.loss, history["accuracy"]
     ([4.0, 2.0], [0.5])
+    >>> list(history), "precision" in history
+    (['loss', 'accuracy'], False)
     >>> print(history)
     epoch  loss  accuracy
         1     3       0.5
@@ -50,6 +56,7 @@ class History:
     steps: Table = field(default_factory=_only_the_loss)
     epochs: Table = field(default_factory=_only_the_loss)
     gradient_checks: dict[int, str] = field(default_factory=dict)
+    resumed: list[int] = field(default_factory=list)
 
     @property
     def loss(self) -> list[float]:
@@ -78,6 +85,12 @@ class History:
             raise KeyError(f"no epoch has {name!r}; expected one of {list(self.epochs)}")
         return self.epochs[name]
 
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.epochs)
+
+    def __len__(self) -> int:
+        return len(self.epochs)
+
     def add_step(self, loss: float, beside: Any) -> None:
         """Take note of a step: its loss, and what `after_step` returned."""
         _add_row(self.steps, loss, beside, "after_step")
@@ -87,23 +100,25 @@ class History:
         _add_row(self.epochs, loss, beside, "evaluate")
 
     def state_dict(self) -> dict[str, Any]:
-        """Both tables as arrays, and the verdicts."""
+        """Both tables as arrays, the verdicts, and where the run was taken up."""
         tables = {"steps": self.steps, "epochs": self.epochs}
         arrays = {
             key: {name: np.array(column) for name, column in table.items()}
             for key, table in tables.items()
         }
-        return arrays | {"gradient_checks": list(self.gradient_checks.items())}
+        checks = list(self.gradient_checks.items())
+        return arrays | {"gradient_checks": checks, "resumed": list(self.resumed)}
 
     def load_state_dict(self, saved: Mapping[str, Any]) -> None:
         """Go on from what `state_dict` returned."""
         self.steps, self.epochs = (
             {name: column.tolist() for name, column in saved[key].items()} for key in ("steps", "epochs")
         )
-        self.gradient_checks = dict(saved["gradient_checks"])
+        self.gradient_checks, self.resumed = dict(saved["gradient_checks"]), list(saved["resumed"])
 
     def __repr__(self) -> str:
-        return f"<History of {self.step} steps and {self.epoch} epochs: {', '.join(self.epochs)}>"
+        about = [", ".join(self.epochs), *self._remarks()]
+        return f"<History of {self.step} steps and {self.epoch} epochs: {'; '.join(about)}>"
 
     def __str__(self) -> str:
         numbers = list(range(1, self.epoch + 1))
@@ -119,8 +134,17 @@ class History:
         ]
         if self.epoch > MOST_ROWS:
             lines.insert(1 + MOST_ROWS // 2, "…".rjust(widths[0]))
-        checks = [f"gradient check after epoch {n}: {v}" for n, v in self.gradient_checks.items()]
-        return "\n".join([*lines, *checks])
+        return "\n".join([*lines, *self._remarks()])
+
+    def _remarks(self) -> list[str]:
+        """How the gradient checks came out, and where the run was taken up."""
+        remarks = []
+        for verdict in dict.fromkeys(self.gradient_checks.values()):
+            epochs = [epoch for epoch, found in self.gradient_checks.items() if found == verdict]
+            remarks.append(f"gradient check after epoch {listed(epochs)[1:-1]}: {verdict}")
+        if self.resumed:
+            remarks.append(f"taken up after step {listed(self.resumed)[1:-1]}")
+        return remarks
 
 
 def _add_row(table: Table, loss: float, beside: Any, source: str) -> None:

@@ -13,11 +13,10 @@ from optimlib.gradcheck.arguments import check_callable
 from optimlib.optimizers.base import Optimizer
 from optimlib.training.batches import take
 from optimlib.training.checkpoint import Checkpoint
-from optimlib.training.failures import first_not_finite
 from optimlib.training.gradient_checks import check_gradient_of, check_when, is_due
 from optimlib.training.history import History
 from optimlib.training.progress import Progress
-from optimlib.training.results import loss_and_gradient
+from optimlib.training.results import first_not_finite, loss_and_gradient
 from optimlib.training.run import Run
 from optimlib.training.stopping import EarlyStopping
 from optimlib.trees import NonFiniteError, Tree, copy_tree
@@ -43,6 +42,7 @@ def fit(
     epochs: int,
     batch_size: int,
     rng: np.random.Generator,
+    drop_last: bool = False,
     evaluate: Callable[[Tree], Mapping[str, float]] | None = None,
     stopping: EarlyStopping | None = None,
     checkpoint: Checkpoint | None = None,
@@ -57,7 +57,7 @@ def fit(
     ::
 
         for epoch in range(epochs):
-            for batch in minibatches(data, batch_size, rng):
+            for batch in minibatches(data, batch_size, rng, drop_last):
                 loss, grads = value_and_grad(optimizer.params, *batch)
                 optimizer.step(grads)
 
@@ -77,18 +77,24 @@ def fit(
     rng
         Draws the order of the rows at the start of every epoch. `value_and_grad` may draw from it, too,
         for dropout.
+    drop_last
+        Whether a smaller last batch is left out, as where batch normalization cannot do with one row.
     evaluate
         Called with the parameters after every epoch. Returns numbers by name, for the history. What a
-        schedule like `ReduceOnPlateau` is to observe can be observed there.
+        schedule like `ReduceOnPlateau` is to observe can be observed there. An average (`EMA`) is looked
+        at within ``with average.swapped():``, and what a schedule-free optimizer has found within
+        ``optimizer.averaged()``: its parameters are where the next gradient is taken.
     stopping
         When to stop early. In the end the parameters are then those after the best epoch, whether
         the run was stopped or not.
     checkpoint
-        Where the run is saved, and gone on with when `fit` is called again: the result is the same, bit
-        for bit, wherever it was interrupted.
+        Where the run is saved, and gone on with when `fit` is called again with the same arguments and
+        everything as it was at the beginning: the result is the same, bit for bit, wherever it was
+        interrupted.
     check_gradient_every
         When to check the gradient, on up to 16 rows: ``"start"`` for once before the first step, or
-        every how many epochs, from the first step on. The run is not changed by it.
+        every how many epochs, from the first step on. `rng`, and what a checkpoint has in `also`, are
+        put back after it; what else `value_and_grad` changes, such as running means, it has changed.
     progress
         Whether to show a bar, with the package tqdm if it is installed, else a line an epoch.
     after_step
@@ -104,7 +110,8 @@ def fit(
     DivergedError
         If a loss or a number of the gradient is NaN or infinite, or the step would make a parameter so.
         The parameters are as before the step, unless the message says to load a saved state. (An
-        optimizer with `skip_nonfinite` leaves out a step whose gradient is not finite.)
+        optimizer with `skip_nonfinite` leaves out a step whose gradient is not finite; the epoch's mean
+        is then that of the finite losses.)
     OSError
         If the checkpoint cannot be written or read.
     TypeError
@@ -112,6 +119,9 @@ def fit(
     ValueError
         If an argument has a wrong value; if the checkpoint's file is damaged or holds another run; if
         the gradient is wrong.
+
+    Every error that ends a run that has begun, a KeyboardInterrupt among them, has the `History` of the
+    finished steps as its attribute `history`, and says where the run was.
 
     Examples
     --------
@@ -127,29 +137,34 @@ def fit(
         3  6.727
     """
     _check(value_and_grad, evaluate, stopping, checkpoint, after_step)
-    check_when(check_gradient_every)
-    whole_number("epochs", epochs, lowest=1)
+    when, epochs = check_when(check_gradient_every), whole_number("epochs", epochs, lowest=1)
     flag("progress", progress)
-    run = Run(optimizer, data, batch_size, rng, stopping)
+    run = Run(
+        optimizer,
+        data,
+        batch_size,
+        rng,
+        drop_last=drop_last,
+        stopping=stopping,
+        checkpoint=checkpoint,
+        functions={"evaluate": evaluate, "after_step": after_step},
+    )
+    run.resume()
     history = run.history
-    if checkpoint is not None:
-        checkpoint.resume(run)
     bar = Progress(progress, epochs * run.batches_per_epoch, history.step)
     try:
         while not run.is_over(epochs):
-            if run.order is None and is_due(check_gradient_every, history.epoch):
+            if run.order is None and is_due(when, history.epoch):
                 check_gradient_of(value_and_grad, run)
             for rows in run.batches_left():
                 _take_step(value_and_grad, run, rows, after_step)
                 bar.step()
-                if checkpoint and run.batches_done < run.batches_per_epoch and checkpoint.is_due(run):
-                    checkpoint.save(run)
+                run.save_if_due()
             run.end_epoch(evaluate(optimizer.params) if evaluate else None)
             bar.epoch(history)
-            if checkpoint and (checkpoint.is_due(run) or run.is_over(epochs)):
-                checkpoint.save(run)
-    except KeyboardInterrupt as error:
-        error.add_note(run.saved)
+            run.save_if_due(run.is_over(epochs))
+    except BaseException as error:
+        run.annotate(error)
         raise
     finally:
         bar.close()
@@ -166,15 +181,17 @@ def _take_step(
     """Take one step with the rows of these numbers, or change nothing and say what is not finite."""
     optimizer, history = run.optimizer, run.history
     loss, grads = loss_and_gradient(value_and_grad, optimizer.params, take(run.data, rows))
-    if not math.isfinite(loss) and not optimizer.skip_nonfinite:
-        where = first_not_finite(optimizer.params, grads)
-        raise run.diverged(f"the loss is {loss}, and {where} (nothing has changed)", rows)
+    if not math.isfinite(loss):
+        where = first_not_finite(optimizer.params, grads, run.frozen)
+        if where is None or not optimizer.skip_nonfinite:
+            where = where or "all parameters and gradients are finite"
+            raise run.diverged(f"the loss is {loss}, and {where} (nothing has changed)", rows)
     before = copy_tree(optimizer.params) if after_step else None
     try:
         optimizer.step(grads)
     except (NonFiniteError, FloatingPointError) as error:
         raise run.diverged(str(error), rows) from error
-    beside = None
+    loss, beside = float(loss), None
     if after_step:
         step, epoch = history.step + 1, history.epoch + 1
         beside = after_step(Step(step, epoch, loss, grads, before, optimizer.params))

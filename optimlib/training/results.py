@@ -1,15 +1,30 @@
-"""What `value_and_grad` returns for a batch: a number and a tree, or an error that says what came."""
+"""What a batch gave: loss and gradient, or an error that says what came instead or is not finite."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import numpy as np
 
-from optimlib.training.history import number
-from optimlib.trees import Tree, children
+from optimlib.training.history import History, number
+from optimlib.trees import NonFiniteError, Tree, check_finite, children, flatten
 from optimlib.trees.containers import shown
+
+
+class DivergedError(NonFiniteError):
+    """A step met a number that is NaN or infinite: the loss, or one of gradient or parameters.
+
+    Attributes
+    ----------
+    history : History
+        The finished steps.
+    rows : numpy.ndarray
+        The numbers of the rows of the batch.
+    """
+
+    history: History
+    rows: np.ndarray
 
 
 def loss_and_gradient(
@@ -27,7 +42,7 @@ def loss_and_gradient(
     >>> def value_and_grad(w, x, y): return (y - w @ x) ** 2 / 2, (w @ x - y) * x
     >>> w, batch = np.ones(2), (np.array([1.0, 2.0]), 5.0)
     >>> loss_and_gradient(value_and_grad, w, batch)
-    (2.0, array([-2., -4.]))
+    (np.float64(2.0), array([-2., -4.]))
     >>> loss_and_gradient(lambda *given: value_and_grad(*given)[::-1], w, batch)
     Traceback (most recent call last):
         ...
@@ -41,8 +56,8 @@ def loss_and_gradient(
     loss, grads = returned
     if grads is None:
         raise TypeError("value_and_grad returned grads that is None; expected a tree like params")
-    if isinstance(loss, float):
-        return float(loss), grads
+    if isinstance(loss, float):  # quick, for every step of most runs
+        return loss, grads
     try:
         return number("loss", loss), grads
     except TypeError:
@@ -54,3 +69,22 @@ def loss_and_gradient(
         else:
             text = f"the loss {shown(loss)} of type {type(loss).__name__}; expected a number"
         raise TypeError(f"value_and_grad returned {text}") from None
+
+
+def first_not_finite(params: Tree, grads: Tree, frozen: Collection[str] = ()) -> str | None:
+    """Where the first number stands that is NaN or infinite, in parameters or else in the gradient.
+
+    The gradients of `frozen` arrays, given by their paths, may be anything, and others may be None.
+
+    >>> first_not_finite({"w": np.ones(1)}, {"v": np.ones(2), "w": np.array([[1.0, np.inf]])})
+    "grads['w'][0, 1] is inf"
+    """
+    ours = [(f"params{path}", leaf) for path, leaf in flatten(params)]
+    theirs = [(f"grads{path}", leaf) for path, leaf in flatten(grads) if path not in frozen]
+    for place, leaf in ours + theirs:
+        if leaf is not None:
+            try:
+                check_finite(np.asarray(leaf), place)
+            except NonFiniteError as error:
+                return str(error).partition(";")[0]
+    return None

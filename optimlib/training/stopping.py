@@ -32,7 +32,13 @@ class EarlyStopping:
 
     Notes
     -----
-    NaN is never better. The method and its justification: L. Prechelt, "Early stopping, but when?",
+    NaN is never better.
+
+    What is kept as the best are the parameters after that epoch, whatever `evaluate` looked at: of an
+    average that it swaps in (`EMA`), the state after the best epoch has to be kept by `evaluate` itself.
+    A checkpoint's file holds the last parameters; `fit` called again with it puts the best ones back.
+
+    The method and its justification: L. Prechelt, "Early stopping, but when?",
     1998.
 
     Examples
@@ -50,7 +56,7 @@ class EarlyStopping:
     def __post_init__(self) -> None:
         if not isinstance(self.metric, str):
             raise TypeError(f"metric is {self.metric!r}; expected a name, such as 'validation loss'")
-        whole_number("patience", self.patience, lowest=1)
+        object.__setattr__(self, "patience", whole_number("patience", self.patience, lowest=1))
         if self.mode not in ("min", "max"):
             raise ValueError(f"mode is {self.mode!r}; expected 'min' or 'max'")
 

@@ -179,16 +179,47 @@ def test_every_link_within_the_book_leads_somewhere(site, pages):
     broken = []
     for path, page in pages.items():
         for link in page.find_all("a", href=True):
-            address = urlsplit(link["href"])
-            if address.scheme or address.netloc or link.find_parent(hidden=True):
-                continue  # what is hidden is shown by `make pdf`, which makes what it leads to
-            target = path
-            if address.path:
-                target = (path.parent / unquote(address.path)).resolve()
-            anchor = unquote(address.fragment)
-            if not target.is_file() or (anchor and anchor not in anchors.get(target, {anchor})):
+            if link.find_parent(hidden=True):
+                continue  # shown by `make pdf`, which makes what it leads to
+            target, anchor = target_of(path, link["href"])
+            if target and (
+                not target.is_file() or (anchor and anchor not in anchors.get(target, {anchor}))
+            ):
                 broken.append(f"{path.relative_to(site)}: {link['href']}")
     assert broken == []
+
+
+def target_of(page: Path, address: str) -> tuple[Path | None, str]:
+    """The file and the place in it that an address on a page leads to; no file if it leaves the site."""
+    parts = urlsplit(address)
+    if parts.scheme or parts.netloc:
+        return None, ""
+    target = (page.parent / unquote(parts.path)).resolve() if parts.path else page
+    return target, unquote(parts.fragment)
+
+
+def test_the_site_unpacked_from_its_zip_has_no_dead_link_not_even_a_hidden_one(site, tmp_path):
+    shutil.unpack_archive(site / "files" / "site.zip", tmp_path)
+    unpacked = [path for path in sorted(tmp_path.rglob("*.html")) if "_static" not in path.parts]
+    assert {f"{name}.html" for name in toc_files()} <= {
+        path.relative_to(tmp_path).as_posix() for path in unpacked
+    }
+    dead = []
+    for path in unpacked:
+        page = BeautifulSoup(path.read_text(encoding="utf8"), "html.parser")
+        found = [element["href"] for element in page.find_all(href=True)]
+        found += [element["src"] for element in page.find_all(src=True)]
+        for address in found:
+            target, _ = target_of(path, address)
+            if target and not target.is_file():
+                dead.append(f"{path.relative_to(tmp_path)}: {address}")
+    assert dead == []
+    students = (tmp_path / "book" / "assignments-for-students.html").read_text(encoding="utf8")
+    given = {
+        Path(link["href"]).name
+        for link in BeautifulSoup(students, "html.parser").select('a[href*="files/assignments/"]')
+    }
+    assert given == {f"{slug}.ipynb" for slug in all_slugs()} | {"assignments.zip"}
 
 
 def test_no_markup_is_left_in_the_text(pages):

@@ -354,6 +354,23 @@ def test_bounds_may_differ_from_place_to_place():
     assert verdict(loss, grad, theta, bounds=(low, high)) == "pass"
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_a_sum_that_is_clipped_far_away_never_passes_with_a_wrong_sign(seed):
+    """Log-odds of clipped chances: wide steps see jumps, and the loss seems to be as coarse as a table."""
+    chances, w = np.array([0.08, 0.31, 0.47, 0.66, 0.93]), np.random.default_rng(seed).standard_normal(5)
+
+    def loss(p):
+        p = np.clip(p, 1e-16, 1 - 1e-16)
+        return (w * np.log(p / (1 - p))).sum()
+
+    def wrong(p):
+        return w / (p * (1 - p)) * [1, -1, 1, 1, 1]
+
+    assert verdict(loss, wrong, chances) != "pass"
+    assert verdict(loss, wrong, chances, bounds=(1e-9, 1 - 1e-9)) == "fail"
+    assert verdict(loss, lambda p: w / (p * (1 - p)), chances) == "pass"
+
+
 def test_the_curve_of_a_report_is_made_at_the_point_that_was_checked():
     theta = np.array([1.0, 2.0])
     report = check_gradient(lambda x: (x**3).sum(), lambda x: 3 * x**2, theta)

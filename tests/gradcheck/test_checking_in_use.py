@@ -205,12 +205,18 @@ def test_the_sum_of_a_normalised_batch(shape):
     def normalized(x):
         return (x - x.mean(axis=0)) / x.std(axis=0)
 
+    def first(x):
+        return (np.arange(x.size) == 0).astype(float).reshape(x.shape)
+
     def grad(x):
         z, dz = normalized(x), np.ones_like(x)
         return (dz - dz.mean(axis=0) - z * (dz * z).mean(axis=0)) / x.std(axis=0)
 
-    assert verdict(lambda x: normalized(x).sum(), grad, x) == "pass"
+    report = check_gradient(lambda x: normalized(x).sum(), grad, x)
+    assert {probe.verdict for probe in report.probes} == {"pass"}
+    assert report.untested == ("theta",)  # the sum is 0 whatever x is, and tells nothing of the formula
     assert verdict(lambda x: normalized(x).sum(), lambda x: grad(x) + 1e-6, x) == "fail"
+    assert verdict(lambda x: normalized(x).sum() + x[0, 0], lambda x: grad(x) + first(x), x) == "pass"
 
 
 # Nothing to be tested
@@ -232,6 +238,57 @@ def test_where_no_mistake_would_show_the_check_is_inconclusive(loss, grad, theta
     assert report.untested == ("theta",)
     with pytest.raises(AssertionError, match="not tested: theta"):
         assert_gradient(loss, grad, theta)
+
+
+def tanh_chain(weight):
+    """Ten tanh units, each with one weight: the loss, its gradient and the weights."""
+
+    def forward(w):
+        h = [0.5]
+        for each in w:
+            h.append(np.tanh(each * h[-1]))
+        return h
+
+    def loss(w):
+        return (forward(w)[-1] - 1) ** 2 / 2
+
+    def grad(w):
+        h, g = forward(w), np.zeros_like(w)
+        d = h[-1] - 1
+        for i in reversed(range(len(w))):
+            d *= 1 - h[i + 1] ** 2
+            g[i], d = d * h[i], d * w[i]
+        return g
+
+    return loss, grad, np.linspace(weight, 1.2 * weight, 10)
+
+
+@pytest.mark.parametrize("factor", [1, -1, 2, 100])
+@pytest.mark.parametrize("weight", [1e-3, 1e-2])
+def test_a_gradient_that_vanished_in_the_roundings_of_the_loss_does_not_pass(weight, factor):
+    loss, grad, w = tanh_chain(weight)
+    assert 0 < np.abs(grad(w)).max() < 1e-17
+    report = check_gradient(loss, lambda w: factor * grad(w), w)
+    assert report.verdict == "inconclusive"
+    assert report.untested == ("theta",)
+
+
+@pytest.mark.parametrize("factor", [1, -1])
+def test_a_leaf_whose_gradient_vanished_is_named_where_others_are_tested(factor):
+    loss, grad, w = tanh_chain(1e-2)
+    report = check_gradient(
+        lambda t: loss(t["w"]) + (t["b"] ** 2).sum(),
+        lambda t: {"w": factor * grad(t["w"]), "b": 2 * t["b"]},
+        {"w": w, "b": np.ones(2)},
+    )
+    assert report.passed
+    assert report.untested == ("theta['w']",)
+
+
+def test_where_the_gradient_has_not_vanished_a_wrong_sign_fails():
+    loss, grad, w = tanh_chain(0.1)
+    assert check_gradient(loss, grad, w).passed
+    assert check_gradient(loss, lambda w: -grad(w), w).verdict == "fail"
 
 
 def test_leaves_that_could_not_be_tested_are_named():

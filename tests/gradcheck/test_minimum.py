@@ -28,6 +28,11 @@ MINIMA = {
     "square in float32": (lambda x: (x**2).sum(), lambda x: 2 * x, np.zeros(3, np.float32)),
     "many": (lambda x: (x**2).sum(), lambda x: 2 * x, np.zeros(200)),
     "above 5": (lambda x: ((x - 1) ** 2).sum() + 5, lambda x: 2 * (x - 1), np.ones(1)),
+    "a rounding beside it": (  # where the gradient is some 1e-16, and no slope can be seen
+        lambda x: ((x - 0.3) ** 2).sum() + 5,
+        lambda x: 2 * (x - 0.3),
+        np.array([0.1 + 0.2]),
+    ),
     "fourth power": (lambda x: (x**4).sum(), lambda x: 4 * x**3, np.zeros(2)),
     "saddle": (lambda x: x[0] * x[1], lambda x: x[::-1].copy(), np.zeros(2)),
     "maximum": (lambda x: np.cos(x).sum(), lambda x: -np.sin(x), np.zeros(4)),

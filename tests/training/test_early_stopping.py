@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from training_cases import X, Y, parameters, value_and_grad
 
-from optimlib import SGD, ScheduleFreeSGD
+from optimlib import EMA, SGD, ScheduleFreeSGD
 from optimlib.training import EarlyStopping, fit
 
 NAN = math.nan
@@ -83,6 +83,10 @@ def test_one_object_serves_many_runs():
         assert history.epoch == 3
 
 
+def test_a_patience_may_be_any_whole_number():
+    assert type(EarlyStopping("loss", np.uint8(3)).patience) is int
+
+
 @pytest.mark.parametrize(
     ("given", "error", "message"),
     [
@@ -95,6 +99,30 @@ def test_one_object_serves_many_runs():
 def test_what_says_not_when_to_stop_is_refused(given, error, message):
     with pytest.raises(error, match=message):
         EarlyStopping(*given)
+
+
+def test_what_is_kept_are_the_parameters_and_not_an_average_that_is_looked_at():
+    params = parameters()
+    average, values, seen = EMA(params, 0.9), iter([3.0, 1.0, 2.0]), []
+
+    def evaluate(given):
+        seen.append(params["w"][0].copy())
+        with average.swapped():
+            assert not np.array_equal(given["w"][0], seen[-1])
+            return {"metric": next(values)}
+
+    fit(
+        value_and_grad,
+        SGD(params, 0.1),
+        (X, Y),
+        epochs=3,
+        batch_size=10,
+        rng=np.random.default_rng(0),
+        evaluate=evaluate,
+        after_step=lambda step: average.update(),
+        stopping=EarlyStopping("metric"),
+    )
+    np.testing.assert_array_equal(params["w"][0], seen[1])
 
 
 def test_a_metric_that_nobody_evaluates_is_refused():

@@ -7,8 +7,9 @@ import pytest
 from support import unchanged
 from training_cases import X, Y, alike, parameters, short_fit, value_and_grad
 
-from optimlib import SGD, Adam, cosine, minibatches
+from optimlib import SGD, Adam, Checkpoint, cosine, minibatches
 from optimlib.nn import dense, dense_backward
+from optimlib.training.gradient_checks import check_when, is_due
 from optimlib.trees import copy_tree
 
 
@@ -85,6 +86,7 @@ def test_float32_stays_float32():
 
     data = (X.astype(np.float32), Y.astype(np.float32))
     history = short_fit(Adam(params, 0.01), linear, data, check_gradient_every=1)
+    assert history.gradient_checks == {0: "pass", 1: "pass"}
     assert params["w"].dtype == np.float32
     assert type(history.loss[0]) is float
     with pytest.raises(TypeError, match=r"grads\['w'\] has dtype float64; expected float32"):
@@ -158,3 +160,67 @@ def test_the_data_and_the_gradients_are_only_read():
     with unchanged(X, Y):
         short_fit(SGD(parameters(), 0.1, clip_norm=0.01, weight_decay=0.1), f)
     assert all(alike(grads, copied) for grads, copied in kept)
+
+
+def test_a_history_is_a_mapping_of_what_every_epoch_has():
+    history = short_fit(evaluate=lambda params: {"accuracy": 0.5})
+    assert "accuracy" in history
+    assert "norm" not in history
+    assert list(history) == ["loss", "accuracy"]
+    assert dict(history) == history.epochs
+    assert len(history) == 2
+
+
+def test_a_last_batch_that_is_smaller_may_be_left_out():
+    lengths = []
+
+    def f(params, x, y):
+        lengths.append(len(y))
+        return value_and_grad(params, x, y)
+
+    ours, theirs, rng = Adam(parameters(), 0.01), Adam(parameters(), 0.01), np.random.default_rng(4)
+    history = short_fit(ours, f, batch_size=11, drop_last=True, epochs=3, seed=4)
+    assert lengths == [11] * 6
+    assert history.epoch == 3
+    for _ in range(3):
+        for x, y in minibatches((X, Y), 11, rng, drop_last=True):
+            theirs.step(value_and_grad(theirs.params, x, y)[1])
+    assert alike(ours.params, theirs.params)
+    lengths.clear()
+    short_fit(f=f, batch_size=11, epochs=1)
+    assert lengths == [11, 11, 1]
+
+
+def test_small_numpy_numbers_count_as_far_as_others(tmp_path):
+    """What they count exceeds what they can hold: 400 rows, 300 epochs, 300 steps."""
+    data = (np.tile(X, (18, 1))[:400], np.tile(Y, 18)[:400])
+    small = np.uint8(200)
+    checkpoint = Checkpoint(tmp_path / "run.npz", every=small)
+    history = short_fit(
+        data=data,
+        epochs=np.uint8(150),
+        batch_size=small,
+        check_gradient_every=small,
+        checkpoint=checkpoint,
+    )
+    assert history.step == 300
+    assert is_due(check_when(np.uint8(200)), 400)
+    assert short_fit(data=data, batch_size=np.int8(64), epochs=np.int8(1)).step == 7
+
+
+def test_the_bar_of_a_run_that_goes_on_starts_where_it_was(tmp_path, monkeypatch):
+    shown = []
+
+    class Bar:
+        def __init__(self, total, initial, **_):
+            shown.append((initial, total))
+
+        def update(self, *_):
+            pass
+
+        set_postfix_str = close = update
+
+    monkeypatch.setattr("tqdm.auto.tqdm", Bar)
+    for epochs in (1, 3):
+        short_fit(epochs=epochs, progress=True, checkpoint=Checkpoint(tmp_path / "run.npz"))
+    assert shown == [(0, 5), (5, 15)]

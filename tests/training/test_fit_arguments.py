@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from support import unchanged
-from training_cases import X, Y, parameters, short_fit, value_and_grad
+from training_cases import Stateful, X, Y, parameters, short_fit, value_and_grad
 
 from optimlib import Adam, Checkpoint
 
@@ -123,6 +123,7 @@ def test_a_loss_may_be_any_number(loss):
             "_every is True; expected None, 'start' or a",
         ),
         ({"check_gradient_every": 0}, ValueError, "_every is 0; expected None, 'start' or a"),
+        ({"drop_last": "yes"}, TypeError, "drop_last is 'yes'; expected True or False"),
         ({"progress": "yes"}, TypeError, "progress is 'yes'; expected True or False"),
     ],
 )
@@ -147,7 +148,16 @@ def test_arguments_that_make_no_sense_are_refused(given, error, message):
             TypeError,
             r"^also\['a'\]\['b'\]\[0\] is 1.0; expected an",
         ),
-        ({"file": 3}, TypeError, "str, bytes or os.PathLike"),
+        ({"file": 3}, TypeError, "^file is 3; expected a name, such as 'run.npz'"),
+        ({"file": None}, TypeError, "^file is None; expected a name, such as 'run.npz'"),
+        ({"file": b"run.npz"}, TypeError, "^file is b'run.npz'; expected a name, such as 'run.npz'"),
+        ({"file": ""}, ValueError, "^file is ''; expected a name, such as 'run.npz'"),
+        ({"also": {1: np.ones(3)}}, TypeError, "^also has the key 1; expected names, such as 'average'"),
+        (
+            {"also": {"a": Stateful({"x": {1, 2}})}},
+            TypeError,
+            r"^also\['a'\]\.state_dict\(\)\['x'\] is of type set; expected arrays, numbers and",
+        ),
     ],
 )
 def test_a_checkpoint_that_makes_no_sense_is_refused(given, error, message):

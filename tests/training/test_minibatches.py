@@ -4,7 +4,7 @@ from collections import namedtuple
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from optimlib.training import minibatches
@@ -14,6 +14,7 @@ def rng(seed=0):
     return np.random.default_rng(seed)
 
 
+@settings(deadline=None)  # a clock is no judge on a busy machine
 @given(rows=st.integers(1, 40), size=st.integers(1, 40), drop=st.booleans())
 def test_every_row_comes_once_and_the_arrays_stay_together(rows, size, drop):
     size = min(size, rows)
@@ -47,12 +48,20 @@ def test_the_containers_and_the_types_are_those_of_the_data():
     assert batch["images"].dtype == np.uint8
     np.testing.assert_array_equal(batch["images"], images[order])
     assert batch["rest"][0].tolist() == ["abc"[k] for k in order]
+    assert type(batch["rest"]) is list
+    assert type(batch["rest"][1]) is tuple
     assert batch["rest"][1][0].tolist() == [k + 1.5 for k in order]
     (alone,) = minibatches(images, 3, rng(4))
     np.testing.assert_array_equal(alone, images[order])
     pair = namedtuple("Pair", "x y")(np.ones(3), np.zeros(3))
     x, _ = next(minibatches(pair, 2, rng()))
     assert x.tolist() == [1, 1]
+
+
+def test_a_batch_size_may_be_any_whole_number():
+    x = np.arange(300)
+    for kind in (np.uint8, np.int8, np.int64):
+        assert [len(batch) for batch in minibatches(x, kind(100), rng())] == [100, 100, 100]
 
 
 def test_batches_are_copies():

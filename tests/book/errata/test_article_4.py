@@ -204,8 +204,12 @@ def test_an_index_outside_its_sum_leaves_the_value_open():
 
 
 def test_every_symbol_of_an_equation_is_explained():
-    used, explained = {r"\theta", r"\alpha", r"\beta", "t", "a"}, {r"\theta", r"\alpha", r"\beta"}
-    assert not used <= explained
+    used = {"step 1": {r"\alpha_j", r"\beta_j", "t_j"}, "step 2": {r"\alpha", r"\beta", "a_j", "t_j"}}
+    explained = {r"\theta", r"\alpha", r"\beta"}
+    assert {step: sorted(symbols - explained) for step, symbols in used.items()} == {
+        "step 1": [r"\alpha_j", r"\beta_j", "t_j"],
+        "step 2": ["a_j", "t_j"],
+    }
     notation = (ROOT / "book" / "notation.md").read_text(encoding="utf8")
     for symbol in (r"\theta_t", r"\eta_t", "g_t", "m_t", "v_t", r"\beta_1", r"\beta_2", r"\varepsilon"):
         assert re.search(rf"^\|[^|]*{re.escape(symbol)}\$", notation, re.M), symbol
@@ -279,18 +283,6 @@ def slope(f, t, h=1e-5):
     return (f(t + h) - f(t - h)) / (2 * h)
 
 
-def test_step_2_is_not_the_derivative_of_step_1():
-    terms, weights, beta = np.array([0.3, 1.1, -0.4]), np.array([0.2, 0.3, 0.5]), 0.7
-
-    def step_1(shift):
-        return np.sum(weights * (terms + shift)) + beta * np.sum((terms + shift) ** 2)
-
-    measured = slope(step_1, 0.0)
-    for a in (weights, np.ones(3)):  # another factor alpha before the sum: here 0.2
-        assert 0.2 * np.sum(a) + 2 * beta * terms.sum() != pytest.approx(measured)
-    assert np.sum(weights) + 2 * beta * terms.sum() == pytest.approx(measured)
-
-
 def test_step_4_is_not_the_derivative_of_step_2():
     """With one term and a = sin: the sums are gone, and a stands where t was."""
     alpha, beta, t = 0.3, 0.7, 0.8
@@ -342,6 +334,7 @@ def test_adam_never_sees_a_second_derivative():
 def test_a_step_along_the_second_derivative_leaves_the_minimum():
     at = 3.0
     assert at - 0.1 * 0.0 - 0.1 * 1.0 == pytest.approx(2.9)  # gradient 0, second derivative 1
+    assert at - 0.1 * 4 * 0.0**3 - 0.1 * 12 * 0.0**2 == at  # the condition: at that of x^4 it stays
     assert minimum(Adam, at, start=at, steps=1, learning_rate=0.1) == at
 
 
@@ -483,7 +476,7 @@ def test_a_learning_rate_of_0999_is_a_thousand_times_too_large():
     assert rates == {0.001, "required"}
 
 
-def test_one_decay_rate_cannot_be_two():
+def test_a_mean_of_gradients_with_0999_is_slow():
     """After 400 gradients of one sign the sign turns: Adam follows at once, if its mean is short."""
     gradients = np.r_[np.ones(400), -np.ones(400)]
 
@@ -492,7 +485,8 @@ def test_one_decay_rate_cannot_be_two():
         return int(np.argmax(np.r_[steps[400:] < 0, True]))
 
     assert delay(0.9, 0.999) < 10
-    assert delay(0.999, 0.999) > 250
+    assert delay(0.9, 0.9) < 10  # equal rates are no problem by themselves
+    assert delay(0.999, 0.999) > 200
     rows = [row["Adam"].defaults for row in CONVENTIONS.values() if "Adam" in row]
     assert all(row["beta1"] < row["beta2"] and "learning_rate" in row for row in rows)
 
@@ -727,7 +721,7 @@ def test_the_axes_of_a_figure_say_different_things():
 SIZES = (2, 3, 1)
 
 
-def test_a_kind_of_network_is_one_that_exists():
+def test_a_kind_of_network_has_a_name_that_is_explained():
     words = " ".join(chapter.read_text(encoding="utf8") for chapter in CHAPTERS).lower()
 
     def known(kind):
@@ -1084,6 +1078,15 @@ def test_a_dataset_hands_out_what_it_was_given():
 
     moved = mean(Examples(poisoned)) - mean(Examples(clean))
     assert np.abs(moved).min() > 9e3
+
+    class Checked(Examples):
+        def __getitem__(self, k):
+            if np.abs(self.rows[k]).max() > 100:
+                raise ValueError(f"example {k} is out of range")
+            return super().__getitem__(k)
+
+    with pytest.raises(ValueError, match="example 7"):  # unless somebody writes the check
+        mean(Checked(poisoned))
     limited = mean(Examples(poisoned), 1.0) - mean(Examples(clean), 1.0)
     assert np.linalg.norm(limited) <= 2 * 1.0 / 100
 
@@ -1096,7 +1099,7 @@ def test_adams_ancestors_are_older_than_adam():
     adam, nadam = (int(reference(key)["year"]) for key in ("kingma2015adam", "dozat2016"))
     assert max(year.values()) < adam < nadam == 2016
     gradients = np.random.default_rng(0).normal(size=(30, 3))
-    for optimizer in (AdaGrad, RMSProp, Nadam):  # none has to wait for the future
+    for optimizer in (AdaGrad, RMSProp, Nadam):  # which is best is a question, but not of the future
         assert np.isfinite(steps_taken(optimizer, gradients, learning_rate=0.01)).all()
 
 
