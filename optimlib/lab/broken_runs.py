@@ -1,18 +1,20 @@
 """A zoo of broken training runs: one small program, and what it becomes when one part of it is broken.
 
-Nouns: a *program* is all that decides a run, as parts that can be exchanged; a *fault* is one part that
-was exchanged for a broken one; its *severity* (how much too large a rate is, say) is drawn at random.
-The program reads the handwritten digits with a network of dense layers.
+Nouns: a *program* is all that decides a run, as parts that can be exchanged; a *fault* is a part, or two
+that belong together, exchanged for broken ones; its *severity* (how much too large a rate is, say) is
+drawn at random. The program reads the handwritten digits with a network of dense layers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from optimlib.arguments import check_generator, real_number
 from optimlib.nn import (
     he_normal,
     relu,
@@ -116,10 +118,24 @@ class Program:
     def data(self, images: Array, labels: Array, rng: np.random.Generator) -> Data:
         """Divide images into training and validation, and prepare both.
 
+        Raises
+        ------
+        ValueError
+            If there are fewer than 1250 images, or not as many labels as images.
+
+        Examples
+        --------
         >>> pixels, digits = np.zeros((1297, 64)), np.zeros(1297, int)
         >>> [len(part) for part in Program().data(pixels, digits, np.random.default_rng(0))]
         [1000, 1000, 250, 250]
         """
+        if len(images) != len(labels):
+            raise ValueError(f"labels has {len(labels)} entries; expected {len(images)}, one an image")
+        if len(images) < TRAINING + VALIDATION:
+            raise ValueError(
+                f"images has {len(images)} rows; expected at least {TRAINING + VALIDATION}"
+                f" ({TRAINING} for training and {VALIDATION} for validation)"
+            )
         order = rng.permutation(len(images))
         train, held = order[:TRAINING].copy(), order[TRAINING : TRAINING + VALIDATION]
         copied = round(self.leaked * len(held))
@@ -215,61 +231,58 @@ def transposed(images: Array) -> Array:
     return images.reshape(-1, 8, 8).transpose(0, 2, 1).reshape(-1, 64)
 
 
-def _misaligned(share: float, rng: np.random.Generator) -> Callable[[Array], Array]:
-    """What shifts the first part of the labels against the images."""
-    rows = int(rng.integers(1, 50))
-
-    def labels(y: Array) -> Array:
-        part = round(share * len(y))
-        return np.concatenate([np.roll(y[:part], rows), y[part:]])
-
-    return labels
+def _equal(value: float, shape: tuple[int, ...], rng: np.random.Generator) -> Array:
+    """First weights that are all the same."""
+    return np.full(shape, value)
 
 
-def _corrupted(factor: float, rng: np.random.Generator) -> Callable[[Array], Array]:
-    """What makes one image much brighter than all others."""
-    row = int(rng.integers(TRAINING))
-
-    def inputs(x: Array) -> Array:
-        x = x.copy()
-        x[row : row + 1] *= factor
-        return x
-
-    return inputs
+def _too_large(factor: float, shape: tuple[int, ...], rng: np.random.Generator) -> Array:
+    """First weights of a good distribution, times a factor."""
+    return factor * he_normal(shape, rng)
 
 
-def _multiplied(factor: float) -> Callable[[Array], Array]:
-    """What brings pixels to another unit."""
-    return lambda x: factor * x
+def _corrupted(row: int, factor: float, x: Array) -> Array:
+    """The images, of which one is much brighter than all others."""
+    x = x.copy()
+    x[row : row + 1] *= factor
+    return x
+
+
+def _over(times: float, share: float) -> float:
+    """A schedule that falls linearly, so many times too fast, and stays at zero."""
+    return max(0.0, 1 - times * share)
+
+
+def _unscaled(s: float, rng: np.random.Generator) -> dict[str, Any]:
+    """Pixels in another unit, for training and for validation."""
+    return {"inputs": partial(np.multiply, s), "judged": partial(np.multiply, s)}
+
+
+def _deep(s: float, rng: np.random.Generator) -> dict[str, Any]:
+    """Many layers of sigmoids."""
+    return {"widths": (64, *round(s) * [32], 10), "activation": (sigmoid, sigmoid_backward)}
 
 
 FAULTS: dict[str, tuple[float, float, Callable[[float, np.random.Generator], dict[str, Any]]]] = {
     "dead units": (5, 30, lambda s, rng: {"bias": -s}),
-    "equal weights": (1, 4, lambda s, rng: {"weights": lambda shape, rng: np.full(shape, s / 20)}),
-    "too deep": (
-        5,
-        12,
-        lambda s, rng: {
-            "widths": (64, *round(s) * [32], 10),
-            "activation": (sigmoid, sigmoid_backward),
-        },
-    ),
+    "equal weights": (1, 1, lambda s, rng: {"weights": partial(_equal, rng.uniform(0.05, 0.2))}),
+    "deep sigmoids": (5, 12, _deep),
     "rate too low": (100, 1000, lambda s, rng: {"rate": 0.05 / s}),
-    "labels misaligned": (1, 1, lambda s, rng: {"labels": _misaligned(s, rng)}),
-    "weights too large": (
-        4,
-        20,
-        lambda s, rng: {"weights": lambda shape, rng: s * he_normal(shape, rng)},
+    "labels misaligned": (
+        1,
+        1,
+        lambda s, rng: {"labels": partial(np.roll, shift=int(rng.integers(1, 50)))},
     ),
-    "inputs unscaled": (
-        16,
-        255,
-        lambda s, rng: {"inputs": _multiplied(s), "judged": _multiplied(s)},
+    "weights too large": (4, 20, lambda s, rng: {"weights": partial(_too_large, s)}),
+    "inputs unscaled": (16, 255, _unscaled),
+    "corrupt image": (
+        3e3,
+        1e6,
+        lambda s, rng: {"inputs": partial(_corrupted, int(rng.integers(TRAINING)), s)},
     ),
-    "corrupt image": (3e3, 1e6, lambda s, rng: {"inputs": _corrupted(s, rng)}),
     "rate too high": (10, 100, lambda s, rng: {"rate": 0.05 * s}),
     "half precision": (1, 1, lambda s, rng: {"loss": half_precision}),
-    "schedule over": (5, 20, lambda s, rng: {"schedule": lambda share: max(0.0, 1 - s * share)}),
+    "schedule over": (5, 20, lambda s, rng: {"schedule": partial(_over, s)}),
     "decay too strong": (10, 100, lambda s, rng: {"decay": 0.003 * s}),
     "softmax twice": (1, 1, lambda s, rng: {"loss": softmax_twice}),
     "velocity lost": (1, 1, lambda s, rng: {"momentum": 0.0}),
@@ -277,16 +290,17 @@ FAULTS: dict[str, tuple[float, float, Callable[[float, np.random.Generator], dic
     "wrong gradient": (1, 1, lambda s, rng: {"activation": (relu, unmasked)}),
     "validation transposed": (1, 1, lambda s, rng: {"judged": transposed}),
     "too few images": (7, 20, lambda s, rng: {"examples": round(TRAINING / s)}),
-    "leak": (1, 2, lambda s, rng: {"leaked": 1 / s}),
+    "leak": (50, 100, lambda s, rng: {"leaked": s / 100}),
 }
 """For every fault the range of its severity, and what it puts in the place of a part.
 
-A severity of 1 does no or little harm, where there is such a thing as a severity.
+The range is (1, 1) if the fault has no severity. Otherwise a larger severity is a larger fault;
+where it is a factor, 1 would leave the part as it is.
 """
 
 
 def broken(fault: str, rng: np.random.Generator, strength: float = 1.0) -> Program:
-    """The healthy program with one of its parts broken.
+    """The healthy program with one fault.
 
     Parameters
     ----------
@@ -300,17 +314,20 @@ def broken(fault: str, rng: np.random.Generator, strength: float = 1.0) -> Progr
 
     Raises
     ------
-    ValueError
-        If there is no such fault, or `strength` lies outside its interval.
+    TypeError, ValueError
+        If there is no such fault, `rng` is no generator, or `strength` no number in its interval.
 
     Examples
     --------
     >>> broken("velocity lost", np.random.default_rng(0)).momentum
     0.0
     """
+    if not isinstance(fault, str):
+        raise TypeError(f"fault is a {type(fault).__name__}; expected a string, one of {list(FAULTS)}")
     if fault not in FAULTS:
         raise ValueError(f"fault is {fault!r}; expected one of {list(FAULTS)}")
-    if not 0 < strength <= 1:
+    check_generator("rng", rng)
+    if not 0 < real_number("strength", strength) <= 1:
         raise ValueError(f"strength is {strength}; expected a number in (0, 1]")
     low, high, changed = FAULTS[fault]
     severity = (low * (high / low) ** rng.random()) ** strength

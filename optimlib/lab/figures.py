@@ -286,7 +286,8 @@ def dashboard(
     Raises
     ------
     TypeError, ValueError
-        If `runs` is not a dict with at least one label, or a run or `healthy` lacks an instrument.
+        If `runs` or `limits` is not a dict with at least one label, a run or `healthy` is not a dict or
+        lacks an instrument, or a range is not two numbers, the lower one first.
 
     Examples
     --------
@@ -297,9 +298,17 @@ def dashboard(
     >>> plt.close(axes[0, 0].figure)
     """
     _check_named("runs", runs)
-    for label, run in [*runs.items(), ("healthy", healthy)]:
+    _check_named("limits", limits)
+    for name, ends in limits.items():
+        if not (isinstance(ends, tuple) and len(ends) == 2 and ends[0] < ends[1]):
+            raise ValueError(f"limits[{name!r}] is {ends!r}; expected (lowest, highest)")
+    for label, run in [
+        *((f"runs[{label!r}]", run) for label, run in runs.items()),
+        ("healthy", healthy),
+    ]:
+        _check_named(label, run)
         if missing := [name for name in limits if name not in run]:
-            raise ValueError(f"{label!r} has no {missing[0]!r}; expected {list(limits)}")
+            raise ValueError(f"{label} has no {missing[0]!r}; expected {list(limits)}")
     fig, axes = plt.subplots(
         len(runs), len(limits), squeeze=False, sharex=True, figsize=(5.6, 0.6 + 1.15 * len(runs))
     )

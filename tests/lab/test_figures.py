@@ -240,6 +240,8 @@ def test_a_dashboard_has_a_row_for_every_run_and_the_healthy_one_behind_each():
     assert axes.shape == (2, 2)
     assert [ax.get_yscale() for ax in axes[0]] == ["log", "linear"]
     assert [row[0].texts[0].get_text() for row in axes] == ["flat", "same"]
+    titles = [[text.get_text() for text in ax.texts] for ax in axes[0]]
+    assert titles == [["flat", "loss"], ["silent"]]
     behind, drawn = axes[0, 0].lines
     assert points(behind) == [(0, 4), (1, 2), (2, 1)]
     assert points(drawn) == [(0, 4), (1, 4), (2, 4)]
@@ -251,8 +253,10 @@ def test_a_dashboard_draws_every_layer_and_keeps_what_lies_outside_at_the_edge()
     layers = np.array([[0.0, 0.5], [1e9, 0.5]])
     run = {"gradient": ([0, 1], layers)}
     (ax,) = dashboard({"run": run}, run, {"gradient": (1e-2, 1e2)}).flat
+    for first in (ax.lines[0], ax.lines[2]):  # of the healthy run, and of the other
+        assert points(first) == [(0, 1e-2), (1, 1e2)]
     first, second = ax.lines[2:]
-    assert points(first) == [(0, 1e-2), (1, 1e2)]
+    assert list(ax.get_yticks()) == pytest.approx([1e-2, 1, 1e2])
     assert points(second) == [(0, 0.5), (1, 0.5)]
     assert first.get_linestyle() != second.get_linestyle()
     low, high = ax.get_ylim()
@@ -261,9 +265,17 @@ def test_a_dashboard_draws_every_layer_and_keeps_what_lies_outside_at_the_edge()
 
 def test_a_dashboard_needs_all_instruments_of_all_runs():
     run = {"loss": ([0], [1.0])}
-    with pytest.raises(ValueError, match="'b' has no 'ratio'"):
+    with pytest.raises(ValueError, match=r"runs\['b'\] has no 'ratio'"):
         dashboard({"a": run | {"ratio": ([0], [1.0])}, "b": run}, run, {"loss": (0, 1), "ratio": (0, 1)})
-    with pytest.raises(ValueError, match="'healthy' has no 'ratio'"):
+    with pytest.raises(ValueError, match="healthy has no 'ratio'"):
         dashboard({"a": run | {"ratio": ([0], [1.0])}}, run, {"ratio": (0, 1)})
     with pytest.raises(ValueError, match="runs is empty"):
         dashboard({}, run, {"loss": (0, 1)})
+    with pytest.raises(TypeError, match=r"runs\['a'\] is a NoneType; expected a dict by label"):
+        dashboard({"a": None}, run, {"loss": (0, 1)})
+    with pytest.raises(ValueError, match="limits is empty"):
+        dashboard({"a": run}, run, {})
+    for ends in ((10, 0.1), None, (1,)):
+        with pytest.raises(ValueError, match=r"limits\['loss'\] is .*; expected \(lowest, highest\)"):
+            dashboard({"a": run}, run, {"loss": ends})
+    assert not plt.get_fignums()
