@@ -261,6 +261,84 @@ def separation(
     return axes[:, 0]
 
 
+def dashboard(
+    runs: Mapping[str, Mapping[str, tuple[Any, Any]]],
+    healthy: Mapping[str, tuple[Any, Any]],
+    limits: Mapping[str, tuple[float, float]],
+) -> np.ndarray:
+    """Draw the instruments of several runs, one row a run and one column an instrument.
+
+    Parameters
+    ----------
+    runs
+        ``{label: {instrument: (x, values)}}``, `values` of shape (points,) or (points, lines).
+    healthy
+        What the same instruments show in a healthy run: wide gray lines behind those of every run.
+    limits
+        ``{instrument: (lowest, highest)}``: the columns, and the range of their axes, which is
+        logarithmic if its lower end is above 0. A value outside is drawn at the nearer end.
+
+    Returns
+    -------
+    numpy.ndarray
+        The axes, of shape (runs, instruments).
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `runs` or `limits` is not a dict with at least one label, a run or `healthy` is not a dict or
+        lacks an instrument, or a range is not two numbers, the lower one first.
+
+    Examples
+    --------
+    >>> run = {"loss": ([0, 1, 2], [4.0, 2.0, 1.0])}
+    >>> axes = dashboard({"a run": run}, healthy=run, limits={"loss": (0.1, 10)})
+    >>> axes.shape
+    (1, 1)
+    >>> plt.close(axes[0, 0].figure)
+    """
+    _check_named("runs", runs)
+    _check_named("limits", limits)
+    for name, ends in limits.items():
+        if not (isinstance(ends, tuple) and len(ends) == 2 and ends[0] < ends[1]):
+            raise ValueError(f"limits[{name!r}] is {ends!r}; expected (lowest, highest)")
+    for label, run in [
+        *((f"runs[{label!r}]", run) for label, run in runs.items()),
+        ("healthy", healthy),
+    ]:
+        _check_named(label, run)
+        if missing := [name for name in limits if name not in run]:
+            raise ValueError(f"{label} has no {missing[0]!r}; expected {list(limits)}")
+    fig, axes = plt.subplots(
+        len(runs), len(limits), squeeze=False, sharex=True, figsize=(5.6, 0.6 + 1.15 * len(runs))
+    )
+    fig.set_layout_engine("constrained", h_pad=0.11)  # room for the label of a row
+    for row, (label, run) in zip(axes, runs.items(), strict=True):
+        title = row[0].text(0, 1.04, label, transform=row[0].transAxes, fontweight="bold", va="bottom")
+        title.set_in_layout(False)  # it may reach over the panels to its right
+        for ax, (name, (lowest, highest)) in zip(row, limits.items(), strict=True):
+            x, values = healthy[name]
+            ax.plot(x, np.clip(values, lowest, highest), color="#BBBBBB", linewidth=3.5, linestyle="-")
+            x, values = run[name]
+            ax.plot(x, np.clip(values, lowest, highest), linewidth=1.5)
+            if lowest > 0:
+                beyond = (highest / lowest) ** 0.06
+                ax.set(yscale="log", ylim=(lowest / beyond, highest * beyond))
+                ax.set_yticks([lowest, np.sqrt(lowest * highest), highest])
+                ax.minorticks_off()
+            else:
+                beyond = 0.06 * (highest - lowest)
+                ax.set(ylim=(lowest - beyond, highest + beyond), yticks=[lowest, highest])
+            ax.tick_params(labelsize=8.5)
+    for ax, name in zip(axes[0], limits, strict=True):
+        ax.annotate(
+            name, (0.5, 1.0), (0, 20), xycoords="axes fraction", textcoords="offset points", ha="center"
+        )
+    for ax in axes[-1]:
+        ax.set_xlabel("step")
+    return axes
+
+
 def _check_named(name: str, drawn: Mapping[str, Any]) -> None:
     """Refuse what is not a dict by label, and an empty one, of which nothing could be drawn."""
     if not isinstance(drawn, Mapping):

@@ -11,7 +11,15 @@ from matplotlib.colors import to_rgb
 
 from optimlib.differences import Optimum
 from optimlib.gradcheck.report import Curve
-from optimlib.lab.figures import STYLE, bands, check_curves, error_curves, separation, use_style
+from optimlib.lab.figures import (
+    STYLE,
+    bands,
+    check_curves,
+    dashboard,
+    error_curves,
+    separation,
+    use_style,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -219,3 +227,55 @@ def test_scores_that_are_all_zero_or_infinite_are_drawn_at_the_ends():
     (ax,) = separation({"s": ({"a": 0.0, "b": math.inf}, None)}, right=["a"])
     assert [line.get_xdata()[0] for line in ax.lines] == [0.1, 10]
     plt.close(ax.figure)
+
+
+# Dashboards
+
+
+def test_a_dashboard_has_a_row_for_every_run_and_the_healthy_one_behind_each():
+    steps = [0, 1, 2]
+    healthy = {"loss": (steps, [4.0, 2.0, 1.0]), "silent": ([0, 2], [0.0, 0.5])}
+    flat = {"loss": (steps, [4.0, 4.0, 4.0]), "silent": ([0, 2], [1.0, 1.0])}
+    axes = dashboard({"flat": flat, "same": healthy}, healthy, {"loss": (0.1, 10), "silent": (0, 1)})
+    assert axes.shape == (2, 2)
+    assert [ax.get_yscale() for ax in axes[0]] == ["log", "linear"]
+    assert [row[0].texts[0].get_text() for row in axes] == ["flat", "same"]
+    titles = [[text.get_text() for text in ax.texts] for ax in axes[0]]
+    assert titles == [["flat", "loss"], ["silent"]]
+    behind, drawn = axes[0, 0].lines
+    assert points(behind) == [(0, 4), (1, 2), (2, 1)]
+    assert points(drawn) == [(0, 4), (1, 4), (2, 4)]
+    assert behind.get_linewidth() > drawn.get_linewidth()
+    assert points(axes[1, 1].lines[1]) == [(0, 0), (2, 0.5)]
+
+
+def test_a_dashboard_draws_every_layer_and_keeps_what_lies_outside_at_the_edge():
+    layers = np.array([[0.0, 0.5], [1e9, 0.5]])
+    run = {"gradient": ([0, 1], layers)}
+    (ax,) = dashboard({"run": run}, run, {"gradient": (1e-2, 1e2)}).flat
+    for first in (ax.lines[0], ax.lines[2]):  # of the healthy run, and of the other
+        assert points(first) == [(0, 1e-2), (1, 1e2)]
+    first, second = ax.lines[2:]
+    assert list(ax.get_yticks()) == pytest.approx([1e-2, 1, 1e2])
+    assert points(second) == [(0, 0.5), (1, 0.5)]
+    assert first.get_linestyle() != second.get_linestyle()
+    low, high = ax.get_ylim()
+    assert low < 1e-2 < 1e2 < high
+
+
+def test_a_dashboard_needs_all_instruments_of_all_runs():
+    run = {"loss": ([0], [1.0])}
+    with pytest.raises(ValueError, match=r"runs\['b'\] has no 'ratio'"):
+        dashboard({"a": run | {"ratio": ([0], [1.0])}, "b": run}, run, {"loss": (0, 1), "ratio": (0, 1)})
+    with pytest.raises(ValueError, match="healthy has no 'ratio'"):
+        dashboard({"a": run | {"ratio": ([0], [1.0])}}, run, {"ratio": (0, 1)})
+    with pytest.raises(ValueError, match="runs is empty"):
+        dashboard({}, run, {"loss": (0, 1)})
+    with pytest.raises(TypeError, match=r"runs\['a'\] is a NoneType; expected a dict by label"):
+        dashboard({"a": None}, run, {"loss": (0, 1)})
+    with pytest.raises(ValueError, match="limits is empty"):
+        dashboard({"a": run}, run, {})
+    for ends in ((10, 0.1), None, (1,)):
+        with pytest.raises(ValueError, match=r"limits\['loss'\] is .*; expected \(lowest, highest\)"):
+            dashboard({"a": run}, run, {"loss": ends})
+    assert not plt.get_fignums()
