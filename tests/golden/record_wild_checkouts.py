@@ -71,22 +71,11 @@ def numpy_ml_layer(make, x, keys=(), backward=None):
     """A layer whose parameters are in a dict, and whose backward pass adds to the gradients."""
     theta = {"x": x} if x.dtype.kind == "f" else {}
 
-    def built(t):
-        np.random.seed(1)
-        layer = make()
-        layer.forward(t.get("x", x))
-        for key in keys:
-            layer.parameters[key] = t[key]
-        layer.flush_gradients()
-        return layer
-
-    start = built(theta | dict.fromkeys(keys))
     for key in keys:
         np.random.seed(1)
         layer = make()
         layer.forward(x)
         theta[key] = layer.parameters[key] + 0.3 * normal(*layer.parameters[key].shape, seed=len(key))
-    del start
 
     def forward(t):
         np.random.seed(1)
