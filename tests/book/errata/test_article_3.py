@@ -160,6 +160,9 @@ def test_clipping_limits_the_step_and_not_the_explosion():
     assert plain_steps[0] > 1000  # what clipping prevents
     assert steps.max() <= 0.01 * (1 + 1e-9)
     assert seen.min() > 1000  # what it doesn't: every one of the gradients is as huge as it was
+    later, _ = run(1.3, steps_to_take=100, clip_value=1.0)
+    assert later[20] > 1000  # but the steps lead out of the region of explosion
+    assert later[30:].max() < 100
     assert np.isnan(np.clip(np.nan, -1, 1))  # nor can it help where a gradient is not finite
     assert run(0.99, steps_to_take=1)[0] < 100  # factors near one are what prevents it
 

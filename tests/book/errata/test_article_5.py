@@ -958,6 +958,8 @@ def test_the_program_of_rmsprop_divides_by_another_root():
     formula, program = g / np.sqrt(rho * mean + epsilon), g / np.sqrt(mean + epsilon)
     assert [formula, program] == pytest.approx([1.5811, 1.5], abs=1e-4)
     assert formula / program == pytest.approx(1 / np.sqrt(rho), rel=1e-6)
+    far_below = 1e-9  # a mean that epsilon hides: then the two agree
+    assert np.sqrt((rho * far_below + epsilon) / (far_below + epsilon)) == pytest.approx(1, abs=1e-4)
     gradients = [1.0, 2.0]  # v = 0.1, then 0.09 + 0.4 = 0.49
     assert steps_of_optimizer(RMSProp, gradients, rho=rho, eps=0.0)[-1] == pytest.approx(2 / 0.7)
 
