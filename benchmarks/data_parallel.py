@@ -24,6 +24,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -35,42 +36,48 @@ from optimlib.executors import Executor
 from optimlib.nn import losses
 from optimlib.training import shard_mean
 
-Params = dict[str, np.ndarray]
+Params = list[dict[str, np.ndarray]]
 
 WORKERS = 2
-NETWORKS = {"heavy": (256, 1024, 4096), "light": (64, 32, 64)}
-"""By name: the inputs, the hidden units and the examples of a batch. All have ten outputs."""
+NETWORKS = {"heavy": ((64, 512, 512, 10), 8192), "light": ((64, 32, 10), 64)}
+"""By name: the sizes of the layers, from the inputs to the outputs, and the examples of a batch."""
 
 ROUNDS = 15
 COORDINATES = 50  # of every leaf of the network whose gradient is checked
-CHECKED = (64, 512, 512)
+CHECKED = ((64, 512, 10), 512)
 
 
-def network(inputs: int, hidden: int, examples: int) -> tuple[Params, np.ndarray, np.ndarray]:
-    """Random parameters, inputs and labels."""
+def network(sizes: tuple[int, ...], examples: int) -> tuple[Params, np.ndarray, np.ndarray]:
+    """Random parameters of every layer, inputs and labels."""
     rng = np.random.default_rng(0)
-    params = {
-        "W1": rng.standard_normal((inputs, hidden)) / inputs**0.5,
-        "b1": np.zeros(hidden),
-        "W2": rng.standard_normal((hidden, 10)) / hidden**0.5,
-        "b2": np.zeros(10),
-    }
-    return params, rng.standard_normal((examples, inputs)), rng.integers(10, size=examples)
+    params = [
+        {"W": rng.standard_normal((inputs, outputs)) / inputs**0.5, "b": np.zeros(outputs)}
+        for inputs, outputs in pairwise(sizes)
+    ]
+    return params, rng.standard_normal((examples, sizes[0])), rng.integers(sizes[-1], size=examples)
 
 
 def value_and_grad(params: Params, x: np.ndarray, y: np.ndarray) -> tuple[float, Params]:
-    """The mean cross entropy of a network with one hidden layer, and its gradient."""
-    h = np.tanh(x @ params["W1"] + params["b1"])
-    value, dlogits = losses.softmax_cross_entropy(h @ params["W2"] + params["b2"], y)
-    dz = dlogits @ params["W2"].T * (1 - h**2)
-    gradient = {"W1": x.T @ dz, "b1": dz.sum(0), "W2": h.T @ dlogits, "b2": dlogits.sum(0)}
-    return value, gradient
+    """The mean cross entropy of a network with layers of tanh, and its gradient."""
+    *hidden, last = params
+    activations = [x]
+    for layer in hidden:
+        activations.append(np.tanh(activations[-1] @ layer["W"] + layer["b"]))
+    value, delta = losses.softmax_cross_entropy(activations[-1] @ last["W"] + last["b"], y)
+    gradient = []
+    for layer, h in zip(reversed(params), reversed(activations), strict=True):
+        gradient.append({"W": h.T @ delta, "b": delta.sum(0)})
+        if h is not x:
+            delta = delta @ layer["W"].T * (1 - h**2)
+    return value, gradient[::-1]
 
 
 def loss(params: Params, x: np.ndarray, y: np.ndarray) -> float:
     """The loss alone."""
-    h = np.tanh(x @ params["W1"] + params["b1"])
-    return losses.softmax_cross_entropy(h @ params["W2"] + params["b2"], y)[0]
+    *hidden, last = params
+    for layer in hidden:
+        x = np.tanh(x @ layer["W"] + layer["b"])
+    return losses.softmax_cross_entropy(x @ last["W"] + last["b"], y)[0]
 
 
 @contextmanager
@@ -114,7 +121,7 @@ def gradients(name: str, found: dict[str, Executor | None], rounds: int) -> dict
         steps[kind] = partial(shards, params, *batch)
     half = [array[: len(array) // WORKERS] for array in batch]
     return {
-        "parameters": sum(leaf.size for leaf in params.values()),
+        "parameters": sum(leaf.size for layer in params for leaf in layer.values()),
         "examples": len(batch[0]),
         "bytes sent": len(pickle.dumps((params, half))),
         "bytes returned": len(pickle.dumps(value_and_grad(params, *half))),

@@ -214,6 +214,25 @@ def tangent(x: Tree, rng: np.random.Generator) -> Tree:
     return map_tree(lambda size: np.asarray(size * rng.standard_normal(size.shape), size.dtype), sizes)
 
 
+def along(f: Function, x: Tree, tangents: list[Tree], s: np.ndarray) -> Tree:
+    """The value of f at x plus s times the tangents.
+
+    >>> along(np.copy, np.zeros(2), [np.ones(2), np.array([0.0, 1.0])], np.array([0.5, 2.0]))
+    array([0.5, 2.5])
+    """
+    moved = copy_tree(x)
+    for distance, dx in zip(s, tangents, strict=True):
+        if distance:
+            for leaf, d in zip(leaves_of(moved), leaves_of(dx), strict=True):
+                leaf += distance * d
+    return f(moved)
+
+
+def held_at(jvp: Product, x: Tree, dx: Tree) -> Tree:
+    """A product at x, as a function of dx alone once the others are fixed."""
+    return result(jvp, "jvp", x=x, dx=dx)
+
+
 def cotangent(y: Tree, rng: np.random.Generator) -> Tree:
     """Random weights for the numbers in `y`: normal, over the size of what is beyond 1."""
     sizes = map_tree(lambda leaf: np.maximum(1, np.abs(leaf)), y)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -109,15 +110,6 @@ def check_layer(
             )
     check_point(inputs, "inputs")
 
-    def run(inputs: Tree) -> tuple[Tree, Any]:
-        pair = _call(forward, inputs)
-        if not (isinstance(pair, tuple | list) and len(pair) == 2):
-            raise TypeError(
-                f"forward returned {brief(pair)}; expected a pair (y, cache): for a function without a"
-                " cache, lambda x: (f(x), x)"
-            )
-        return pair[0], pair[1]
-
     def called(dy: Tree, cache: Any) -> Tree:
         try:
             return backward(dy, cache)
@@ -125,7 +117,19 @@ def check_layer(
             error.add_note("It was called as backward(dy, cache), where forward returned (y, cache).")
             raise
 
+    run = partial(_run, forward)  # no closure: a pool of processes pickles it
     return _check_passes(run, called, inputs, IN_A_LAYER, rng, options)
+
+
+def _run(forward: Callable[..., Any], inputs: Tree) -> tuple[Tree, Any]:
+    """The outputs of a forward pass, and its cache."""
+    pair = _call(forward, inputs)
+    if not (isinstance(pair, tuple | list) and len(pair) == 2):
+        raise TypeError(
+            f"forward returned {brief(pair)}; expected a pair (y, cache): for a function without a"
+            " cache, lambda x: (f(x), x)"
+        )
+    return pair[0], pair[1]
 
 
 def check_layer_object(
@@ -259,14 +263,6 @@ def _check_passes(
     """
     notes: dict[str, None] = {}  # each once, in order
 
-    def f(inputs: Tree) -> Tree:
-        given = copy_tree(inputs)
-        y, _ = run(given)
-        written = first_change(inputs, given, "theta")
-        if written:
-            notes[WROTE.format("forward", written)] = None
-        return map_tree(np.copy, y)
-
     def vjp(inputs: Tree, dy: Tree) -> Tree:
         _, cache = run(copy_tree(inputs))
         given = copy_tree(dy)
@@ -276,8 +272,19 @@ def _check_passes(
         with errors_reworded(names):
             return like_inputs(gradients, inputs, "grad(theta)", notes)
 
+    f = partial(_forward, run, notes)
     report = check_product(check_gradient, f, vjp, inputs, names, generator(rng), options)
     return replace(report, notes=(*report.notes, *(reworded(note, names) for note in notes)))
+
+
+def _forward(run: Callable[[Tree], tuple[Tree, Any]], notes: dict[str, None], inputs: Tree) -> Tree:
+    """The outputs alone, with a note if the pass wrote into its inputs."""
+    given = copy_tree(inputs)
+    y, _ = run(given)
+    written = first_change(inputs, given, "theta")
+    if written:
+        notes[WROTE.format("forward", written)] = None
+    return map_tree(np.copy, y)
 
 
 def _call(forward: Callable[..., Any], inputs: Tree) -> Any:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,8 +26,10 @@ from optimlib.gradcheck.check import check_gradient, compare
 from optimlib.gradcheck.inner_products import (
     Function,
     Product,
+    along,
     check_product,
     cotangent,
+    held_at,
     inner,
     leaves_of,
     normal,
@@ -37,7 +40,7 @@ from optimlib.gradcheck.inner_products import (
     with_linearity,
 )
 from optimlib.gradcheck.report import GradientReport
-from optimlib.trees import Tree, copy_tree
+from optimlib.trees import Tree
 
 PAIR = "f(x) is a pair, and both count as outputs: for an output and a cache there is check_layer."
 
@@ -174,14 +177,6 @@ def check_jvp(
     y = output(result(f, "f", x=x), "f(x)")
     tangents = [tangent(x, rng) for _ in range(directions)]
 
-    def along(s: np.ndarray) -> Tree:
-        moved = copy_tree(x)
-        for distance, dx in zip(s, tangents, strict=True):
-            if distance:
-                for leaf, d in zip(leaves_of(moved), leaves_of(dx), strict=True):
-                    leaf += distance * d
-        return f(moved)
-
     def slopes(s: np.ndarray, dy: Tree) -> np.ndarray:
         products = [result(jvp, "jvp", x=x, dx=dx) for dx in tangents]
         fitted = [fitted_gradient(product, y, "jvp(x, dx)", "f(x)") for product in products]
@@ -189,7 +184,8 @@ def check_jvp(
 
     start = np.zeros(directions, coarsest)
     names = {"theta": "s", "grad(theta)": "jvp(x, dx)", "grad": "jvp"}
-    report = check_product(compare, along, slopes, start, names, rng, options)
+    moved = partial(along, f, x, tangents)  # no closure: a pool of processes pickles it
+    report = check_product(compare, moved, slopes, start, names, rng, options)
     if report.verdict != "fail":
         return report
     return with_linearity(
@@ -340,7 +336,7 @@ def _adjoint_at(
     """Check the product ``vjp(x, .)`` of the linear function ``jvp(x, .)`` at a random place."""
     return check_product(
         compare,
-        lambda dx: result(jvp, "jvp", x=x, dx=dx),
+        partial(held_at, jvp, x),  # no closure: a pool of processes pickles it
         lambda dx, dy: result(vjp, "vjp", x=x, dy=dy),
         normal(x, rng),
         names,

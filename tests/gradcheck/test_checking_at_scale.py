@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from optimlib import check_gradient
+from optimlib import check_adjoint, check_gradient, check_hvp, check_jvp, check_layer, check_vjp
 from optimlib.gradcheck import scales
 from optimlib.gradcheck.check import FEW
 from optimlib.gradcheck.sampling import parted
@@ -251,6 +251,54 @@ def test_an_executor_changes_nothing(pool, options):
         )
     assert together == alone
     assert together.evaluations == alone.evaluations
+
+
+def waves(x):
+    return np.array([np.sin(x[0]) * x[1], x[1] ** 2])
+
+
+def waves_jvp(x, dx):
+    return np.array([np.cos(x[0]) * x[1] * dx[0] + np.sin(x[0]) * dx[1], 2 * x[1] * dx[1]])
+
+
+def waves_vjp(x, dy):
+    return np.array([np.cos(x[0]) * x[1] * dy[0], np.sin(x[0]) * dy[0] + 2 * x[1] * dy[1]])
+
+
+def cubes(theta):
+    return 3 * theta**2
+
+
+def cubes_hvp(theta, v):
+    return 6 * theta * v
+
+
+def forward(x, W):
+    return x @ W, (x, W)
+
+
+def backward(dy, cache):
+    x, W = cache
+    return dy @ W.T, x.T @ dy
+
+
+@pytest.mark.parametrize(
+    ("checked", "arguments"),
+    [
+        (check_jvp, (waves, waves_jvp, np.array([0.3, 0.7]))),
+        (check_vjp, (waves, waves_vjp, np.array([0.3, 0.7]))),
+        (check_adjoint, (waves_jvp, waves_vjp, np.array([0.3, 0.7]))),
+        (check_hvp, (cubes, cubes_hvp, np.array([0.3, 0.7]))),
+        (check_layer, (forward, backward, {"x": np.array([[1.0, 2.0]]), "W": np.eye(2)})),
+    ],
+    ids=["check_jvp", "check_vjp", "check_adjoint", "check_hvp", "check_layer"],
+)
+def test_every_check_of_functions_runs_on_a_pool_of_processes(checked, arguments):
+    alone = checked(*arguments, rng=np.random.default_rng(0))
+    with ProcessPoolExecutor(2) as executor:
+        together = checked(*arguments, rng=np.random.default_rng(0), executor=executor)
+    assert together == alone
+    assert together.verdict == "pass"
 
 
 def test_a_progress_bar_counts_the_probes():
