@@ -408,6 +408,17 @@ def test_where_the_loss_jumps_no_slope_is_right(loss, claim):
     assert verdict(loss, lambda x: np.full_like(x, claim), np.zeros(1)) == "fail"
 
 
+@pytest.mark.parametrize(("jump", "slope"), [(1e-6, 1.0), (1.0, 5e4)])
+def test_a_small_jump_is_taken_for_noise(jump, slope):
+    """Small beside what the loss changes over the steps."""
+
+    def loss(x):
+        return float(jump * (x[0] > 0) + slope * x[0])
+
+    assert verdict(loss, lambda x: np.full_like(x, slope), np.zeros(1)) == "pass"
+    assert verdict(loss, lambda x: np.full_like(x, 1.1 * slope), np.zeros(1)) != "pass"
+
+
 @pytest.mark.parametrize("size", [2, 30, 150])
 def test_an_empty_leaf_beside_others(size):
     theta = {"w": np.linspace(0.5, 2, size), "none": np.zeros(0), "nothing": np.zeros((0, 3))}
@@ -501,6 +512,20 @@ def test_the_cost_has_no_cliff(size, most):
     assert report.evaluations <= most
     if size > 20:
         assert f"coordinates={size} probes each" in str(report)
+
+
+@pytest.mark.parametrize(
+    ("size", "least", "most"), [(10, 60, 300), (20, 100, 300), (21, 0, 100), (100, 0, 100)]
+)
+def test_a_loss_of_few_digits_costs_more_where_each_parameter_is_probed(size, least, most):
+    weights, theta = np.random.default_rng(size).standard_normal((2, size))
+
+    def loss(x):
+        return np.sum(weights.astype(np.float32) * np.sin(x.astype(np.float32)))
+
+    report = check_gradient(loss, lambda x: weights * np.cos(x), theta)
+    assert report.passed
+    assert least < report.evaluations <= most
 
 
 @pytest.mark.parametrize(

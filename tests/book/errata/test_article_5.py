@@ -284,10 +284,10 @@ def test_the_articles_momentum_is_hardly_faster_at_the_same_rate():
 
 
 def test_momentum_can_bring_oscillation_where_there_was_none():
-    def crossings(optimizer, curvature, rate, **options):
+    def crossings(optimizer, curvature, rate, steps=100, **options):
         theta = np.ones(1)
         opt, signs = optimizer(theta, rate, **options), []
-        for _ in range(100):
+        for _ in range(steps):
             opt.step(curvature * theta)
             signs.append(np.sign(theta[0]))
         return int(np.count_nonzero(np.diff(signs)))
@@ -295,6 +295,8 @@ def test_momentum_can_bring_oscillation_where_there_was_none():
     assert crossings(SGD, 1.0, 0.1) == 0
     assert crossings(SGDRunningMean, 1.0, 0.1, momentum=0.9) >= 2
     assert crossings(SGD, 1.0, 0.1, momentum=0.9) >= 5
+    assert crossings(SGDRunningMean, 1.0, 0.002, momentum=0.9, steps=400) == 0  # not with every rate
+    assert crossings(SGD, 1.0, 0.002, momentum=0.9, steps=400) == 0
     # across a steep valley it is the other way round
     assert crossings(SGD, 25.0, 2 / 26) == 99
     assert crossings(SGDRunningMean, 25.0, 2 / 26, momentum=0.9) < 50

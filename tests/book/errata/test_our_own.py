@@ -571,12 +571,17 @@ def test_descent_learns_with_the_slip_as_well():
         assert abs(right - wrong) < 4
 
 
-def test_the_slip_keeps_the_signs_of_an_example_and_not_those_of_a_sum():
-    """The same sentence: the signs stay right, and so does the gradient of the output layer."""
+@pytest.mark.parametrize(
+    ("make", "expected"),
+    [(lambda p: Adam(p, 0.03), 0.11), (lambda p: SGD(p, 0.3), 0.066)],
+    ids=["Adam", "SGD"],
+)
+def test_the_slip_keeps_the_signs_of_an_example_and_not_those_of_a_sum(make, expected):
+    """The same sentence: every example has the right sign, the output layer the right gradient."""
     rng = np.random.default_rng(0)
     params, wrong_signs = one_tanh_layer(rng), []
-    optimizer = Adam(params, 0.03)
-    for some in np.array_split(rng.permutation(len(IMAGES)), 56) * 3:
+    optimizer = make(params)
+    for some in np.array_split(rng.permutation(len(IMAGES)), 56) * 5:
         (right, dz), (wrong, dz_wrong) = (
             gradient_of(params, IMAGES[some], LABELS[some], slip) for slip in (False, True)
         )
@@ -585,7 +590,8 @@ def test_the_slip_keeps_the_signs_of_an_example_and_not_those_of_a_sum():
         inked = right["W1"] != 0
         wrong_signs.append(np.mean((right["W1"] * wrong["W1"] < 0)[inked]))
         optimizer.step(right)
-    assert 0.07 < np.mean(wrong_signs) < 0.13  # one in ten
+    assert wrong_signs[0] == pytest.approx(0.05, abs=0.015)
+    assert np.mean(wrong_signs) == pytest.approx(expected, abs=0.015)
 
 
 def test_ranges_overlap_where_the_paired_difference_is_clear():
