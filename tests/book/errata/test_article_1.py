@@ -47,6 +47,7 @@ def test_noise_on_the_gradient_treats_all_gradients_alike(wrong):
     x = np.array([0.3, -1.2, 2.0])
     assert noisy_check(wrong(x), np.random.default_rng(0))
     assert not noisy_check(wrong(x), np.random.default_rng(0), tolerance=1e-9)
+    assert not noisy_check(np.nan * x, np.random.default_rng(0))  # what is not finite does not pass
     assert check_gradient(sum_of_squares, twice, x).passed
     if wrong(1.0) != 2.0:
         assert not check_gradient(sum_of_squares, wrong, x).passed
@@ -77,6 +78,8 @@ def test_two_gradients_from_one_wrong_rule_agree():
         automatic, by_hand = by_the_rules(rules)
         np.testing.assert_allclose(automatic(x), by_hand(x), rtol=1e-14)
         assert check_gradient(lambda x: (np.tanh(x) ** 2).sum(), by_hand, x).passed == right
+    right, wrong = (by_the_rules(rules)[0](x) for rules in (RULES, FORGETS_A_SQUARE))
+    assert np.abs(right - wrong).max() > 0.1  # as far apart, whether the tool has the slip or the hand
 
 
 def test_the_three_procedures_called_gradient_check_disagree():
@@ -298,7 +301,9 @@ def test_the_second_mean_is_not_the_square_of_the_gradient():
     gradients = np.array([1.0] * 50 + [0.001])
     named = moments(gradients, 0.9) / np.sqrt(gradients[-1] ** 2)  # with g^2 in the place of its mean
     assert named > 800
-    assert steps_taken(Adam, gradients, learning_rate=1.0).max() < 1.01
+    steps = steps_taken(Adam, gradients, learning_rate=1.0)
+    assert steps.max() < 1.01
+    assert steps[-1] == pytest.approx(0.9, abs=0.05)
 
 
 def test_the_mean_of_the_gradient_does_not_set_the_rate():
@@ -323,6 +328,13 @@ def test_adaptive_steps_are_not_always_more_effective():
     assert [loss_of_the_best_rate(SGD, RATES, round_bowl, steps) for steps in (1, 20)] == [0, 0]
     assert loss_of_the_best_rate(Adam, RATES, round_bowl, 1) < 1e-15  # one rate lands at once
     assert loss_of_the_best_rate(Adam, RATES, round_bowl, 20) > 1e-3  # and coasts past
+    # Gradients of very different sizes are not enough: a round bowl again, seen from (1, 1000).
+    ends = [np.array([1.0, 1000.0]) for _ in RATES]
+    for end, rate in zip(ends, RATES, strict=True):
+        opt = Adam(end, rate)
+        for _ in range(20):
+            opt.step(end)
+    assert min(np.abs(end).max() for end in ends) > 100
     assert 50 * loss_of_the_best_rate(Adam, RATES, long_valley, 100) < loss_of_the_best_rate(
         SGD, RATES, long_valley, 100
     )
@@ -347,10 +359,12 @@ def test_adam_does_not_make_training_correct():
         opt = Adam(theta, 0.1)
         for _ in range(1500):
             opt.step(g(theta))
-        return loss(theta)
+        return theta
 
-    assert trained(gradient) < 1e-6
-    assert 0.1 < trained(wrong) < 0.01 * loss(np.zeros(2))
+    assert loss(trained(gradient)) < 1e-6
+    end = trained(wrong)
+    assert np.abs(wrong(end)).max() < 1e-6  # it has come to rest
+    assert 0.1 < loss(end) < 0.01 * loss(np.zeros(2))
     start = np.array([0.5, -0.3])
     assert check_gradient(loss, gradient, start).passed
     assert not check_gradient(loss, wrong, start).passed
@@ -365,6 +379,8 @@ def test_the_steps_are_counted_from_one():
     with pytest.raises(ZeroDivisionError):
         corrected_step(0)
     assert [corrected_step(t) for t in (1, 2, 3)] == pytest.approx([1, 1, 1])
+    from_five = (0.9 * 5.0 + 0.1 * 2.0) / (1 - 0.9)  # a mean that does not start at zero
+    assert from_five == pytest.approx(47)  # where the gradient is 2
     assert "m_0 = 0" in text_of("adam")
     notation = (ROOT / "book" / "notation.md").read_text(encoding="utf8")
     assert "The first step is $t = 1$" in notation
@@ -388,6 +404,12 @@ def test_a_connection_needs_a_place_where_both_are_named():
     (section,) = [words for words in sections if words.startswith("The search that absorbs")]
     assert "Adam" in section
     assert "slip" in section
+    g = np.array([[2.0, -0.5], [1.0, 0.3]])
+    steps = [steps_taken(Adam, factor * g, learning_rate=0.1) for factor in (1, 3, 1e-9)]
+    np.testing.assert_allclose(steps[1], steps[0], rtol=1e-6)  # Adam hides the factor 3
+    assert not np.allclose(steps[2], steps[0], rtol=0.5)  # but not one that lets epsilon count
+    x = np.array([0.3, -1.2])
+    assert not check_gradient(sum_of_squares, lambda x: 3 * twice(x), x).passed
 
 
 def test_epsilon_means_one_thing():
@@ -520,6 +542,17 @@ def test_the_gradient_of_the_plane(slip):
     assert 0 < np.mean(rises) < 0.01
 
 
+def test_training_by_the_first_slope_does_not_show_it():
+    starts = np.random.default_rng(0).standard_normal((2, 4000))
+    ends = starts.copy()
+    opt = Adam(ends, 0.05)
+    for _ in range(400):
+        opt.step(np.tile(2 * X[:, 0] @ (X @ ends - Y[:, None]) / len(Y), (2, 1)))
+    before, after = (np.mean((X @ theta - Y[:, None]) ** 2, axis=0) for theta in (starts, ends))
+    assert np.mean(after < before) > 0.99
+    assert np.median(after) < 0.01 * np.median(before)
+
+
 def test_the_gradient_without_the_mean_is_three_times_too_long():
     theta = np.array([0.5, -0.3])
     np.testing.assert_allclose(2 * X.T @ (X @ theta - Y), SLIPS["mean"](theta))
@@ -568,6 +601,7 @@ def test_one_step_from_zero_shows_no_mean():
     runs = [steps_taken(Adam, gradients, learning_rate=0.01, **options) for options in settings]
     for steps in runs:
         np.testing.assert_allclose(steps[0], [0.01, -0.01], rtol=1e-5)
+    assert steps_taken(Adam, [1e-8], learning_rate=0.01) == pytest.approx(0.005)  # epsilon counts here
     assert np.ptp([steps[1][0] for steps in runs]) > 1e-3
 
 
@@ -588,6 +622,28 @@ def test_a_check_changes_no_parameter():
         plain, checked = trained(gradient, False), trained(gradient, True)
         np.testing.assert_array_equal(plain[0], checked[0])
         assert checked[1] == [verdict] * 4
+
+
+def test_a_check_uses_up_what_the_loss_shares_with_training():
+    """A loss and a gradient that draw their example from one generator."""
+
+    def trained(checks):
+        rng, theta = np.random.default_rng(0), np.array([0.5, -0.3])
+
+        def loss(theta):
+            k = rng.integers(3)
+            return (X[k] @ theta - Y[k]) ** 2
+
+        opt = Adam(theta, 0.05)
+        for _ in range(20):
+            if checks:
+                check_gradient(loss, plane_gradient, theta)
+            k = rng.integers(3)
+            opt.step(2 * (X[k] @ theta - Y[k]) * X[k])
+        return theta
+
+    np.testing.assert_array_equal(trained(False), trained(False))
+    assert not np.allclose(trained(False), trained(True))
 
 
 RULES_OF_CHAINS = {
@@ -625,7 +681,7 @@ def test_chains_of_checked_rules_seldom_need_a_check():
     chains = [rng.choice(list(RULES_OF_CHAINS), size=rng.integers(1, 5)) for _ in range(20)]
     x = np.array([0.3, -0.7, 0.5])
 
-    def passes(chain, rules):
+    def passes(chain, rules, x=x):
         def value(x):
             for name in chain:
                 x = rules[name][0](x)
@@ -645,6 +701,7 @@ def test_chains_of_checked_rules_seldom_need_a_check():
     assert not passes(["tanh"], slip)  # one check of the rule tells what becomes of the chains
     assert [passes(chain, slip) for chain in chains] == ["tanh" not in chain for chain in chains]
     assert 0 < sum("tanh" in chain for chain in chains) < 20
+    assert passes(["tanh"], slip, np.zeros(3))  # where the wrong rule happens to be right
     right_rules_fail_together()
 
 
@@ -666,6 +723,19 @@ def layer(inputs, slip):
 def test_a_small_model_shows_the_bug_of_the_large_one(inputs):
     assert check_gradient(*layer(inputs, slip=False), progress=False).passed
     assert not check_gradient(*layer(inputs, slip=True), progress=False).passed
+
+
+def test_a_bug_that_depends_on_the_size():
+    """A gradient that is computed in blocks of 1000, and the rest is forgotten."""
+    for inputs, right in ((4, True), (2000, True), (1500, False)):
+        loss, gradient, w = layer(inputs, slip=False)
+
+        def in_blocks(w, gradient=gradient):
+            g = gradient(w)
+            g[max(len(g) // 1000, 1) * 1000 :] = 0
+            return g
+
+        assert check_gradient(loss, in_blocks, w, progress=False).passed == right
 
 
 def test_what_costs_is_the_loss_and_not_the_gradient():
@@ -713,12 +783,12 @@ def test_the_number_of_dimensions_does_not_make_a_check_unstable():
 
 
 def test_adam_neither_chooses_nor_lowers_its_rate():
-    def distance(rate, steps=400):
+    def distance(rate, steps=400, optimizer=Adam, noise=1.0):
         """From the minimum, when the gradients are noisy: the root mean square of many parameters."""
         rng, theta = np.random.default_rng(5), np.full(500, 2.0)
-        opt = Adam(theta, rate)
+        opt = optimizer(theta, rate)
         for _ in range(steps):
-            opt.step(theta + rng.standard_normal(500))
+            opt.step(theta + noise * rng.standard_normal(500))
         return np.sqrt(np.mean(theta**2))
 
     constant = distance(0.05)
@@ -726,3 +796,8 @@ def test_adam_neither_chooses_nor_lowers_its_rate():
     assert distance(lambda done: 0.05 * (1 - done / 400)) < 0.5 * constant
     assert distance(1e-5) > 1.9  # too small: it has hardly moved
     assert distance(1.0) > 3 * constant  # too large
+    assert distance(1e-5, steps=800) < distance(1e-5)  # before it is near, it does come nearer
+    assert distance(0.05, steps=800, noise=0.0) < 1e-3 * constant  # and without noise it comes to rest
+    of_sgd = distance(0.05, optimizer=SGD)
+    assert distance(0.05, steps=800, optimizer=SGD) == pytest.approx(of_sgd, rel=0.1)
+    assert distance(lambda done: 0.05 * (1 - done / 400), optimizer=SGD) < 0.5 * of_sgd

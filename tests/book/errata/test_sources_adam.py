@@ -92,6 +92,7 @@ def test_without_corrections_the_first_step_is_too_long():
     }
     assert steps[Adam] == pytest.approx(1.0, rel=1e-6)
     assert steps[Uncorrected][0] == pytest.approx(np.sqrt(10), rel=1e-5)
+    assert (steps[Uncorrected][1:101] > steps[Uncorrected][0]).all()  # and longer for a hundred steps
     assert steps[Uncorrected].max() > 6
     assert steps[Uncorrected][-1] == pytest.approx(1.0, rel=0.01)
 
@@ -109,16 +110,17 @@ def test_adam_does_not_clip():
 def test_epsilon_does_not_move_a_minimum():
     """Article 1 calls epsilon a regularization term; a penalty moves the minimum, epsilon does not."""
 
-    def rests(**options):
-        theta = np.zeros(1)
+    def rests(target=1.0, **options):
+        theta = np.full(1, target - 1)
         opt = Adam(theta, learning_rate=lambda n: 0.3 * 0.99**n, **options)
         for _ in range(1200):
-            opt.step(theta - 1)
+            opt.step(theta - target)
         return theta[0]
 
     for eps in (1e-8, 0.1, 1.0):
         assert rests(eps=eps) == pytest.approx(1.0, abs=1e-4)
     assert rests(weight_decay=0.5) == pytest.approx(2 / 3, abs=1e-4)
+    assert rests(weight_decay=0.5, target=0.0) == pytest.approx(0, abs=1e-4)  # unless it is at zero
 
 
 def test_the_usual_settings_of_article_5_are_nobodys():
