@@ -118,6 +118,10 @@ def test_a_pass_is_a_statement_about_one_point():
         ("right", "positive"): True,
         ("right", "mixed"): True,
     }
+    many, wrong = np.linspace(1, 2, 30), [lambda x, k=k: 2 * x + (np.arange(30) == k) for k in range(30)]
+    few = [check_gradient(sum_of_squares, g, many, coordinates=3, directions=0).passed for g in wrong]
+    assert 0 < sum(few) < 30  # nor does a pass say anything of what was not probed
+    assert not any(check_gradient(sum_of_squares, g, many).passed for g in wrong)
 
 
 def first_step_that_cannot_be_taken(steps):
@@ -755,6 +759,9 @@ def test_what_costs_is_the_loss_and_not_the_gradient():
     numeric = [differences.central(lambda s, e=e: loss(x + s * e), 0.0) for e in np.eye(50)]
     np.testing.assert_allclose(numeric, gradient(x), rtol=1e-6)
     assert calls == {"gradient": 2, "loss": 100}
+    here = loss(x)
+    [(loss(x + 1e-8 * e) - here) / 1e-8 for e in np.eye(50)]
+    assert calls == {"gradient": 2, "loss": 151}  # one-sided ones take about half as many
 
 
 def relative_errors(n, h=1e-5):

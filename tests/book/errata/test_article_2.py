@@ -292,6 +292,11 @@ def test_a_pass_holds_for_the_point_where_it_was_made():
         [check_gradient(loss, g, np.array([w, 0.5])).passed for w in (0.7, -0.7)] for g in (claim, right)
     ]
     assert verdicts == [[True, False], [True, True]]
+    few = [
+        check_gradient(sum_of_cubes, one_wrong(k), THETA, coordinates=3, directions=0).passed
+        for k in range(30)
+    ]
+    assert 0 < sum(few) < 30  # nor does a pass say anything of what was not probed
 
 
 def quotient(f, at, step):
@@ -589,9 +594,13 @@ def test_a_slope_without_parameters_never_changes():
         return np.array([line_gradient(theta)[0], 2 * np.mean(x - y)])
 
     assert claim(START)[1] == claim(START + 5)[1] == pytest.approx(-6.947, abs=1e-3)
-    losses = [line_loss(trained(claim, rate=0.1, steps=n)) for n in (0, 4, 100, 400)]
-    assert losses[1] < 0.1 * losses[0]  # it falls at first
+    ends = [trained(claim, rate=0.1, steps=n) for n in (0, 4, 100, 400)]
+    losses = [line_loss(end) for end in ends]
+    assert losses[1] < 0.1 * losses[0]  # it falls at first, and then it grows
     assert 100 < losses[2] < losses[3] / 10
+    np.testing.assert_allclose(
+        [b for _, b in ends], START[1] + 0.6947 * np.array([0, 4, 100, 400]), rtol=1e-3
+    )
     np.testing.assert_allclose(trained(line_gradient), BEST, rtol=1e-7)
 
 
@@ -805,6 +814,10 @@ def test_what_costs_is_the_numeric_slope():
     numeric = [differences.central(lambda s, e=e: loss(THETA + s * e), 0.0) for e in np.eye(30)]
     np.testing.assert_allclose(numeric, g, rtol=1e-6)
     assert calls == {"gradient": 1, "loss": 60}
+    calls.clear()
+    here = loss(THETA)
+    [(loss(THETA + 1e-8 * e) - here) / 1e-8 for e in np.eye(30)]
+    assert calls == {"loss": 31}  # one-sided differences take about half as many
     d = np.random.default_rng(8).standard_normal(30)
     calls.clear()
     along = differences.central(lambda s: loss(THETA + s * d), 0.0)
