@@ -9,6 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from chapter_texts import reference
+from myst_parser.config.main import MdParserConfig
+from myst_parser.mdit_to_docutils.base import DocutilsRenderer
+from myst_parser.parsers.mdit import create_md_parser
 from notebook_rules import ROOT
 from support import names_read, spread_at_the_end, steps_taken
 
@@ -1206,3 +1209,22 @@ def test_an_appendix_has_a_heading_and_a_question_is_one():
     assert above(right, question) == ["Appendix: questions", question]
     titles = [title for chapter in CHAPTERS for _, title in headings(chapter.read_text("utf8"))[0]]
     assert [title for title in titles if title.endswith(":")] == []
+
+
+def test_what_a_commonmark_parser_makes_of_an_early_fence_and_of_loose_numbers():
+    """Headings, blocks and lists that a parser finds in texts with the structure of the article."""
+    parse = create_md_parser(MdParserConfig(commonmark_only=True), DocutilsRenderer).parse
+
+    def found(text, kind):
+        return [token for token in parse(text) if token.type == kind]
+
+    drawing = "# draw the result\nplot(theta)\n"
+    text = "## 3. Steps\n```python\nx = 1\n{}```\n{}## 4. Examples\n```python\nx = 1\n```\nThe output:\n"
+    early, right = text.format("", drawing + "```\n"), text.format(drawing, "")
+    assert [token.tag for token in found(early, "heading_open")] == ["h2", "h1"]
+    assert "## 4. Examples" in found(early, "fence")[-1].content
+    assert [token.tag for token in found(right, "heading_open")] == ["h2", "h2"]
+    numbers = "1. What?\n\nThis.\n\n2. How?\n\nSo:\n\n1. a\n\n2. b\n"
+    lists = found(numbers, "ordered_list_open")
+    assert [token.attrGet("start") or 1 for token in lists] == [1, 2, 1]
+    assert {token.level for token in lists} == {0}

@@ -296,6 +296,8 @@ def test_the_articles_momentum_is_hardly_faster_at_the_same_rate():
         return np.array(path)
 
     descent, mean, ball = left(SGD), left(SGDRunningMean, momentum=0.9), left(SGD, momentum=0.9)
+    steps = steps_of_optimizer(SGDRunningMean, np.ones(50), momentum=0.9)
+    assert steps == pytest.approx(1 - 0.9 ** np.arange(1, 51))  # from below
     ahead = mean < descent
     assert not ahead[:100].any()  # behind for the first hundred steps
     assert ahead[110:].all()
@@ -401,6 +403,16 @@ def adam_with_mean_of_gradients(g, memory):
     memory["m"] = 0.9 * memory.get("m", 0.0) + 0.1 * g
     memory["v"] = 0.999 * memory.get("v", 0.0) + 0.001 * g
     return memory["m"] / np.sqrt(memory["v"])
+
+
+def test_a_mean_of_alternating_gradients_is_small_and_the_root_mean_square_is_not():
+    for size in (1.0, 1e6):
+        mean = square = 0.0
+        for t in range(200):
+            g = size * (-1) ** t
+            mean, square = 0.9 * mean + 0.1 * g, 0.9 * square + 0.1 * g**2
+        assert abs(mean) / size == pytest.approx(1 / 20, rel=0.06)
+        assert np.sqrt(square) / size == pytest.approx(1, rel=1e-6)
 
 
 def has_steps(steps):
@@ -668,6 +680,10 @@ def test_the_program_on_adjusting_the_rate_keeps_one_rate():
 
     assert not adjusts(rates_used(0.01))  # the structure of 4.1: one number, given once
     assert adjusts(rates_used(inverse_time_decay(0.01, 0.5)))
+    plateau = ReduceOnPlateau(0.01, patience=2)  # a rate may change without a plan, too
+    for _ in range(9):
+        plateau.observe(1.0)
+    assert plateau.learning_rate < 0.01
 
 
 rng = np.random.default_rng(8)
@@ -958,6 +974,9 @@ def velocity_without_decay(g, memory):
 def test_a_velocity_without_its_factor_forgets_nothing():
     """The program adds the velocity without beta: mended otherwise, it never comes to rest."""
     assert not settles(velocity_without_decay)
+    ones = np.ones(100)
+    assert steps_of(velocity_without_decay, ones).max() > 9  # the sum of the weights
+    assert steps_of_optimizer(SGDRunningMean, ones, momentum=0.9).max() <= 1
 
     def farthest(rate):
         theta, memory, path = np.ones(1), {}, []
