@@ -242,6 +242,25 @@ def test_a_warmup_does_not_keep_gradients_from_vanishing():
     assert Deep(1.2).trained(plain).min() > 1e-3  # what helps is the scale of the weights
 
 
+def test_a_warmup_can_keep_a_unit_from_saturating():
+    """What is right: one tanh unit, at a rate that its minimum allows and its start does not."""
+
+    def end(schedule):
+        w = np.zeros(1)
+        opt = SGD(w, schedule)
+        for _ in range(300):
+            h = np.tanh(w)
+            opt.step((h - 0.9) * (1 - h**2))
+        return np.tanh(w[0]), 1 - np.tanh(w[0]) ** 2
+
+    off, slope = end(constant(40.0))
+    assert abs(off - 0.9) > 0.09
+    assert slope < 1e-12
+    off, slope = end(warmup(constant(40.0), 100, start=0.4))
+    assert off == pytest.approx(0.9, abs=1e-6)
+    assert slope == pytest.approx(0.19, abs=1e-5)
+
+
 def test_a_schedule_is_no_gain_by_itself():
     """Answer 2: without noise a constant rate does better than a decay; with noise a decay does."""
 
@@ -260,6 +279,8 @@ def test_a_schedule_is_no_gain_by_itself():
     sums = [sum(0.1 * 0.9**n for n in range(200)), 200 * 0.005]  # both about 1, so a third is left
     lefts = [off(lambda n: 0.1 * 0.9**n, 0.0), off(lambda n: 0.005, 0.0)]
     assert lefts == pytest.approx(np.exp(-np.array(sums)), rel=0.05)
+    assert off(lambda n: 0.05 if n < 100 else 0.0, 0.0) < 0.01  # a sum of 5: nearly nothing is left
+    assert off(lambda n: 1.0 if n == 0 else 0.0, 0.0) == 0  # not so if a rate is not small: a sum of 1
 
 
 # Section 3.3: momentum
@@ -275,6 +296,8 @@ def test_the_articles_momentum_is_hardly_faster_at_the_same_rate():
         return np.array(path)
 
     descent, mean, ball = left(SGD), left(SGDRunningMean, momentum=0.9), left(SGD, momentum=0.9)
+    steps = steps_of_optimizer(SGDRunningMean, np.ones(50), momentum=0.9)
+    assert steps == pytest.approx(1 - 0.9 ** np.arange(1, 51))  # from below
     ahead = mean < descent
     assert not ahead[:100].any()  # behind for the first hundred steps
     assert ahead[110:].all()
@@ -300,6 +323,15 @@ def test_momentum_can_bring_oscillation_where_there_was_none():
     # across a steep valley it is the other way round
     assert crossings(SGD, 25.0, 2 / 26) == 99
     assert crossings(SGDRunningMean, 25.0, 2 / 26, momentum=0.9) < 50
+
+    def left(**options):
+        theta = np.ones(1)
+        opt = SGD(theta, 1.05 / 25, **options)
+        for _ in range(20):
+            opt.step(25.0 * theta)
+        return abs(theta[0])
+
+    assert left() < 1e-20 < 1e-2 < left(momentum=0.9)  # but not with every rate: here it zigzags longer
 
 
 def summed(g, memory):
@@ -373,6 +405,16 @@ def adam_with_mean_of_gradients(g, memory):
     return memory["m"] / np.sqrt(memory["v"])
 
 
+def test_a_mean_of_alternating_gradients_is_small_and_the_root_mean_square_is_not():
+    for size in (1.0, 1e6):
+        mean = square = 0.0
+        for t in range(200):
+            g = size * (-1) ** t
+            mean, square = 0.9 * mean + 0.1 * g, 0.9 * square + 0.1 * g**2
+        assert abs(mean) / size == pytest.approx(1 / 20, rel=0.06)
+        assert np.sqrt(square) / size == pytest.approx(1, rel=1e-6)
+
+
 def has_steps(steps):
     return bool(np.isfinite(steps).all())
 
@@ -396,6 +438,9 @@ def test_the_usual_epsilon_of_adam_is_not_a_millionth():
     usual = {rows["Adam"].defaults["eps"] for rows in CONVENTIONS.values() if "Adam" in rows}
     assert usual == {1e-8, 1e-7}
     assert 1e-6 not in usual
+    small = np.full(3000, 1e-6)
+    assert steps_of_optimizer(Adam, small, eps=1e-6)[-1] == pytest.approx(0.5, rel=1e-6)
+    assert steps_of_optimizer(Adam, small, eps=1e-8)[-1] == pytest.approx(0.99, abs=1e-3)
 
 
 def test_the_usual_second_decay_rate_of_adam_is_not_nine_tenths():
@@ -635,6 +680,10 @@ def test_the_program_on_adjusting_the_rate_keeps_one_rate():
 
     assert not adjusts(rates_used(0.01))  # the structure of 4.1: one number, given once
     assert adjusts(rates_used(inverse_time_decay(0.01, 0.5)))
+    plateau = ReduceOnPlateau(0.01, patience=2)  # a rate may change without a plan, too
+    for _ in range(9):
+        plateau.observe(1.0)
+    assert plateau.learning_rate < 0.01
 
 
 rng = np.random.default_rng(8)
@@ -709,6 +758,8 @@ def test_batches_in_order_are_not_drawn_at_random():
     assert (fixed == 0).all()  # one class only, and the same batch each time
     assert shuffled.mean() == pytest.approx(0.5, abs=0.02)
     assert shuffled.std() > 0.03
+    labels = np.repeat([0.0, 1.0], [30, 970])
+    assert first_batches(lambda random: np.arange(1000)).max() > 0.5  # the first class is a small one
 
 
 def test_a_list_is_looked_up_by_a_name():
@@ -718,6 +769,10 @@ def test_a_list_is_looked_up_by_a_name():
         grads["w"]
     right = {key: elementwise(parameters[key]) for key in parameters}
     assert right["w"].shape == (3,)
+    for keys in ((0, 1), (1, 0), (0, -1)):  # whole numbers that point into a list of two
+        subtracts_from_the_key(dict.fromkeys(keys, 1.0), [np.ones(3)] * 2)
+    with pytest.raises(IndexError):
+        subtracts_from_the_key({1: 1.0, 2: 1.0}, [np.ones(3)] * 2)
 
 
 def subtracts_from_the_key(parameters, grads):
@@ -772,6 +827,7 @@ def test_with_a_small_warmup_batch_the_rate_is_zero_or_negative():
     assert factor(64, 1) == -63
     for steps in (1, 16, 64):
         assert min(warmup(constant(0.01), steps, start=0.001)(n) for n in range(100)) > 0
+        assert min(warmup(constant(0.01), steps, start=0.0)(n) for n in range(100)) == 0
 
 
 def test_a_schedule_gives_a_rate_to_every_step():
@@ -869,6 +925,7 @@ def test_a_rule_without_a_gradient_knows_no_loss(wrong, right):
     (wrong_up, right_up), (wrong_down, right_down) = ends(5.0), ends(-5.0)
     assert wrong_up == wrong_down  # the minimum makes no difference
     assert right_up > 2 > right_down
+    assert abs(ends(0.0)[0]) < 2  # by accident: here the parameter is the gradient
 
 
 @pytest.mark.parametrize(
@@ -917,6 +974,19 @@ def velocity_without_decay(g, memory):
 def test_a_velocity_without_its_factor_forgets_nothing():
     """The program adds the velocity without beta: mended otherwise, it never comes to rest."""
     assert not settles(velocity_without_decay)
+    ones = np.ones(100)
+    assert steps_of(velocity_without_decay, ones).max() > 9  # the sum of the weights
+    assert steps_of_optimizer(SGDRunningMean, ones, momentum=0.9).max() <= 1
+
+    def farthest(rate):
+        theta, memory, path = np.ones(1), {}, []
+        for _ in range(300):
+            theta = theta - rate * velocity_without_decay(theta, memory)
+            path.append(abs(theta[0]))
+        return max(path[-100:])
+
+    assert 0.9 < farthest(0.05) < 1.1  # it swings as far as at the start
+    assert farthest(50.0) > 1e6  # a large rate diverges
     assert settles(SGDRunningMean, momentum=0.9)
 
 
@@ -927,6 +997,7 @@ def sum_over_its_root(g, memory):
 
 def test_the_sum_in_place_of_the_gradient_loses_the_sign():
     assert (steps_of(sum_over_its_root, [1.0, -1.0, -2.0, 3.0]) > 0).all()
+    assert steps_of(sum_over_its_root, [0.0]) == 0
     assert (np.sign(steps_of_optimizer(AdaGrad, [1.0, -1.0, -2.0, 3.0])) == [1, -1, -1, 1]).all()
 
     def ends(optimizer=None):
@@ -990,6 +1061,22 @@ def test_a_rule_given_a_dict_does_not_move_its_arrays():
     shrink(listed)
     np.testing.assert_array_equal(numbered[1], np.ones(2))
     np.testing.assert_allclose(listed[0], 0.9)
+
+    def after(parameters, rule):
+        """With a state of zeros like each parameter, to which a multiple of its square is added."""
+        for p, s in zip(parameters, [np.zeros_like(p) for p in parameters], strict=True):
+            s += rule * p**2
+            p -= 0.1 * p / np.sqrt(s + 1e-6)
+        return parameters
+
+    for rule in (1, 0.1):  # AdaGrad adds the square; RMSProp and Adam a fraction, to whole numbers
+        assert after([2.0, 3.0], rule) == [2.0, 3.0]
+        with pytest.raises(TypeError):
+            after({"w": np.ones(2)}, rule)
+    assert np.array_equal(after({1: np.ones(2)}, 1)[1], np.ones(2))
+    for whole_numbers in ({1: np.ones(2)}, [2, 3]):
+        with pytest.raises(TypeError, match="Cannot cast"):
+            after(whole_numbers, 0.1)
     with pytest.raises(TypeError):
         shrink({"w": np.ones(2)})
     with pytest.raises(TypeError, match="only integer scalar arrays"):

@@ -95,6 +95,18 @@ def test_without_corrections_the_first_step_is_too_long():
     assert (steps[Uncorrected][1:101] > steps[Uncorrected][0]).all()  # and longer for a hundred steps
     assert steps[Uncorrected].max() > 6
     assert steps[Uncorrected][-1] == pytest.approx(1.0, rel=0.01)
+    tiny = steps_taken(Uncorrected, np.full(10, 1e-7), learning_rate=1.0, eps=1e-6)
+    assert tiny.max() < 0.1  # far below epsilon
+
+
+def test_only_far_above_epsilon_the_scale_does_not_matter():
+    gradients = np.random.default_rng(0).normal(size=(30, 3))
+
+    def steps(scale):
+        return steps_taken(Adam, scale * gradients, learning_rate=1.0)
+
+    assert steps(1000.0) == pytest.approx(steps(1.0), rel=1e-5)
+    assert np.abs(steps(1e-10)).max() < 0.1 * np.abs(steps(1.0)).max()
 
 
 def test_adam_does_not_clip():

@@ -118,6 +118,9 @@ def test_rmsprop_with_its_decay_inside_the_root_is_rescaled_if_the_newest_is_in(
     wrong = np.diff(path(decay_inside_after_the_newest, gradients), axis=0)
     right = np.diff(path(by(RMSProp, rho=0.9, eps=0.0), gradients), axis=0)
     np.testing.assert_allclose(wrong, right / np.sqrt(0.9), rtol=1e-9)
+    tiny = [np.full(2, 1e-18)] * 3  # the mean is far below the epsilon of the function above
+    steps = np.diff(path(decay_inside_after_the_newest, tiny), axis=0)
+    np.testing.assert_allclose(steps, -1e-18 / 1e-15, rtol=1e-5)
 
 
 def test_epsilon_as_a_threshold():

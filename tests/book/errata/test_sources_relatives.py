@@ -29,3 +29,7 @@ def test_adam_does_not_begin_with_gradient_descent():
     assert starts_as_descent(SGD)
     assert starts_as_descent(RAdam)
     assert not starts_as_descent(Adam)
+    first, second = steps_taken(RAdam, [1.0, 0.0], learning_rate=1.0)
+    assert 0 < second < first  # with momentum: it goes on without a gradient
+    lengths = [steps_taken(Adam, [size], learning_rate=1.0)[0] for size in (1e-8, 1e-4, 1e4)]
+    assert lengths == pytest.approx([0.5, 1, 1], rel=1e-3)  # not at the size of epsilon

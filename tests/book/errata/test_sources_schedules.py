@@ -45,6 +45,8 @@ def test_the_articles_formula_is_a_geometric_decay_or_a_smaller_constant():
     np.testing.assert_allclose(decay, 0.1 * 0.8 ** np.arange(1, 7), rtol=1e-14)
     smaller = by_batch_size(0.1, 16, 64, 6, repeated=False)
     np.testing.assert_allclose(smaller, 0.08, rtol=1e-14)
+    (of_a_smaller_batch,) = by_batch_size(0.1, 8, 64, 1)
+    assert of_a_smaller_batch > 1.05 * smaller[0]
 
 
 def test_the_articles_function_has_shrunk_the_rate_before_the_first_step():
