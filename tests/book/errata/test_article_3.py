@@ -151,6 +151,8 @@ def test_large_gradients_do_not_make_an_explosion():
     assert explodes(norms_on_the_way_back(1e-6, factor=1.5))
     growth = [norms_on_the_way_back(size, factor=1.5)[-1] / size for size in (1e-6, 1.0, 1e6)]
     np.testing.assert_allclose(growth, growth[0])
+    first, *_, last = norms_on_the_way_back(1e-6, factor=1.5)
+    assert last / first > 1e5
     # Each of these factors stretches one direction, and the next one shrinks it again.
     one, other = np.diag([1.5, 0.5]), np.diag([0.5, 1.5])
     assert np.linalg.norm(np.linalg.matrix_power(one @ other, 15), ord=2) < 0.1

@@ -40,6 +40,27 @@ def test_slopes_of_zero_are_tested_by_other_claims_and_close_by():
     assert (report.verdict, report.untested) == ("pass", ("theta['a']",))
 
 
+def test_bumps_far_from_zero_must_not_be_too_narrow():
+    """An old sentence of the ledger: right gradients of such bumps pass. They were a second wide."""
+
+    def verdicts(width):
+        for seed in range(8):
+            shifts = np.random.default_rng(seed).uniform(-2, 2, (2, 40))
+            centers, theta = 1.7e9 + width * shifts
+
+            def bumps(t, centers=centers):
+                return np.exp(-(((t - centers) / width) ** 2))
+
+            def grad(t, centers=centers):
+                return -2 * (t - centers) / width**2 * np.exp(-(((t - centers) / width) ** 2))
+
+            yield check_gradient(lambda t: bumps(t).sum(), grad, theta).verdict
+
+    assert set(verdicts(1.0)) == {"pass"}
+    assert "pass" not in set(verdicts(0.1))
+    assert "fail" in set(verdicts(0.1))  # where it does say so, the ledger has to be changed
+
+
 @pytest.mark.parametrize("shares", [(2.0, -1.0, 0.0, 0.0), (1.5, -0.5, 0.0, 0.0), (0.6, 0.6, -0.2, 0.0)])
 def test_a_sum_of_one_is_not_enough_at_a_tie(shares):
     """An old sentence of the ledger: shares of a tie that add up to one are accepted."""
@@ -47,6 +68,18 @@ def test_a_sum_of_one_is_not_enough_at_a_tie(shares):
     assert check_gradient(np.max, lambda x: np.array(shares), np.ones(4)).verdict == "fail"
     between = np.array([0.6, 0.3, 0.1, 0.0])
     assert check_gradient(np.max, lambda x: between, np.ones(4)).verdict == "kink"
+
+
+def test_a_tie_of_huge_numbers_still_excuses_wrong_gradients():
+    """An old sentence of the ledger: the others fail. It had been tried on ones."""
+
+    def verdict(size, claim):
+        return check_gradient(np.max, lambda x: claim, np.full(4, size)).verdict
+
+    for wrong in (np.zeros(4), np.ones(4)):
+        assert {verdict(size, wrong) for size in (1.0, 1e4, 1e8)} == {"fail"}
+        assert verdict(1.7e9, wrong) == "kink"  # where it fails, the ledger has to be changed
+    assert {verdict(size, np.full(4, 0.25)) for size in (1.0, 1e4, 1e8)} == {"kink"}
 
 
 def test_larger_errors_are_seen_and_smaller_ones_are_not():
@@ -513,15 +546,17 @@ def test_a_sum_for_a_mean_matters_where_batches_differ_in_size():
     """The old sentence: whether a loss is a sum or a mean makes no difference to Adam."""
     gradients = np.random.default_rng(4).standard_normal(50)
 
-    def apart(sizes, eps=1e-8):
+    def apart(sizes, eps=1e-8, **options):
         mean, summed = (
-            steps_taken(Adam, g, learning_rate=1.0, eps=eps) for g in (gradients, gradients * sizes)
+            steps_taken(Adam, g, learning_rate=1.0, eps=eps, **options)
+            for g in (gradients, gradients * sizes)
         )
         return np.abs(mean - summed).max()
 
     assert apart(np.full(50, 32.0)) < 1e-6
     assert apart(np.where(np.arange(50) % 2, 32.0, 8.0)) > 0.1
     assert apart(np.full(50, 32.0), eps=1.0) > 0.1
+    assert apart(np.full(50, 32.0), clip_value=1.0) > 0.1
 
 
 def test_one_draw_is_no_measure_of_what_is_left_of_the_noise():
@@ -662,6 +697,7 @@ def test_ranges_overlap_where_the_paired_difference_is_clear():
     assert b.min() < a.max()
     error = (b - a).std(ddof=1) / 10**0.5
     assert (b - a).mean() > 5 * error
+    assert error < 0.5 * a.std(ddof=1) / 10**0.5 < 0.5 * np.ptp(a)  # of the pairs, of a mean, of runs
 
 
 # A step size for every coordinate
