@@ -53,6 +53,38 @@ def test_a_wave_of_large_numbers_in_float32_can_still_be_accused():
     assert 1 <= list(verdicts(300.0)).count("fail") < 10
 
 
+def test_a_solver_that_stops_early_needs_its_accuracy_stated():
+    """What is left of the old error: where it is gone, the ledger has to be changed."""
+
+    def roots(A, theta, stop):
+        """The z with z = tanh(A z + theta), iterated until it moves by `stop`."""
+        z, moved = np.zeros(4), 1.0
+        while moved > stop:
+            new = np.tanh(A @ z + theta)
+            moved, z = np.abs(new - z).max(), new
+        return z
+
+    def verdicts(stop, **options):
+        for seed in range(6):
+            rng = np.random.default_rng(seed)
+            A, theta = rng.standard_normal((4, 4)), rng.standard_normal(4)
+            A *= 0.5 / np.linalg.norm(A, 2)
+
+            def loss(theta, A=A):
+                return (roots(A, theta, stop) ** 2).sum()
+
+            def grad(theta, A=A):
+                z = roots(A, theta, 1e-15)
+                slope = np.diag(1 - z**2)
+                return 2 * np.linalg.solve(np.eye(4) - slope @ A, slope).T @ z
+
+            yield check_gradient(loss, grad, theta, **options).verdict
+
+    assert set(verdicts(1e-9)) <= {"pass", "inconclusive"}
+    assert "fail" in set(verdicts(1e-6))
+    assert set(verdicts(1e-6, accuracy=1e-6)) <= {"pass", "inconclusive"}
+
+
 def test_bumps_far_from_zero_must_not_be_too_narrow():
     """An old sentence of the ledger: right gradients of such bumps pass. They were a second wide."""
 
