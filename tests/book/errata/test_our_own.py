@@ -1,5 +1,8 @@
 """What earlier versions of this book said wrongly: the old sentence fails, and the new one holds."""
 
+from collections import Counter
+from itertools import product
+
 import numpy as np
 import pytest
 import yaml
@@ -89,8 +92,8 @@ def test_bumps_far_from_zero_must_not_be_too_narrow():
     """An old sentence of the ledger: right gradients of such bumps pass. They were a second wide."""
 
     def verdicts(width):
-        for seed in range(8):
-            shifts = np.random.default_rng(seed).uniform(-2, 2, (2, 40))
+        for size, seed in product((1, 3, 40), range(16)):
+            shifts = np.random.default_rng(seed).uniform(-2, 2, (2, size))
             centers, theta = 1.7e9 + width * shifts
 
             def bumps(t, centers=centers):
@@ -99,11 +102,13 @@ def test_bumps_far_from_zero_must_not_be_too_narrow():
             def grad(t, centers=centers):
                 return -2 * (t - centers) / width**2 * np.exp(-(((t - centers) / width) ** 2))
 
-            yield check_gradient(lambda t: bumps(t).sum(), grad, theta).verdict
+            yield check_gradient(lambda t, bumps=bumps: bumps(t).sum(), grad, theta).verdict
 
-    assert set(verdicts(1.0)) == {"pass"}
-    assert "pass" not in set(verdicts(0.1))
-    assert "fail" in set(verdicts(0.1))  # where it does say so, the ledger has to be changed
+    wide, narrow = (Counter(verdicts(width)) for width in (1.0, 0.1))
+    assert wide["fail"] == 0
+    assert wide["pass"] > 44  # of 48
+    assert narrow["inconclusive"] > 24
+    assert 2 <= narrow["fail"] <= 12  # where it is 0, the ledger has to be changed
 
 
 @pytest.mark.parametrize("shares", [(2.0, -1.0, 0.0, 0.0), (1.5, -0.5, 0.0, 0.0), (0.6, 0.6, -0.2, 0.0)])
