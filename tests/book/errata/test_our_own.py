@@ -9,7 +9,7 @@ import yaml
 from notebook_rules import ROOT
 from support import steps_taken
 
-from optimlib import SGD, Adam, check_gradient, nn
+from optimlib import SGD, AdaGrad, Adam, check_gradient, nn
 from optimlib.gradcheck import check_vjp
 from optimlib.lab.datasets import digits
 from optimlib.optimizers import Nadam, NadamConstant
@@ -884,6 +884,9 @@ def test_a_momentum_that_is_assigned_takes_effect_and_another_name_is_refused():
     assert theta == pytest.approx(-(1 + 1.5 + 1.75))
     with pytest.raises(AttributeError, match="SGD has no lr: here it is learning_rate"):
         optimizer.lr = 0.01
+    summing = AdaGrad(np.ones(1), 0.1)
+    with pytest.raises(AttributeError, match="counts only before the first step"):
+        summing.initial_accumulator = 0.5
 
 
 def test_gradients_that_grow_attain_the_bound_on_a_step():
