@@ -32,6 +32,11 @@ def test_adam_does_not_consist_of_clipping():
     assert adapts(lambda size: step_of(Adam, [np.array([size])])[0])
     assert not adapts(lambda size: adam_as_clipping(np.array([size]), t=1)[0])
     assert not adapts(lambda size: step_of(SGD, [np.array([size])], clip_value=1.0)[0])
+    momentum = {"momentum": 0.9, "clip_value": 1.0}
+    assert adapts(lambda size: step_of(Adam, [np.array([size])] * 50)[0])
+    assert not adapts(lambda size: step_of(SGD, [np.array([size])] * 50, **momentum)[0])
+    assert not adapts(lambda size: step_of(Adam, [np.ones(1), np.array([size])])[0])  # if not steady
+    assert step_of(Adam, [np.full(1, 1e-9)])[0] < 0.1  # nor near epsilon
 
 
 def test_adam_remembers_a_spike_that_clipping_would_have_cut():
@@ -46,6 +51,9 @@ def test_epsilon_as_a_threshold_leaves_half_a_sign():
     g = np.array([0.001, -7.0, 300.0])
     np.testing.assert_allclose(step_of(Adam, [g], clip_value=1e-8, eps=1e-8), 0.5 * np.sign(g))
     np.testing.assert_allclose(step_of(Adam, [g], eps=1e-8), np.sign(g), rtol=1e-4)
+    m, v, eps = 0.1 * 1e-8, 0.001 * 1e-8**2, 1e-8  # TensorFlow 1 corrects the rate, and not the root
+    step = (0.001**0.5 / 0.1) * m / (v**0.5 + eps)
+    assert step == pytest.approx(0.03, rel=0.03)
 
 
 def velocity(size, **settings):

@@ -67,6 +67,13 @@ def test_far_too_large_a_rate_of_adam_never_fits_the_examples():
     assert training[-500:].mean() > training[0]
 
 
+def test_in_a_run_of_fixed_length_a_larger_rate_of_adam_overfits_sooner():
+    """What is right about "a large rate overfits": it gets farther in the same number of steps."""
+    small, large = (train(rate, 500, Adam) for rate in (0.001, 0.03))
+    assert overfits(large)
+    assert not overfits(small)
+
+
 def test_too_small_a_rate_leaves_the_gradient_as_large_as_it_was():
     start = np.linalg.norm(gradient(np.zeros(PARAMETERS)))
     left = {}

@@ -63,6 +63,9 @@ def test_the_running_mean_does_not_accelerate_under_one_gradient():
     assert mean.max() <= 1 + 1e-12  # never longer than gradient descent's
     assert ball[0] == 1.0
     assert ball[-1] == pytest.approx(10.0, rel=1e-8)
+    fading = 0.5 ** np.arange(20)  # the condition, a constant gradient: behind others a mean is longer
+    mean = steps_taken(SGDRunningMean, fading, learning_rate=1.0, momentum=0.9)
+    assert mean[-1] > 1000 * fading[-1]
 
 
 def test_momentum_needs_a_gradient():
