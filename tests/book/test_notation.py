@@ -1,4 +1,4 @@
-"""The table of notation lists every letter of every labeled equation, for its chapter."""
+"""The table of notation lists every letter of every equation in a math block, for its chapter."""
 
 import re
 
