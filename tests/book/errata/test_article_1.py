@@ -810,6 +810,17 @@ def test_adam_neither_chooses_nor_lowers_its_rate():
     assert distance(lambda done: 0.05 * (1 - done / 400), optimizer=SGD) < 0.5 * of_sgd
 
 
+def test_where_the_noise_vanishes_at_the_minimum_sgd_comes_to_rest():
+    """Examples that one line fits exactly, one at a time: a constant rate is small enough."""
+    rng = np.random.default_rng(0)
+    x, weights = rng.standard_normal((30, 5)), rng.standard_normal(5)
+    theta = np.zeros(5)
+    opt = SGD(theta, 0.05)
+    for k in rng.integers(30, size=4000):
+        opt.step((x[k] @ (theta - weights)) * x[k])
+    assert np.linalg.norm(theta - weights) < 1e-12
+
+
 def test_adam_does_not_stay_even_without_noise():
     """It comes very near the minimum of a bowl, and leaves again."""
     theta, far = np.ones(1), []
