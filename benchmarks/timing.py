@@ -42,6 +42,13 @@ def ratio(values: Sequence[float], reference: Sequence[float]) -> float:
     return statistics.median(a / b for a, b in zip(values, reference, strict=True))
 
 
+def summary(times: dict[str, list[float]]) -> dict[str, dict[str, float]]:
+    """By name the median of the microseconds, "us", and the least, which noise has made longer least."""
+    return {
+        name: {"us": statistics.median(values), "least": min(values)} for name, values in times.items()
+    }
+
+
 def machine() -> dict[str, Any]:
     """What the figures were measured on, as well as the system tells it, and nothing that names it."""
     cpuinfo = Path("/proc/cpuinfo")
