@@ -22,7 +22,6 @@ for _name in ("OMP", "OPENBLAS", "MKL", "VECLIB_MAXIMUM", "NUMBA"):
 os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
 
 import json
-import statistics
 import subprocess
 import sys
 import tracemalloc
@@ -31,7 +30,7 @@ from typing import Any, NamedTuple
 
 import memory_and_arithmetic
 from contenders import CONTENDERS, ORDERS, STORED, Contender, arrays, ours
-from timing import machine, measure, ratio, versions
+from timing import machine, measure, ratio, summary, versions
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -60,7 +59,7 @@ CASES = {
 }
 
 Rows = dict[str, dict[str, float]]
-"""By contender: its median time, "us", and the ratios to the others, by their names."""
+"""By contender: its median time, "us", its least time, and the ratios to the others, by their names."""
 
 
 class Goal(NamedTuple):
@@ -103,10 +102,10 @@ def run(case: Case) -> Rows:
 
 
 def table(times: dict[str, list[float]]) -> Rows:
-    """Medians over the rounds: of the times, and of the ratios to each of the others."""
+    """Over the rounds: median and least time, and medians of the ratios to each of the others."""
     return {
-        name: {"us": statistics.median(values)} | {other: ratio(values, times[other]) for other in times}
-        for name, values in times.items()
+        name: row | {other: ratio(times[name], times[other]) for other in times}
+        for name, row in summary(times).items()
     }
 
 

@@ -18,7 +18,7 @@ COUNTED = {"read": 4, "in place": 8, "copy": 8, "add": 12}
 
 SIDE = 1_024  # of the square matrices
 PARAMETERS = 10_000_000
-IN_CACHE = 32_768  # elements: four arrays of them are half a megabyte
+IN_CACHE = 16_384  # elements: four arrays of them are half a megabyte in float64
 BLOCKS = [2**power for power in range(9, 24, 2)]  # elements
 
 Rows = dict[str, dict[str, float]]
@@ -46,22 +46,26 @@ def arithmetic(rounds: int, side: int = SIDE) -> dict[str, float]:
 
 
 def compiled(rounds: int, parameters: int = PARAMETERS, in_cache: int = IN_CACHE) -> Rows:
-    """Rules compiled by Numba, alone, on long arrays and on some that stay in a cache."""
+    """Rules compiled by Numba, alone, on long arrays and on some that stay in a cache.
+
+    They are named as in ``"adam, float32"`` and ``"adam, float32, in cache"``.
+    """
     from optimlib.optimizers.engine.compiled import compile_update
 
-    def step(name: str, size: int) -> Step:
+    def step(name: str, dtype: str, size: int) -> Step:
         rule, slots = RULES[name]
-        (p,), (g,) = arrays([(size,)], "float32")
+        (p,), (g,) = arrays([(size,)], dtype)
         state = [np.zeros_like(p) for _ in slots]
         update = compile_update(rule, lambda: None, slots, p.dtype)
         return lambda: update(p, g, *state)
 
-    sizes = {
-        f"{name}{where}": size for name in RULES for where, size in (("", parameters), (CACHE, in_cache))
-    }
-    rows = summary(
-        measure({name: step(name.removesuffix(CACHE), size) for name, size in sizes.items()}, rounds)
-    )
+    sizes, steps = {}, {}
+    for name in RULES:
+        for dtype in ("float32", "float64"):
+            for where, size in (("", parameters), (", in cache", in_cache)):
+                sizes[f"{name}, {dtype}{where}"] = size
+                steps[f"{name}, {dtype}{where}"] = step(name, dtype, size)
+    rows = summary(measure(steps, rounds))
     return {name: {"parameters": sizes[name]} | row for name, row in rows.items()}
 
 
@@ -90,8 +94,6 @@ RULES: dict[str, tuple[Any, tuple[str, ...]]] = {
     "descent": (descent, ()),
 }
 """Rules and the names of their state."""
-
-CACHE = ", in cache"
 
 
 def block_sizes(rounds: int, parameters: int = PARAMETERS) -> dict[str, Any]:

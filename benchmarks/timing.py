@@ -52,11 +52,13 @@ def summary(times: dict[str, list[float]]) -> dict[str, dict[str, float]]:
 def machine() -> dict[str, Any]:
     """What the figures were measured on, as well as the system tells it, and nothing that names it."""
     cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    text = cpuinfo.read_text() if cpuinfo.exists() else ""
+    lines = text.splitlines()
     names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
     return {
         "processor": names[0] if names else platform.processor() or platform.machine(),
         "cores": os.cpu_count(),
+        "virtual": " hypervisor " in text,
         "caches": caches(),
         "system": platform.system(),
         "python": platform.python_version(),
