@@ -16,7 +16,7 @@ ELEMENTS = 40_000_000
 COUNTED = {"read": 4, "in place": 8, "copy": 8, "add": 12}
 """Bytes per element that the program reads and writes; what the hardware adds is not in them."""
 
-SIDE = 1_024  # of the square matrices
+SIDE = 512  # of the square matrices: a product is over before another program gets its turn
 PARAMETERS = 10_000_000
 IN_CACHE = 16_384  # elements: four arrays of them are half a megabyte in float64
 BLOCKS = [2**power for power in range(9, 24, 2)]  # elements
