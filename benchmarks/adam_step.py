@@ -1,15 +1,17 @@
 """How long one Adam step takes, side by side in one run and on one thread.
 
 Measures `optimlib.Adam`, its rule called on blocks and compiled by Numba, the same equations on whole
-arrays, a plain copy as the measure of what the memory can do, `torch.optim.Adam` (default and fused) and
-Optax under jit: for four numbers of parameters, for many small arrays, and for matrices in Fortran
-order, also with a gradient in C order. What is not installed is left out. The import of optimlib is
-measured beside NumPy's.
+arrays, a plain copy, `torch.optim.Adam` (default, foreach and fused) and Optax under jit: for four
+numbers of parameters, for many small arrays, for arrays kept in bfloat16, and for matrices in Fortran
+order, also with a gradient in C order. Beside them stand the bandwidth of the memory, the speed of a
+product of matrices, and steps in blocks of many sizes (memory_and_arithmetic.py). What is not installed
+is left out. The import of optimlib is measured beside NumPy's.
 
 Prints microseconds, ratios and the goals beside them, and writes all of it, with a description of the
-machine, to benchmarks/adam_step.json.
+machine, to adam_step.json beside this file. The chapter on the speed of a step reads the copy in
+benchmarks/recorded: put your own file there, and the chapter, executed again, is about your machine.
 
-    python benchmarks/adam_step.py               everything (make bench), in about five minutes
+    python benchmarks/adam_step.py               everything (make bench), in about six minutes
     python benchmarks/adam_step.py float64 1e3   the cases named so, and without writing
 """
 
@@ -20,15 +22,15 @@ for _name in ("OMP", "OPENBLAS", "MKL", "VECLIB_MAXIMUM", "NUMBA"):
 os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
 
 import json
-import statistics
 import subprocess
 import sys
 import tracemalloc
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from contenders import CONTENDERS, ORDERS, Contender, arrays, ours
-from timing import machine, measure, ratio, versions
+import memory_and_arithmetic
+from contenders import CONTENDERS, ORDERS, STORED, Contender, arrays, ours
+from timing import machine, measure, ratio, summary, versions
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -52,11 +54,12 @@ CASES = {
     "1e7 float32": Case([(10_000_000,)], "float32", 31),
     "1e7 float64": Case([(10_000_000,)], "float64", 15),
     "1,000 arrays of 100, float32": Case([(100,)] * 1_000, "float32", 31),
+    "1e7 stored": Case([(10_000_000,)], "float32", 15, STORED),
     "1,000 x 1,000 float32": Case([(1_000, 1_000)], "float32", 61, ORDERS),
 }
 
 Rows = dict[str, dict[str, float]]
-"""By contender: its median time, "us", and the ratios to the others, by their names."""
+"""By contender: its median time, "us", its least time, and the ratios to the others, by their names."""
 
 
 class Goal(NamedTuple):
@@ -99,10 +102,10 @@ def run(case: Case) -> Rows:
 
 
 def table(times: dict[str, list[float]]) -> Rows:
-    """Medians over the rounds: of the times, and of the ratios to each of the others."""
+    """Over the rounds: median and least time, and medians of the ratios to each of the others."""
     return {
-        name: {"us": statistics.median(values)} | {other: ratio(values, times[other]) for other in times}
-        for name, values in times.items()
+        name: row | {other: ratio(times[name], times[other]) for other in times}
+        for name, row in summary(times).items()
     }
 
 
@@ -181,9 +184,13 @@ def main(parts: list[str]) -> None:
     memory = {str(size): temporary_memory(size) for size in SIZES_FOR_MEMORY}
     for size, megabytes in memory.items():
         print(f"temporary memory at {int(size):>10,} parameters: {megabytes:.2f} MB")
+    roof = memory_and_arithmetic.everything()
+    memory_and_arithmetic.show(roof)
     result = {
         "machine": machine(),
         "versions": versions("numpy", "torch", "jax", "optax", "numba"),
+        "threads": 1,
+        "roof": roof,
         "cases": {
             name: {"rounds": CASES[name].rounds if name in CASES else 21, "rows": rows}
             for name, rows in results.items()

@@ -53,20 +53,122 @@ def equations(
     return 1e-3 * m_hat / (np.sqrt(v_hat) + 1e-8), m, v
 
 
-def whole_arrays(params: Arrays, grads: Arrays) -> Step:
-    """The equations on whole arrays; a NaN is refused as ours does."""
+def textbook(params: Arrays, grads: Arrays) -> Step:
+    """The equations on whole arrays, and nothing else."""
     params = list(params)
     m, v = [np.zeros_like(p) for p in params], [np.zeros_like(p) for p in params]
     t = 0
 
     def step() -> None:
         nonlocal t
-        if not all(np.isfinite(g).all() for g in grads):
-            raise ValueError("the gradient is not finite")
         t += 1
         for k, g in enumerate(grads):
             change, m[k], v[k] = equations(g, m[k], v[k], t)
             params[k] = params[k] - change
+
+    return step
+
+
+def whole_arrays(params: Arrays, grads: Arrays) -> Step:
+    """The equations on whole arrays; a NaN is refused as ours does."""
+    unchecked = textbook(params, grads)
+
+    def step() -> None:
+        if not all(np.isfinite(g).all() for g in grads):
+            raise ValueError("the gradient is not finite")
+        unchecked()
+
+    return step
+
+
+def in_blocks(params: Arrays, grads: Arrays, elements: int) -> Step:
+    """The equations on blocks of so many elements, in place; each makes temporary arrays."""
+    m, v = [np.zeros_like(p) for p in params], [np.zeros_like(p) for p in params]
+    t = 0
+
+    def step() -> None:
+        nonlocal t
+        t += 1
+        for k, g in enumerate(grads):
+            for start in range(0, g.size, elements):
+                here = slice(start, start + elements)
+                change, m[k][here], v[k][here] = equations(g[here], m[k][here], v[k][here], t)
+                params[k][here] -= change
+
+    return step
+
+
+def in_scratch(params: Arrays, grads: Arrays, elements: int) -> Step:
+    """The same calls on blocks of so many elements, with results written to two arrays kept for it."""
+    m, v = [np.zeros_like(p) for p in params], [np.zeros_like(p) for p in params]
+    scratch = np.empty((2, min(elements, max(p.size for p in params))), params[0].dtype)
+    t = 0
+
+    def step() -> None:
+        nonlocal t
+        t += 1
+        for k, g in enumerate(grads):
+            for start in range(0, g.size, elements):
+                here = slice(start, start + elements)
+                into_scratch(params[k][here], g[here], m[k][here], v[k][here], t, *scratch)
+
+    return step
+
+
+def into_scratch(  # as many arguments as arrays
+    p: np.ndarray,
+    g: np.ndarray,
+    m: np.ndarray,
+    v: np.ndarray,
+    t: int,
+    a: np.ndarray,
+    b: np.ndarray,
+) -> None:
+    """The operations of `equations` one by one, in place; `a` and `b` are at least as long as `p`."""
+    a, b = a[: p.size], b[: p.size]
+    np.multiply(0.9, m, out=m)
+    np.multiply(0.1, g, out=a)
+    np.add(m, a, out=m)
+    np.square(g, out=a)
+    np.multiply(0.001, a, out=a)
+    np.multiply(0.999, v, out=v)
+    np.add(v, a, out=v)
+    np.divide(v, 1 - 0.999**t, out=a)
+    np.sqrt(a, out=a)
+    np.add(a, 1e-8, out=a)
+    np.divide(m, 1 - 0.9**t, out=b)
+    np.multiply(1e-3, b, out=b)
+    np.divide(b, a, out=b)
+    np.subtract(p, b, out=p)
+
+
+def to_bfloat16(x: np.ndarray) -> np.ndarray:
+    """The upper halves of float32 numbers, rounded to the nearest, ties to even: bfloat16 as uint16."""
+    bits = x.view(np.uint32)
+    return ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype(np.uint16)
+
+
+def from_bfloat16(halves: np.ndarray) -> np.ndarray:
+    """The float32 numbers that bfloat16 numbers are."""
+    return (halves.astype(np.uint32) << 16).view(np.float32)
+
+
+def bfloat16_in_blocks(params: Arrays, grads: Arrays, elements: int) -> Step:
+    """All four arrays kept as bfloat16; every block is widened, stepped, and rounded again."""
+    p, g = [to_bfloat16(array) for array in params], [to_bfloat16(array) for array in grads]
+    m, v = [np.zeros_like(array) for array in p], [np.zeros_like(array) for array in p]
+    t = 0
+
+    def step() -> None:
+        nonlocal t
+        t += 1
+        for k, whole in enumerate(p):
+            for start in range(0, whole.size, elements):
+                here = slice(start, start + elements)
+                wide = [from_bfloat16(array[k][here]) for array in (p, g, m, v)]
+                change, *state = equations(*wide[1:], t)
+                for array, new in zip((p, m, v), (wide[0] - change, *state), strict=True):
+                    array[k][here] = to_bfloat16(new)
 
     return step
 
@@ -82,15 +184,16 @@ def copy(params: Arrays, grads: Arrays) -> Step:
     return step
 
 
-def torch_adam(params: Arrays, grads: Arrays, fused: bool = False) -> Step:
-    """A step of torch.optim.Adam on one thread."""
+def torch_adam(params: Arrays, grads: Arrays, dtype: str = "", **options: bool) -> Step:
+    """A step of torch.optim.Adam on one thread; its options are `foreach` and `fused`."""
     import torch
 
     torch.set_num_threads(1)
-    parameters = [torch.nn.Parameter(torch.from_numpy(p)) for p in params]
+    kind = torch.bfloat16 if dtype == "bfloat16" else torch.from_numpy(params[0]).dtype
+    parameters = [torch.nn.Parameter(torch.from_numpy(p).to(kind)) for p in params]
     for parameter, g in zip(parameters, grads, strict=True):
-        parameter.grad = torch.from_numpy(g)
-    return torch.optim.Adam(parameters, fused=fused).step
+        parameter.grad = torch.from_numpy(g).to(kind)
+    return torch.optim.Adam(parameters, **options).step
 
 
 def optax_jit(params: Arrays, grads: Arrays) -> Step:
@@ -122,6 +225,7 @@ CONTENDERS: dict[str, Contender] = {
     "compiled": partial(ours, compiled=True),
     "whole arrays": whole_arrays,
     "torch": torch_adam,
+    "torch, foreach": partial(torch_adam, foreach=True),
     "torch, fused": partial(torch_adam, fused=True),
     "optax, jit": optax_jit,
     "copy": copy,
@@ -134,4 +238,11 @@ ORDERS: dict[str, Contender] = {
     "compiled": partial(ours, compiled=True),
     "compiled, Fortran order": partial(in_fortran_order, compiled=True),
     "compiled, both orders": partial(in_both_orders, compiled=True),
+}
+
+STORED: dict[str, Contender] = {
+    "float32, blocks": partial(in_blocks, elements=32_768),
+    "bfloat16, blocks": partial(bfloat16_in_blocks, elements=32_768),
+    "float32, torch, fused": partial(torch_adam, fused=True),
+    "bfloat16, torch, fused": partial(torch_adam, dtype="bfloat16", fused=True),
 }

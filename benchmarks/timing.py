@@ -42,14 +42,23 @@ def ratio(values: Sequence[float], reference: Sequence[float]) -> float:
     return statistics.median(a / b for a, b in zip(values, reference, strict=True))
 
 
+def summary(times: dict[str, list[float]]) -> dict[str, dict[str, float]]:
+    """By name the median of the microseconds, "us", and the least, which noise has made longer least."""
+    return {
+        name: {"us": statistics.median(values), "least": min(values)} for name, values in times.items()
+    }
+
+
 def machine() -> dict[str, Any]:
     """What the figures were measured on, as well as the system tells it, and nothing that names it."""
     cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    text = cpuinfo.read_text() if cpuinfo.exists() else ""
+    lines = text.splitlines()
     names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
     return {
         "processor": names[0] if names else platform.processor() or platform.machine(),
         "cores": os.cpu_count(),
+        "virtual": " hypervisor " in text,
         "caches": caches(),
         "system": platform.system(),
         "python": platform.python_version(),

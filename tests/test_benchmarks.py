@@ -6,8 +6,10 @@ import subprocess
 import sys
 from itertools import count
 
+import adam_step
 import contenders
 import data_parallel
+import memory_and_arithmetic
 import numpy as np
 import pytest
 import timing
@@ -42,6 +44,52 @@ def test_a_contender_leaves_the_gradient_alone(name):
         contenders.CONTENDERS[name](params, grads)()
 
 
+@pytest.mark.parametrize("elements", [7, 50, 1_000])
+def test_steps_in_blocks_have_the_bits_of_the_textbooks_step(elements):
+    """Seven does not divide fifty: the last block is shorter."""
+    ways = {
+        "textbook": lambda p, g: contenders.in_blocks(p, g, p[0].size),
+        "blocks": lambda p, g: contenders.in_blocks(p, g, elements),
+        "scratch": lambda p, g: contenders.in_scratch(p, g, elements),
+        "called": contenders.ours,
+    }
+    found = {}
+    for name, contender in ways.items():
+        params, grads = contenders.arrays([(50,), (12,)], "float32")
+        step = contender(params, grads)
+        for _ in range(5):
+            step()
+        found[name] = b"".join(p.tobytes() for p in params)
+    assert len(set(found.values())) == 1
+
+
+def test_bfloat16_is_the_nearest_number_of_eight_digits():
+    """Just above 1 they are 1/128 apart, just below 1/256; ties go to the even one."""
+    given = np.float32([1 + 1 / 256, 1 + 3 / 256, 1 - 1 / 512, 1 - 1.01 / 512, 0.999, -3.0, 0.0])
+    wanted = [1.0, 1 + 1 / 64, 1.0, 1 - 1 / 256, 1.0, -3.0, 0.0]
+    halves = contenders.to_bfloat16(given)
+    assert halves.dtype == np.uint16
+    assert contenders.from_bfloat16(halves).tolist() == wanted
+
+
+def test_a_step_in_bfloat16_loses_what_is_less_than_half_a_spacing():
+    """A step of 1e-3 is lost at 3, where numbers are 1/64 apart, and moves 0.01 nearly as it should."""
+    params, grads = [np.float32([3.0, 0.01])], [np.float32([1.0, 1.0])]
+    halves = []
+    rounded = contenders.to_bfloat16
+
+    def watched(x):
+        halves.append(rounded(x))
+        return halves[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(contenders, "to_bfloat16", watched)
+        contenders.bfloat16_in_blocks(params, grads, elements=2)()
+    p = contenders.from_bfloat16(halves[2])  # after parameters and gradient were rounded
+    assert p[0] == 3.0
+    assert p[1] == pytest.approx(0.009, rel=1e-2)
+
+
 def test_fortran_order_is_that():
     params, grads = contenders.arrays([(4, 3)], "float32")
     contenders.in_fortran_order(params, grads)()
@@ -70,9 +118,57 @@ def test_the_machine_is_described_without_its_name():
     import platform
 
     found = timing.machine()
-    assert {"processor", "cores", "caches", "python"} <= set(found)
+    assert {"processor", "cores", "virtual", "caches", "python"} <= set(found)
     assert platform.node() not in map(str, found.values())
     assert set(timing.versions("numpy", "no-such-package")) == {"numpy"}
+
+
+def test_least_and_median_are_told_apart():
+    assert timing.summary({"a": [3.0, 1.0, 8.0]}) == {"a": {"us": 3.0, "least": 1.0}}
+
+
+def test_counted_bytes_and_operations(monkeypatch):
+    """By hand: an addition of two arrays reads two and writes one; a product of n x n needs 2 n^3."""
+    monkeypatch.setattr(
+        memory_and_arithmetic, "measure", lambda steps, rounds: {name: [1.0] for name in steps}
+    )
+    found = memory_and_arithmetic.memory(1, elements=10)
+    assert {name: row["bytes"] for name, row in found.items()} == {
+        "read": 40,
+        "in place": 80,
+        "copy": 80,
+        "add": 120,
+    }
+    assert memory_and_arithmetic.arithmetic(1, side=3)["operations"] == 54
+    blocks = memory_and_arithmetic.block_sizes(1, parameters=3_000)
+    assert list(blocks["new"]) == list(blocks["kept"]) == [512, 2_048, 3_000]
+
+
+def test_the_folded_rule_is_adams():
+    """The corrections moved into two numbers change nothing but roundings."""
+    rng = np.random.default_rng(0)
+    p, g, m = rng.standard_normal((3, 20))
+    found = [rule(p, g, m, m**2) for rule in (memory_and_arithmetic.adam, memory_and_arithmetic.folded)]
+    for one, two in zip(found[0], found[1], strict=True):
+        np.testing.assert_allclose(one, two, rtol=1e-12)
+
+
+def test_the_recorded_steps_have_what_the_chapter_reads():
+    recorded = json.loads((ROOT / "benchmarks" / "recorded" / "adam_step.json").read_text())
+    for name, case in adam_step.CASES.items():
+        assert list(recorded["cases"][name]["rows"]) == list(case.contenders), name
+    roof = recorded["roof"]
+    assert list(roof["memory"]) == list(memory_and_arithmetic.COUNTED)
+    assert list(roof["compiled"]) == [
+        f"{name}, {dtype}{where}"
+        for name in memory_and_arithmetic.RULES
+        for dtype in ("float32", "float64")
+        for where in ("", ", in cache")
+    ]
+    sizes = [str(size) for size in (*memory_and_arithmetic.BLOCKS, memory_and_arithmetic.PARAMETERS)]
+    assert list(roof["blocks"]["new"]) == list(roof["blocks"]["kept"]) == sizes
+    assert {"numpy", "torch", "jax", "optax", "numba"} <= set(recorded["versions"])
+    assert recorded["threads"] == 1
 
 
 @pytest.mark.slow
