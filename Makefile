@@ -51,7 +51,7 @@ help:
 	@echo "make pictures         take the pictures of the README and the front page from the notebooks"
 	@echo "make lab              open JupyterLab on the notebooks"
 	@echo "make serve            show the built book on http://localhost:$(PORT)"
-	@echo "make bench            measure an Adam step and a gradient check beside those of other libraries"
+	@echo "make bench            measure a step, a gradient check and an epoch beside other libraries, and workers beside one"
 	@echo "make bench-grading    measure how long it takes to grade 30 submissions"
 	@echo "make pins             renew requirements.txt from requirements.in"
 	@echo "                      (without moving what is pinned: make pins UPGRADE=)"
@@ -152,6 +152,8 @@ serve: book
 bench: $(READY_FRAMEWORKS)
 	$(BIN_FRAMEWORKS)/python benchmarks/adam_step.py
 	$(BIN_FRAMEWORKS)/python benchmarks/gradient_check.py
+	$(BIN_FRAMEWORKS)/python benchmarks/epoch.py
+	$(BIN_FRAMEWORKS)/python benchmarks/data_parallel.py
 
 bench-grading: $(READY_GRADING)
 	$(BIN_GRADING)/python benchmarks/grading_room.py
