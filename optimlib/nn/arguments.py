@@ -20,6 +20,8 @@ def check_array(name: str, array: Any) -> None:
         ...
     TypeError: x is a list; expected a NumPy array
     """
+    if type(array) is np.ndarray:  # quick, for every layer of most runs
+        return
     if not isinstance(array, np.ndarray | np.generic):
         raise TypeError(f"{name} is a {type(array).__name__}; expected a NumPy array")
     if isinstance(array, np.ma.MaskedArray | np.matrix):

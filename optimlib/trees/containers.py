@@ -136,10 +136,10 @@ def key_difference(received: dict[Any, Any], expected: dict[Any, Any]) -> str:
     >>> key_difference({"w": 1, "b": 2}, {"W": 1, "b": 2})
     "missing keys ['W'], unexpected keys ['w']"
     """
+    if received.keys() == expected.keys():
+        return ""
     missing = [key for key in expected if key not in received]
     unexpected = [key for key in received if key not in expected]
-    if not missing and not unexpected:
-        return ""
     return f"missing keys {listed(missing)}, unexpected keys {listed(unexpected)}"
 
 
