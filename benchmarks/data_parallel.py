@@ -1,7 +1,8 @@
 """What a data-parallel gradient gains on two workers, and what it costs where a step is too short.
 
 Computes loss and gradient of one batch with `optimlib.training.shard_mean`: on no executor, on a pool
-of two processes, and on two workers of a local Dask cluster, in turn within every round. Two networks:
+of two processes, and on two workers of a local Dask cluster, in turn within every round. Two processes
+that send each other nothing show what the machine gives at best. Two networks:
 one whose step is long beside a message, one whose step is shorter than a message. Beside them stands a
 gradient check of many coordinates, and what the model of the costs needs: the time of an example, of a
 message, and of a byte. Prints seconds and ratios, and writes them, with a description of the machine,
@@ -23,7 +24,7 @@ import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -120,6 +121,9 @@ def gradients(name: str, found: dict[str, Executor | None], rounds: int) -> dict
         shards = shard_mean(value_and_grad, executor, shards=WORKERS)
         steps[kind] = partial(shards, params, *batch)
     half = [array[: len(array) // WORKERS] for array in batch]
+    pool = found.get("pool")
+    if pool is not None:
+        steps["pool, nothing sent"] = partial(side_by_side, pool, name)
     return {
         "parameters": sum(leaf.size for layer in params for leaf in layer.values()),
         "examples": len(batch[0]),
@@ -127,6 +131,23 @@ def gradients(name: str, found: dict[str, Executor | None], rounds: int) -> dict
         "bytes returned": len(pickle.dumps(value_and_grad(params, *half))),
         "contenders": rows(steps, rounds),
     }
+
+
+def side_by_side(pool: Executor, name: str) -> None:
+    """The halves of a batch in two processes that keep their data, and return nothing."""
+    list(pool.map(compute_half, [name] * WORKERS))
+
+
+def compute_half(name: str) -> None:
+    """What a worker does then."""
+    value_and_grad(*kept_half(name))
+
+
+@cache
+def kept_half(name: str) -> tuple[Params, np.ndarray, np.ndarray]:
+    """The parameters, and half of the batch, made once in every process."""
+    sizes, examples = NETWORKS[name]
+    return network(sizes, examples // WORKERS)
 
 
 def checks(found: dict[str, Executor | None], rounds: int) -> dict[str, Any]:

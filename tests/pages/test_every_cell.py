@@ -6,7 +6,15 @@ import yaml
 from notebook_rules import ROOT, code_cells
 
 AT_MOST = 1_200_000  # milliseconds
-LONGEST = ["clipping", "when-adam-fails", "schedules", "which-optimizer", "vanishing-and-exploding"]
+LONGEST = [
+    "clipping",
+    "training-a-real-network",
+    "beyond-one-machine",
+    "when-adam-fails",
+    "debugging-a-training-run",
+    "which-optimizer",
+    "schedules",
+]
 """These pages run first, so that two workers end at about the same time."""
 EXCEPTIONS = {
     ("conventions", "def table(name)"): "without the project's recordings, the tables do not count them",
