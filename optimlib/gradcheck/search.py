@@ -32,6 +32,7 @@ ROOM = 4  # a difference of slopes of so many errors is no chance
 CONFIRMATIONS = 4  # so many small steps confirm that a claim is wrong
 BY_FAR = 10  # tolerances of disagreement: one estimate, and the smallest step, are enough
 MUCH_SMALLER = 64  # times, that step is at least, or it says nothing new
+WIDER = 16  # times, a step knows a slope better that the smallest one shows
 OUT_OF_STEP = 0.01 / 0.8123  # of a step: roundings that repeat with the steps show with others
 
 
@@ -188,8 +189,7 @@ class Search:
             other = self.contradiction(best, [self.near])
             best = best if other is None else self.narrowing(copysign(other.step, self.step))
         while best is not None and self.test.verdict(best) in ("fail", "kink"):
-            nearer = [best.step / APART, best.step / APART**2, best.step / APART**3]
-            other = self.contradiction(best, nearer)
+            other = self.contradiction(best, self.much_smaller(best.step))
             if other is None:
                 break
             best = self.narrowing(copysign(other.step, self.step))
@@ -263,22 +263,37 @@ class Search:
             step /= INWARDS
         return step
 
+    def much_smaller(self, step: float) -> list[float]:
+        """Steps much smaller than this one, down to the smallest that theta's rounding leaves room for."""
+        smallest = max(TINY * self.roundoff * self.test.reach, 2 * self.least)
+        steps = [step / APART**k for k in (1, 2, 3)]
+        steps = [s for s in steps if s > smallest] + [smallest] * (steps[-1] <= smallest)
+        return [s for s in steps if MUCH_SMALLER * s <= step]
+
     def contradiction(self, best: Estimate, steps: list[float]) -> Estimate | None:
         """An estimate with one of these smaller steps that says something else, if there is one.
 
         With wide steps, a kink close by looks like one at theta, and a fast oscillation like a
-        slope of its own.
+        slope of its own. The smallest steps show that, but may know the slope less well than
+        somewhat wider ones.
         """
         for step in steps:
             slope, rounding = self.quotient(copysign(step, self.step))
             if not isfinite(rounding) or step < TINY * self.roundoff * self.test.reach:
                 break
-            if abs(slope - best.value) <= SAFETY * (rounding + best.error):
+            off = abs(slope - best.value)
+            if off <= SAFETY * (rounding + best.error):
                 continue
-            e = next(self.ladder(copysign(step, self.step)), None)
-            if e is not None and abs(e.value - best.value) > SAFETY * (e.error + best.error):
-                return e
+            for wider in (1, WIDER):
+                e = next(self.ladder(copysign(min(wider * step, best.step / 4), self.step)), None)
+                if e is not None and self.differ(e, best) and (wider == 1 or abs(e.value - slope) <= off / 2):
+                    return e
         return None
+
+    @staticmethod
+    def differ(e: Estimate, best: Estimate) -> bool:
+        """Whether two estimates are further apart than their errors explain."""
+        return abs(e.value - best.value) > SAFETY * (e.error + best.error)
 
     def quotient(self, step: float) -> tuple[float, float]:
         """One difference quotient and its error by rounding; NaN and infinity where there is none."""
