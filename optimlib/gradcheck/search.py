@@ -32,7 +32,7 @@ ROOM = 4  # a difference of slopes of so many errors is no chance
 CONFIRMATIONS = 4  # so many small steps confirm that a claim is wrong
 BY_FAR = 10  # tolerances of disagreement: one estimate, and the smallest step, are enough
 MUCH_SMALLER = 64  # times, that step is at least, or it says nothing new
-WIDER = 16  # times, a step knows a slope better that the smallest one shows
+WIDER = (1, 4, 16)  # times a step that shows another slope: one of these may know it well enough
 OUT_OF_STEP = 0.01 / 0.8123  # of a step: roundings that repeat with the steps show with others
 
 
@@ -189,7 +189,7 @@ class Search:
             other = self.contradiction(best, [self.near])
             best = best if other is None else self.narrowing(copysign(other.step, self.step))
         while best is not None and self.test.verdict(best) in ("fail", "kink"):
-            other = self.contradiction(best, self.much_smaller(best.step))
+            other = self.contradiction(best, self.much_smaller(best))
             if other is None:
                 break
             best = self.narrowing(copysign(other.step, self.step))
@@ -263,12 +263,18 @@ class Search:
             step /= INWARDS
         return step
 
-    def much_smaller(self, step: float) -> list[float]:
-        """Steps much smaller than this one, down to the smallest that theta's rounding leaves room for."""
-        smallest = max(TINY * self.roundoff * self.test.reach, 2 * self.least)
-        steps = [step / APART**k for k in (1, 2, 3)]
-        steps = [s for s in steps if s > smallest] + [smallest] * (steps[-1] <= smallest)
-        return [s for s in steps if MUCH_SMALLER * s <= step]
+    def much_smaller(self, best: Estimate) -> list[float]:
+        """Steps much smaller than that of an estimate, as far as the rounding of theta leaves room.
+
+        One of them is the smallest with which the errors of the loss let the estimate and the claim be
+        told apart.
+        """
+        least = max(TINY * self.roundoff * self.test.reach, 2 * self.least)
+        steps = [max(best.step / APART**k, least) for k in (1, 2, 3)]
+        off = abs(best.value - self.test.claim)
+        if off and self.noise > 4 * self.roundoff * abs(self.test.value):
+            steps.append(max(2 * SAFETY * self.noise / off, least))
+        return sorted({step for step in steps if MUCH_SMALLER * step <= best.step}, reverse=True)
 
     def contradiction(self, best: Estimate, steps: list[float]) -> Estimate | None:
         """An estimate with one of these smaller steps that says something else, if there is one.
@@ -284,9 +290,11 @@ class Search:
             off = abs(slope - best.value)
             if off <= SAFETY * (rounding + best.error):
                 continue
-            for wider in (1, WIDER):
+            for wider in WIDER:
                 e = next(self.ladder(copysign(min(wider * step, best.step / 4), self.step)), None)
-                if e is not None and self.differ(e, best) and (wider == 1 or abs(e.value - slope) <= off / 2):
+                if e is None or not self.differ(e, best):
+                    continue
+                if wider == 1 or abs(e.value - slope) <= off / 2:
                     return e
         return None
 
