@@ -192,7 +192,9 @@ class Search:
             other = self.contradiction(best, self.much_smaller(best))
             if other is None:
                 break
-            best = self.narrowing(copysign(other.step, self.step))
+            nearer = self.narrowing(copysign(other.step, self.step))
+            apart = abs(other.value - best.value)
+            best = nearer or other._replace(error=max(other.error, apart))  # too near to narrow down
         if best is not None and self.near and self.test.verdict(best) == "inconclusive":
             other = self.narrowing(copysign(self.near, self.step))
             best = best if other is None else min(best, other, key=lambda e: e.error)
@@ -263,13 +265,18 @@ class Search:
             step /= INWARDS
         return step
 
+    @property
+    def least_step(self) -> float:
+        """The smallest step that the rounding of theta leaves room for."""
+        return max(TINY * self.roundoff * self.test.reach, 2 * self.least)
+
     def much_smaller(self, best: Estimate) -> list[float]:
         """Steps much smaller than that of an estimate, as far as the rounding of theta leaves room.
 
         One of them is the smallest with which the errors of the loss let the estimate and the claim be
         told apart.
         """
-        least = max(TINY * self.roundoff * self.test.reach, 2 * self.least)
+        least = self.least_step
         steps = [max(best.step / APART**k, least) for k in (1, 2, 3)]
         off = abs(best.value - self.test.claim)
         if off and self.noise > 4 * self.roundoff * abs(self.test.value):
@@ -288,7 +295,8 @@ class Search:
             if not isfinite(rounding) or step < TINY * self.roundoff * self.test.reach:
                 break
             off = abs(slope - best.value)
-            if off <= SAFETY * (rounding + best.error):
+            is_stair = slope == 0 and step == self.least_step  # perhaps: theta may be rounded further
+            if is_stair or off <= SAFETY * (rounding + best.error):
                 continue
             for wider in WIDER:
                 e = next(self.ladder(copysign(min(wider * step, best.step / 4), self.step)), None)

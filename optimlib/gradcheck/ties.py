@@ -55,7 +55,8 @@ def probe_together(prober: Prober, kinks: list[Probe]) -> None:
     # Numbers far from zero move by as much as those of order 1, but not less than errors leave room for.
     widest = objective.roundoff**0.25 * np.maximum(1, np.abs(x))
     least = np.where(np.abs(x) > FAR_OUT, objective.roundoff**0.25, widest)
-    room = APART * value_error / max(abs(p.jump) for p in kinks)
+    steepest = max(max(abs(p.jump), abs(p.analytic), abs(p.numeric)) for p in kinks)
+    room = APART * value_error / steepest
     slopes = steeper_than_all(
         objective.counted(at_places(prober, places)),
         x,
