@@ -280,7 +280,7 @@ class Search:
         steps = [max(best.step / APART**k, least) for k in (1, 2, 3)]
         off = abs(best.value - self.test.claim)
         if off and self.noise > 4 * self.roundoff * abs(self.test.value):
-            steps.append(max(2 * SAFETY * self.noise / off, least))
+            steps.append(max(4 * SAFETY * self.noise / off, least))
         return sorted({step for step in steps if MUCH_SMALLER * step <= best.step}, reverse=True)
 
     def contradiction(self, best: Estimate, steps: list[float]) -> Estimate | None:
