@@ -193,8 +193,7 @@ class Search:
             if other is None:
                 break
             nearer = self.narrowing(copysign(other.step, self.step))
-            apart = abs(other.value - best.value)
-            best = nearer or other._replace(error=max(other.error, apart))  # too near to narrow down
+            best = nearer or other._replace(error=max(other.error, abs(other.value - best.value)))
         if best is not None and self.near and self.test.verdict(best) == "inconclusive":
             other = self.narrowing(copysign(self.near, self.step))
             best = best if other is None else min(best, other, key=lambda e: e.error)
@@ -271,14 +270,9 @@ class Search:
         return max(TINY * self.roundoff * self.test.reach, 2 * self.least)
 
     def much_smaller(self, best: Estimate) -> list[float]:
-        """Steps much smaller than that of an estimate, as far as the rounding of theta leaves room.
-
-        One of them is the smallest with which the errors of the loss let the estimate and the claim be
-        told apart.
-        """
-        least = self.least_step
+        """Much smaller steps; with one of them, noise barely lets estimate and claim be told apart."""
+        least, off = self.least_step, abs(best.value - self.test.claim)
         steps = [max(best.step / APART**k, least) for k in (1, 2, 3)]
-        off = abs(best.value - self.test.claim)
         if off and self.noise > 4 * self.roundoff * abs(self.test.value):
             steps.append(max(4 * SAFETY * self.noise / off, least))
         return sorted({step for step in steps if MUCH_SMALLER * step <= best.step}, reverse=True)
@@ -287,8 +281,7 @@ class Search:
         """An estimate with one of these smaller steps that says something else, if there is one.
 
         With wide steps, a kink close by looks like one at theta, and a fast oscillation like a
-        slope of its own. The smallest steps show that, but may know the slope less well than
-        somewhat wider ones.
+        slope of its own. The smallest steps show that; somewhat wider ones may know the slope better.
         """
         for step in steps:
             slope, rounding = self.quotient(copysign(step, self.step))
@@ -300,16 +293,10 @@ class Search:
                 continue
             for wider in WIDER:
                 e = next(self.ladder(copysign(min(wider * step, best.step / 4), self.step)), None)
-                if e is None or not self.differ(e, best):
-                    continue
-                if wider == 1 or abs(e.value - slope) <= off / 2:
-                    return e
+                if e is not None and abs(e.value - best.value) > SAFETY * (e.error + best.error):
+                    if wider == 1 or abs(e.value - slope) <= off / 2:
+                        return e
         return None
-
-    @staticmethod
-    def differ(e: Estimate, best: Estimate) -> bool:
-        """Whether two estimates are further apart than their errors explain."""
-        return abs(e.value - best.value) > SAFETY * (e.error + best.error)
 
     def quotient(self, step: float) -> tuple[float, float]:
         """One difference quotient and its error by rounding; NaN and infinity where there is none."""
