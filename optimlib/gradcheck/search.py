@@ -288,14 +288,14 @@ class Search:
             if not isfinite(rounding) or step < TINY * self.roundoff * self.test.reach:
                 break
             off = abs(slope - best.value)
-            is_stair = slope == 0 and step == self.least_step  # perhaps: theta may be rounded further
-            if is_stair or off <= SAFETY * (rounding + best.error):
-                continue
+            if off <= SAFETY * (rounding + best.error) or (slope == 0 and step == self.least_step):
+                continue  # flat over so small a step, the loss may be one of rounded parameters
             for wider in WIDER:
                 e = next(self.ladder(copysign(min(wider * step, best.step / 4), self.step)), None)
-                if e is not None and abs(e.value - best.value) > SAFETY * (e.error + best.error):
-                    if wider == 1 or abs(e.value - slope) <= off / 2:
-                        return e
+                if e is None or not abs(e.value - best.value) > SAFETY * (e.error + best.error):
+                    continue
+                if wider == 1 or abs(e.value - slope) <= off / 2:
+                    return e
         return None
 
     def quotient(self, step: float) -> tuple[float, float]:
