@@ -32,6 +32,7 @@ ROOM = 4  # a difference of slopes of so many errors is no chance
 CONFIRMATIONS = 4  # so many small steps confirm that a claim is wrong
 BY_FAR = 10  # tolerances of disagreement: one estimate, and the smallest step, are enough
 MUCH_SMALLER = 64  # times, that step is at least, or it says nothing new
+WIDER = (1, 4, 16)  # times a step that shows another slope: one of these may know it well enough
 OUT_OF_STEP = 0.01 / 0.8123  # of a step: roundings that repeat with the steps show with others
 
 
@@ -188,11 +189,11 @@ class Search:
             other = self.contradiction(best, [self.near])
             best = best if other is None else self.narrowing(copysign(other.step, self.step))
         while best is not None and self.test.verdict(best) in ("fail", "kink"):
-            nearer = [best.step / APART, best.step / APART**2, best.step / APART**3]
-            other = self.contradiction(best, nearer)
+            other = self.contradiction(best, self.much_smaller(best))
             if other is None:
                 break
-            best = self.narrowing(copysign(other.step, self.step))
+            nearer = self.narrowing(copysign(other.step, self.step))
+            best = nearer or other._replace(error=max(other.error, abs(other.value - best.value)))
         if best is not None and self.near and self.test.verdict(best) == "inconclusive":
             other = self.narrowing(copysign(self.near, self.step))
             best = best if other is None else min(best, other, key=lambda e: e.error)
@@ -263,21 +264,38 @@ class Search:
             step /= INWARDS
         return step
 
+    @property
+    def least_step(self) -> float:
+        """The smallest step that the rounding of theta leaves room for."""
+        return max(TINY * self.roundoff * self.test.reach, 2 * self.least)
+
+    def much_smaller(self, best: Estimate) -> list[float]:
+        """Much smaller steps; with one of them, noise barely lets estimate and claim be told apart."""
+        least, off = self.least_step, abs(best.value - self.test.claim)
+        steps = [max(best.step / APART**k, least) for k in (1, 2, 3)]
+        if off and self.noise > 4 * self.roundoff * abs(self.test.value):
+            steps.append(max(4 * SAFETY * self.noise / off, least))
+        return sorted({step for step in steps if MUCH_SMALLER * step <= best.step}, reverse=True)
+
     def contradiction(self, best: Estimate, steps: list[float]) -> Estimate | None:
         """An estimate with one of these smaller steps that says something else, if there is one.
 
         With wide steps, a kink close by looks like one at theta, and a fast oscillation like a
-        slope of its own.
+        slope of its own. The smallest steps show that; somewhat wider ones may know the slope better.
         """
         for step in steps:
             slope, rounding = self.quotient(copysign(step, self.step))
             if not isfinite(rounding) or step < TINY * self.roundoff * self.test.reach:
                 break
-            if abs(slope - best.value) <= SAFETY * (rounding + best.error):
-                continue
-            e = next(self.ladder(copysign(step, self.step)), None)
-            if e is not None and abs(e.value - best.value) > SAFETY * (e.error + best.error):
-                return e
+            off = abs(slope - best.value)
+            if off <= SAFETY * (rounding + best.error) or (slope == 0 and step == self.least_step):
+                continue  # flat over so small a step, the loss may be one of rounded parameters
+            for wider in WIDER:
+                e = next(self.ladder(copysign(min(wider * step, best.step / 4), self.step)), None)
+                if e is None or not abs(e.value - best.value) > SAFETY * (e.error + best.error):
+                    continue
+                if wider == 1 or abs(e.value - slope) <= off / 2:
+                    return e
         return None
 
     def quotient(self, step: float) -> tuple[float, float]:

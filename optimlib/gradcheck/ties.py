@@ -26,6 +26,7 @@ from optimlib.trees import copy_tree, flatten
 TIED = 32  # up to so many numbers with a kink are looked at together
 POINTS = 6  # close to theta, at which a gradient has to be the same before it is called constant
 ROUNDED = 2.0**-43  # numbers that move alike are rounded alike: where by more, their slope is not exact
+APART = 2**14  # so many errors of its values a kinked loss changes by, where it is looked at
 SHIFTED = 3  # up to so many leaves are shifted
 
 
@@ -50,13 +51,19 @@ def probe_together(prober: Prober, kinks: list[Probe]) -> None:
     places = [(scales.paths.index(p.path), p.index) for p in kinks if p.index is not None]
     x = np.array([scales.leaves[leaf][index] for leaf, index in places])
     claim = np.array([float(scales.gradient[leaf][index]) for leaf, index in places])
+    value_error = scales.value_error() + float(np.abs(claim) @ np.spacing(np.abs(x)))
+    # Numbers far from zero move by as much as those of order 1, but not less than errors leave room for.
+    widest = objective.roundoff**0.25 * np.maximum(1, np.abs(x))
+    least = np.where(np.abs(x) > FAR_OUT, objective.roundoff**0.25, widest)
+    steepest = max(max(abs(p.jump), abs(p.analytic), abs(p.numeric)) for p in kinks)
+    room = APART * value_error / steepest
     slopes = steeper_than_all(
         objective.counted(at_places(prober, places)),
         x,
         claim,
-        objective.roundoff**0.25 * np.where(np.abs(x) > FAR_OUT, 1, np.maximum(1, np.abs(x))),
+        np.clip(room, least, widest),
         prober.rng,
-        value_error=scales.value_error() + float(np.abs(claim) @ np.spacing(np.abs(x))),
+        value_error=value_error,
         middle=np.array([p.numeric for p in kinks]),
     )
     if slopes is None:

@@ -44,16 +44,21 @@ def test_slopes_of_zero_are_tested_by_other_claims_and_close_by():
     assert (report.verdict, report.untested) == ("pass", ("theta['a']",))
 
 
-def test_a_wave_of_large_numbers_in_float32_can_still_be_accused():
-    """What is left of the old error: where it is gone, the ledger has to be changed."""
+def test_a_wave_of_large_numbers_in_float32_is_not_accused():
+    """An old sentence of the ledger: of the sine of numbers around 300, some right ones fail."""
 
-    def verdicts(size):
+    def verdicts(size, factor=1.0):
         for seed in range(20):
             x = size * np.random.default_rng(seed).standard_normal((4, 3))
-            yield check_vjp(lambda x: np.sin(np.float32(x)), lambda x, dy: np.cos(x) * dy, x).verdict
+            yield check_vjp(
+                lambda x: np.sin(np.float32(x)), lambda x, dy: factor * np.cos(x) * dy, x
+            ).verdict
 
     assert set(verdicts(1.0)) == {"pass"}
-    assert 1 <= list(verdicts(300.0)).count("fail") < 10
+    for size in (100.0, 300.0):
+        assert set(verdicts(size)) <= {"pass", "inconclusive"}
+        assert Counter(verdicts(size))["pass"] > 15  # of 20
+        assert set(verdicts(size, factor=1.1)) == {"fail"}
 
 
 def test_a_solver_that_stops_early_needs_its_accuracy_stated():
@@ -88,7 +93,7 @@ def test_a_solver_that_stops_early_needs_its_accuracy_stated():
     assert set(verdicts(1e-6, accuracy=1e-6)) <= {"pass", "inconclusive"}
 
 
-def test_bumps_far_from_zero_must_not_be_too_narrow():
+def test_narrow_bumps_far_from_zero_are_not_accused():
     """An old sentence of the ledger: right gradients of such bumps pass. They were a second wide."""
 
     def verdicts(width):
@@ -105,10 +110,9 @@ def test_bumps_far_from_zero_must_not_be_too_narrow():
             yield check_gradient(lambda t, bumps=bumps: bumps(t).sum(), grad, theta).verdict
 
     wide, narrow = (Counter(verdicts(width)) for width in (1.0, 0.1))
-    assert wide["fail"] == 0
+    assert wide["fail"] == narrow["fail"] == 0
     assert wide["pass"] > 44  # of 48
-    assert narrow["inconclusive"] > 24
-    assert 2 <= narrow["fail"] <= 12  # where it is 0, the ledger has to be changed
+    assert narrow["pass"] > 38
 
 
 @pytest.mark.parametrize("shares", [(2.0, -1.0, 0.0, 0.0), (1.5, -0.5, 0.0, 0.0), (0.6, 0.6, -0.2, 0.0)])
@@ -120,16 +124,16 @@ def test_a_sum_of_one_is_not_enough_at_a_tie(shares):
     assert check_gradient(np.max, lambda x: between, np.ones(4)).verdict == "kink"
 
 
-def test_a_tie_of_huge_numbers_still_excuses_wrong_gradients():
-    """An old sentence of the ledger: the others fail. It had been tried on ones."""
+def test_a_tie_of_huge_numbers_excuses_no_wrong_gradients():
+    """An old sentence of the ledger: at a billion and beyond, wrong claims can be excused."""
 
     def verdict(size, claim):
         return check_gradient(np.max, lambda x: claim, np.full(4, size)).verdict
 
-    for wrong in (np.zeros(4), np.ones(4)):
-        assert {verdict(size, wrong) for size in (1.0, 1e4, 1e8)} == {"fail"}
-        assert verdict(1.7e9, wrong) == "kink"  # where it fails, the ledger has to be changed
-    assert {verdict(size, np.full(4, 0.25)) for size in (1.0, 1e4, 1e8)} == {"kink"}
+    for size in (1.0, 1e4, 1e8, 1.7e9, 1e12):
+        for wrong in (np.zeros(4), np.ones(4), np.full(4, 0.275)):
+            assert verdict(size, wrong) == "fail"
+        assert verdict(size, np.full(4, 0.25)) == "kink"
 
 
 def test_larger_errors_are_seen_and_smaller_ones_are_not():
