@@ -3,9 +3,10 @@
 Measures `optimlib.Adam`, its rule called on blocks and compiled by Numba, the same equations on whole
 arrays, a plain copy, `torch.optim.Adam` (default, foreach and fused) and Optax under jit: for four
 numbers of parameters, for many small arrays, for arrays kept in bfloat16, and for matrices in Fortran
-order, also with a gradient in C order. Beside them stand the bandwidth of the memory, the speed of a
-product of matrices, and steps in blocks of many sizes (memory_and_arithmetic.py). What is not installed
-is left out. The import of optimlib is measured beside NumPy's.
+order, also with a gradient in C order; and one loop beside three of Numba's. Then come the bandwidth of
+the memory, the speed of a product of matrices, steps in blocks of many sizes, and what new memory costs
+(memory_and_arithmetic.py). What is not installed is left out. The import of optimlib is measured beside
+NumPy's.
 
 Prints microseconds, ratios and the goals beside them, and writes all of it, with a description of the
 machine, to adam_step.json beside this file. The chapter on the speed of a step reads the copy in
@@ -29,8 +30,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import memory_and_arithmetic
-from contenders import CONTENDERS, ORDERS, STORED, Contender, arrays, ours
-from timing import machine, measure, ratio, summary, versions
+from contenders import CONTENDERS, LOOPS, ORDERS, STORED, Contender, arrays, ours
+from timing import machine, measure, page_faults, ratio, summary, versions
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -55,11 +56,13 @@ CASES = {
     "1e7 float64": Case([(10_000_000,)], "float64", 15),
     "1,000 arrays of 100, float32": Case([(100,)] * 1_000, "float32", 31),
     "1e7 stored": Case([(10_000_000,)], "float32", 15, STORED),
+    "1e7 loops": Case([(10_000_000,)], "float32", 21, LOOPS),
     "1,000 x 1,000 float32": Case([(1_000, 1_000)], "float32", 61, ORDERS),
 }
 
-Rows = dict[str, dict[str, float]]
-"""By contender: its median time, "us", its least time, and the ratios to the others, by their names."""
+Rows = dict[str, dict[str, Any]]
+"""By contender: its "median" and "least" time in microseconds, the ratios to the others by their names,
+and, where they were counted, the page faults of a step, "faults"."""
 
 
 class Goal(NamedTuple):
@@ -91,14 +94,17 @@ SIZES_FOR_MEMORY = (100_000, 1_000_000, 10_000_000)
 
 
 def run(case: Case) -> Rows:
-    """For every contender that is installed the median time in microseconds, and ratios."""
+    """For every contender that is installed its times, the ratios to the others, and page faults."""
     steps = {}
     for name, contender in case.contenders.items():
         try:
             steps[name] = contender(*arrays(case.shapes, case.dtype))
         except ImportError as error:
             print(f"{name} is left out: {error}")
-    return table(measure(steps, case.rounds))
+    rows = table(measure(steps, case.rounds))
+    for name, row in rows.items():
+        row["faults"] = page_faults(steps[name])
+    return rows
 
 
 def table(times: dict[str, list[float]]) -> Rows:
@@ -147,14 +153,14 @@ def show(case: str, rows: Rows) -> None:
     print(f"\n{case:26}{'us':>12}" + "".join(f"{short[name]:>17}" for name in rows))
     for name, row in rows.items():
         ratios = "".join(f"{row[other]:17.3f}" for other in rows)
-        print(f"  {name:24}{row['us']:12,.1f}{ratios}", flush=True)
+        print(f"  {name:24}{row['median']:12,.1f}{ratios}", flush=True)
 
 
 def judged(goal: Goal, results: dict[str, Rows]) -> dict[str, Any] | None:
     """A goal beside what was measured, if it was."""
     row = results.get(goal.case, {}).get(goal.contender, {})
     if goal.reference == PER_ARRAY and row:
-        row = row | {PER_ARRAY: row["us"] / len(CASES[goal.case].shapes)}
+        row = row | {PER_ARRAY: row["median"] / len(CASES[goal.case].shapes)}
     if goal.reference not in row:
         return None
     measured = row[goal.reference]

@@ -1,15 +1,19 @@
 """One Adam step, written in several ways: each function returns what makes a step.
 
-All start from the same parameters with the same gradient, and compute the same equations.
+All start from the same parameters with the same gradient, and compute the same equations. All leave the
+new parameters in the list that they were given, but for Optax, whose step returns them.
 """
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import numpy as np
 from timing import Step
 
-import optimlib
+BLOCK = 163_840
+"""Elements of a block of optimlib's in float32. It is imported only where it is measured: an import
+frees memory, and what the C library does with blocks depends on what was freed before."""
 
 Arrays = list[np.ndarray]
 Contender = Callable[[Arrays, Arrays], Step]
@@ -27,6 +31,8 @@ def arrays(shapes: list[tuple[int, ...]], dtype: str) -> tuple[Arrays, Arrays]:
 
 def ours(params: Arrays, grads: Arrays, compiled: bool = False) -> Step:
     """A step of optimlib's Adam: the rule called on blocks, or compiled by Numba."""
+    import optimlib
+
     optimizer = optimlib.Adam(params, compiled=compiled)
     return lambda: optimizer.step(grads)
 
@@ -53,9 +59,16 @@ def equations(
     return 1e-3 * m_hat / (np.sqrt(v_hat) + 1e-8), m, v
 
 
+def moved(
+    p: np.ndarray, g: np.ndarray, m: np.ndarray, v: np.ndarray, t: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """New parameters, m and v."""
+    change, m, v = equations(g, m, v, t)
+    return p - change, m, v
+
+
 def textbook(params: Arrays, grads: Arrays) -> Step:
-    """The equations on whole arrays, and nothing else."""
-    params = list(params)
+    """The equations on whole arrays, and nothing else; new arrays take the places of the old ones."""
     m, v = [np.zeros_like(p) for p in params], [np.zeros_like(p) for p in params]
     t = 0
 
@@ -63,8 +76,7 @@ def textbook(params: Arrays, grads: Arrays) -> Step:
         nonlocal t
         t += 1
         for k, g in enumerate(grads):
-            change, m[k], v[k] = equations(g, m[k], v[k], t)
-            params[k] = params[k] - change
+            params[k], m[k], v[k] = moved(params[k], g, m[k], v[k], t)
 
     return step
 
@@ -81,8 +93,20 @@ def whole_arrays(params: Arrays, grads: Arrays) -> Step:
     return step
 
 
-def in_blocks(params: Arrays, grads: Arrays, elements: int) -> Step:
-    """The equations on blocks of so many elements, in place; each makes temporary arrays."""
+def keep_freed() -> None:
+    """Let the C library keep what is freed from now on, as making an optimizer of optimlib does."""
+    from optimlib.optimizers.engine.blocks import keep_freed_memory
+
+    keep_freed_memory()
+
+
+def in_blocks(params: Arrays, grads: Arrays, elements: int, keep: bool = True) -> Step:
+    """The equations on blocks of so many elements, in place; each makes temporary arrays.
+
+    With `keep`, the C library keeps the memory of one block's arrays for those of the next one.
+    """
+    if keep:
+        keep_freed()
     m, v = [np.zeros_like(p) for p in params], [np.zeros_like(p) for p in params]
     t = 0
 
@@ -92,14 +116,14 @@ def in_blocks(params: Arrays, grads: Arrays, elements: int) -> Step:
         for k, g in enumerate(grads):
             for start in range(0, g.size, elements):
                 here = slice(start, start + elements)
-                change, m[k][here], v[k][here] = equations(g[here], m[k][here], v[k][here], t)
-                params[k][here] -= change
+                four = params[k][here], g[here], m[k][here], v[k][here]
+                params[k][here], m[k][here], v[k][here] = moved(*four, t)
 
     return step
 
 
 def in_scratch(params: Arrays, grads: Arrays, elements: int) -> Step:
-    """The same calls on blocks of so many elements, with results written to two arrays kept for it."""
+    """The calls of `in_blocks`, with results written to the arrays or to two that are kept for it."""
     m, v = [np.zeros_like(p) for p in params], [np.zeros_like(p) for p in params]
     scratch = np.empty((2, min(elements, max(p.size for p in params))), params[0].dtype)
     t = 0
@@ -155,6 +179,7 @@ def from_bfloat16(halves: np.ndarray) -> np.ndarray:
 
 def bfloat16_in_blocks(params: Arrays, grads: Arrays, elements: int) -> Step:
     """All four arrays kept as bfloat16; every block is widened, stepped, and rounded again."""
+    keep_freed()
     p, g = [to_bfloat16(array) for array in params], [to_bfloat16(array) for array in grads]
     m, v = [np.zeros_like(array) for array in p], [np.zeros_like(array) for array in p]
     t = 0
@@ -169,6 +194,48 @@ def bfloat16_in_blocks(params: Arrays, grads: Arrays, elements: int) -> Step:
                 change, *state = equations(*wide[1:], t)
                 for array, new in zip((p, m, v), (wide[0] - change, *state), strict=True):
                     array[k][here] = to_bfloat16(new)
+
+    return step
+
+
+Numbers = tuple[np.floating, ...]
+
+
+def one_loop(p: np.ndarray, g: np.ndarray, m: np.ndarray, v: np.ndarray, c: Numbers) -> None:
+    """All operations for one element, then the next element: 7 numbers are read or written for each."""
+    for i in range(p.size):
+        mean = c[0] * m[i] + c[1] * g[i]
+        size = c[2] * v[i] + c[3] * (g[i] * g[i])
+        p[i] -= c[6] * (mean / c[4]) / (np.sqrt(size / c[5]) + c[7])
+        m[i], v[i] = mean, size
+
+
+def three_loops(p: np.ndarray, g: np.ndarray, m: np.ndarray, v: np.ndarray, c: Numbers) -> None:
+    """A loop for each result, as XLA makes them: 3, 3 and 4 numbers are read or written."""
+    for i in range(p.size):
+        m[i] = c[0] * m[i] + c[1] * g[i]
+    for i in range(p.size):
+        v[i] = c[2] * v[i] + c[3] * (g[i] * g[i])
+    for i in range(p.size):
+        p[i] -= c[6] * (m[i] / c[4]) / (np.sqrt(v[i] / c[5]) + c[7])
+
+
+def by_numba(params: Arrays, grads: Arrays, loops: Callable[..., None]) -> Step:
+    """One of these two functions, compiled by Numba without liberties that would change roundings."""
+    import numba
+
+    kernel = numba.njit(error_model="numpy")(loops)
+    number = params[0].dtype.type
+    m, v = [np.zeros_like(p) for p in params], [np.zeros_like(p) for p in params]
+    t = 0
+
+    def step() -> None:
+        nonlocal t
+        t += 1
+        constants = (0.9, 0.1, 0.999, 0.001, 1 - 0.9**t, 1 - 0.999**t, 1e-3, 1e-8)
+        numbers = tuple(number(constant) for constant in constants)
+        for four in zip(params, grads, m, v, strict=True):
+            kernel(*four, numbers)
 
     return step
 
@@ -212,10 +279,10 @@ def optax_jit(params: Arrays, grads: Arrays) -> Step:
 
     compiled = jax.jit(update, donate_argnums=(0, 1))
 
-    def step() -> None:
+    def step() -> Any:
         nonlocal theta, state
         theta, state = compiled(theta, state, g)
-        jax.block_until_ready(theta)
+        return jax.block_until_ready(theta)
 
     return step
 
@@ -223,6 +290,7 @@ def optax_jit(params: Arrays, grads: Arrays) -> Step:
 CONTENDERS: dict[str, Contender] = {
     "called": ours,
     "compiled": partial(ours, compiled=True),
+    "textbook": textbook,
     "whole arrays": whole_arrays,
     "torch": torch_adam,
     "torch, foreach": partial(torch_adam, foreach=True),
@@ -241,8 +309,15 @@ ORDERS: dict[str, Contender] = {
 }
 
 STORED: dict[str, Contender] = {
-    "float32, blocks": partial(in_blocks, elements=32_768),
-    "bfloat16, blocks": partial(bfloat16_in_blocks, elements=32_768),
+    "float32, blocks": partial(in_blocks, elements=BLOCK),
+    "bfloat16, blocks": partial(bfloat16_in_blocks, elements=BLOCK),
     "float32, torch, fused": partial(torch_adam, fused=True),
     "bfloat16, torch, fused": partial(torch_adam, dtype="bfloat16", fused=True),
+}
+
+LOOPS: dict[str, Contender] = {
+    "one loop": partial(by_numba, loops=one_loop),
+    "three loops": partial(by_numba, loops=three_loops),
+    "optax, jit": optax_jit,
+    "torch, fused": partial(torch_adam, fused=True),
 }

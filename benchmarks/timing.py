@@ -43,10 +43,25 @@ def ratio(values: Sequence[float], reference: Sequence[float]) -> float:
 
 
 def summary(times: dict[str, list[float]]) -> dict[str, dict[str, float]]:
-    """By name the median of the microseconds, "us", and the least, which noise has made longer least."""
+    """By name the median of the microseconds and the least, which noise has made longer least."""
     return {
-        name: {"us": statistics.median(values), "least": min(values)} for name, values in times.items()
+        name: {"median": statistics.median(values), "least": min(values)}
+        for name, values in times.items()
     }
+
+
+def page_faults(step: Step) -> int | None:
+    """How often memory was touched in a step whose page the system had yet to hand out.
+
+    None where the system does not count them. The step was taken before, so its own arrays are there.
+    """
+    try:
+        import resource
+    except ImportError:  # on Windows
+        return None
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    step()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 
 
 def machine() -> dict[str, Any]:

@@ -1,6 +1,8 @@
 """The benchmarks: contenders take the same steps, ratios are medians of ratios, and the script runs."""
 
+import inspect
 import json
+import re
 import statistics
 import subprocess
 import sys
@@ -17,6 +19,7 @@ from notebook_rules import ROOT
 from support import unchanged
 
 from optimlib import assert_value_and_grad
+from optimlib.optimizers.engine.blocks import BLOCK_BYTES
 
 
 def test_ours_takes_adams_steps():
@@ -44,23 +47,76 @@ def test_a_contender_leaves_the_gradient_alone(name):
         contenders.CONTENDERS[name](params, grads)()
 
 
+def after_steps(contender, dtype="float32", steps=5):
+    """The parameters after some steps, side by side."""
+    params, grads = contenders.arrays([(50,), (12,)], dtype)
+    step = contender(params, grads)
+    for _ in range(steps):
+        found = step()
+    return np.concatenate([np.asarray(p) for p in (found or params)])
+
+
 @pytest.mark.parametrize("elements", [7, 50, 1_000])
 def test_steps_in_blocks_have_the_bits_of_the_textbooks_step(elements):
     """Seven does not divide fifty: the last block is shorter."""
-    ways = {
-        "textbook": lambda p, g: contenders.in_blocks(p, g, p[0].size),
-        "blocks": lambda p, g: contenders.in_blocks(p, g, elements),
-        "scratch": lambda p, g: contenders.in_scratch(p, g, elements),
-        "called": contenders.ours,
-    }
-    found = {}
-    for name, contender in ways.items():
-        params, grads = contenders.arrays([(50,), (12,)], "float32")
-        step = contender(params, grads)
-        for _ in range(5):
-            step()
-        found[name] = b"".join(p.tobytes() for p in params)
-    assert len(set(found.values())) == 1
+    wanted = after_steps(contenders.textbook).tobytes()
+    for contender in (contenders.in_blocks, contenders.in_scratch):
+        assert after_steps(lambda p, g, way=contender: way(p, g, elements)).tobytes() == wanted
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_contenders_take_the_same_steps(dtype):
+    """Ours, the textbook's and those that Numba compiled have the same bits; others round elsewhere."""
+    wanted = after_steps(contenders.ours, dtype)
+    before = np.concatenate(contenders.arrays([(50,), (12,)], dtype)[0])
+    np.testing.assert_allclose(np.abs(wanted - before), 5e-3, rtol=1e-3)
+    for name, contender in (contenders.CONTENDERS | contenders.LOOPS).items():
+        if name == "copy":
+            continue
+        try:
+            found = after_steps(contender, dtype)
+        except ImportError:  # Numba, PyTorch or Optax
+            continue
+        assert found.dtype == dtype
+        if name.startswith(("torch", "optax")):
+            np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-6, err_msg=name)
+        elif name == "compiled" or dtype == "float32":
+            assert found.tobytes() == wanted.tobytes(), name
+        else:  # 1 - 0.999 is not 0.001 to the last bit
+            np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-15, err_msg=name)
+
+
+def test_a_step_of_a_contender_is_not_that_of_another_rule():
+    """The comparison would see a change of sign, of the rate, or a missing correction."""
+    wanted = after_steps(contenders.ours)
+    for old, new in (("p - change", "p + change"), ("1e-3 *", "2e-3 *"), ("v / (1 - 0.999**t)", "v")):
+        ours = (contenders.equations, contenders.moved, contenders.textbook)
+        code = "\n".join(inspect.getsource(function) for function in ours)
+        assert old in code
+        names = vars(contenders).copy()
+        exec(code.replace(old, new), names)
+        assert np.abs(after_steps(names["textbook"]) - wanted).max() > 1e-4, old
+
+
+def test_the_chapters_functions_have_the_bits_of_the_benchmarks():
+    """What a reader sees is what was measured."""
+    text = (ROOT / "book" / "text" / "how-fast-can-a-step-be.md").read_text()
+    names = {"np": np}
+    for function in ("textbook", "in_blocks", "into_kept"):
+        exec(re.search(rf"^def {function}\(.*?(?=\n\S|\n\n|\n```)", text, re.M | re.S).group(), names)
+    params, (g,) = contenders.arrays([(62,)], "float32")
+    wanted = [params[0].copy(), *np.zeros((2, 62), np.float32)]
+    blocks, kept = ([array.copy() for array in wanted] for _ in range(2))
+    whole, scratch = tuple(wanted), [array.copy() for array in wanted]
+    for t in (1, 2, 3):
+        whole = names["textbook"](whole[0], g, *whole[1:], t)
+        names["in_blocks"](blocks[0], g, *blocks[1:], t, 20)
+        names["into_kept"](kept[0], g, *kept[1:], t, *np.empty((2, 62), np.float32))
+        contenders.into_scratch(scratch[0], g, *scratch[1:], t, *np.empty((2, 62), np.float32))
+        change, *state = contenders.equations(g, *wanted[1:], t)
+        wanted = [wanted[0] - change, *state]
+    for found in (whole, blocks, kept, scratch):
+        assert [array.tobytes() for array in found] == [array.tobytes() for array in wanted]
 
 
 def test_bfloat16_is_the_nearest_number_of_eight_digits():
@@ -124,7 +180,16 @@ def test_the_machine_is_described_without_its_name():
 
 
 def test_least_and_median_are_told_apart():
-    assert timing.summary({"a": [3.0, 1.0, 8.0]}) == {"a": {"us": 3.0, "least": 1.0}}
+    assert timing.summary({"a": [3.0, 1.0, 8.0]}) == {"a": {"median": 3.0, "least": 1.0}}
+
+
+def test_page_faults_are_those_of_new_memory():
+    """Forty megabytes that are new have many pages, small or large; the same ones again have none."""
+    pytest.importorskip("resource")
+    new, kept = memory_and_arithmetic.fill(new=True), memory_and_arithmetic.fill(new=False)
+    new(), kept()
+    assert timing.page_faults(new) >= 19  # of 2 MiB each
+    assert timing.page_faults(kept) < 10
 
 
 def test_counted_bytes_and_operations(monkeypatch):
@@ -142,6 +207,22 @@ def test_counted_bytes_and_operations(monkeypatch):
     assert memory_and_arithmetic.arithmetic(1, side=3)["operations"] == 54
     blocks = memory_and_arithmetic.block_sizes(1, parameters=3_000)
     assert list(blocks["new"]) == list(blocks["kept"]) == [512, 2_048, 3_000]
+
+
+def test_a_process_of_its_own_keeps_nothing_and_fills_what_it_is_told(monkeypatch):
+    """One array that is there already, and one that is new: only the second one asks for pages."""
+    pytest.importorskip("resource")
+    alone = memory_and_arithmetic.in_process
+    rows = {what: alone(what, 1, large_pages=False) for what in ("fill", "fill, new")}
+    assert set(rows["fill"]) == {"median", "least", "faults"}
+    assert rows["fill, new"]["faults"] > rows["fill"]["faults"] + 19
+    called = []
+    monkeypatch.setattr(contenders, "keep_freed", lambda: called.append(1))
+    contenders.in_blocks(*contenders.arrays([(9,)], "float32"), 4, keep=False)
+    assert not called
+    contenders.in_blocks(*contenders.arrays([(9,)], "float32"), 4)
+    assert called
+    assert contenders.BLOCK == BLOCK_BYTES // 4
 
 
 def test_the_folded_rule_is_adams():
@@ -165,6 +246,11 @@ def test_the_recorded_steps_have_what_the_chapter_reads():
         for dtype in ("float32", "float64")
         for where in ("", ", in cache")
     ]
+    fresh = roof["fresh"]
+    assert list(fresh["left alone"]) == [str(size) for size in memory_and_arithmetic.BLOCKS]
+    assert list(fresh["large pages"]) == list(fresh["small pages"])
+    blocks = {f"blocks of {size}" for size in memory_and_arithmetic.BLOCKS}
+    assert set(fresh["large pages"]) | blocks == set(memory_and_arithmetic.ALONE)
     sizes = [str(size) for size in (*memory_and_arithmetic.BLOCKS, memory_and_arithmetic.PARAMETERS)]
     assert list(roof["blocks"]["new"]) == list(roof["blocks"]["kept"]) == sizes
     assert {"numpy", "torch", "jax", "optax", "numba"} <= set(recorded["versions"])
