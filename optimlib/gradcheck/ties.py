@@ -26,7 +26,7 @@ from optimlib.trees import copy_tree, flatten
 TIED = 32  # up to so many numbers with a kink are looked at together
 POINTS = 6  # close to theta, at which a gradient has to be the same before it is called constant
 ROUNDED = 2.0**-43  # numbers that move alike are rounded alike: where by more, their slope is not exact
-APART = 2**14  # so many errors of its values a kinked loss changes by, where it is looked at
+ABOVE_ERRORS = 2**14  # so many errors of its values a kinked loss changes by, where it is looked at
 SHIFTED = 3  # up to so many leaves are shifted
 
 
@@ -56,7 +56,7 @@ def probe_together(prober: Prober, kinks: list[Probe]) -> None:
     widest = objective.roundoff**0.25 * np.maximum(1, np.abs(x))
     least = np.where(np.abs(x) > FAR_OUT, objective.roundoff**0.25, widest)
     steepest = max(max(abs(p.jump), abs(p.analytic), abs(p.numeric)) for p in kinks)
-    room = APART * value_error / steepest
+    room = ABOVE_ERRORS * value_error / steepest
     slopes = steeper_than_all(
         objective.counted(at_places(prober, places)),
         x,
