@@ -71,7 +71,10 @@ def test_the_chapter_cites_every_issue_of_the_record_and_no_other():
         re.findall(r"https://github\.com/[\w-]+/[\w-]+/(?:issues|pull)/\d+", CHAPTER.read_text())
     )
     would_deprecate = "https://github.com/scipy/scipy/pull/26205"
-    of_repairs = {"https://github.com/HIPS/autograd/pull/412", "https://github.com/scipy/scipy/issues/8184"}
+    of_repairs = {
+        "https://github.com/HIPS/autograd/pull/412",
+        "https://github.com/scipy/scipy/issues/8184",
+    }
     of_repairs |= {case.issue for case in repaired()}
     assert cited == {f.known for f in FOUND} - {""} | {would_deprecate} | of_repairs
 
