@@ -27,6 +27,7 @@ KINDS = {
     "slip": "a slip of the pen",
     "term": "a term of a second derivative left out",
     "division": "a zero in a product",
+    "branch": "a case of its own in a formula",
 }
 """The kinds of mistakes, in words. The chapter's map has a place for the first seven."""
 
@@ -112,3 +113,29 @@ def missed() -> list[tuple[str, str, str]]:
     ('Autograd', 'beta.pdf', 'a number left out')
     """
     return [(source, function, change) for source, function, change in _record()["missed"]]
+
+
+class Repaired(NamedTuple):
+    """A derivative that was wrong in one release and right in the next."""
+
+    library: str
+    function: str
+    wrong: str  #: the last release with the mistake
+    right: str  #: the first one without it
+    kind: str  #: one of `KINDS`
+    note: str  #: what was the matter
+    issue: str  #: where it was reported or repaired
+    before: str  #: what the check says of the first: "fail", or "refused" for a NaN
+    after: str  #: what it says of the second
+    error: float  #: in the first, the largest wrong difference, beside the largest slope
+
+
+def repaired() -> list[Repaired]:
+    """Derivatives of older releases, whose mistakes were reported and repaired.
+
+    Examples
+    --------
+    >>> {(case.before in ("fail", "refused"), case.after) for case in repaired()}
+    {(True, 'pass')}
+    """
+    return [Repaired(**row) for row in _record()["repaired"]]

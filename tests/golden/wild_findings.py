@@ -233,7 +233,10 @@ def entry(finding: Finding) -> dict[str, Any]:
 
 
 def write(
-    findings: list[Finding], versions: dict[str, str], consequences: dict[str, Any] | None = None
+    findings: list[Finding],
+    versions: dict[str, str],
+    consequences: dict[str, Any] | None = None,
+    repaired: list[dict[str, Any]] | None = None,
 ) -> None:
     """Put the entries of these sources into the record, in the place of older ones."""
     record = (
@@ -244,6 +247,7 @@ def write(
     all_of_them.sort(key=lambda e: (e["source"].lower(), e["function"].lower()))
     sources = dict(sorted({**record["sources"], **versions}.items()))
     done = consequences or record.get("consequences", {})
+    repaired = repaired or record.get("repaired", [])
     lines = ",\n".join("    " + json.dumps(e, ensure_ascii=False) for e in all_of_them)
     PATH.write_text(
         '{\n  "sources": '
@@ -253,6 +257,9 @@ def write(
         + "\n  }"
         + ',\n  "missed": '
         + json.dumps(record.get("missed", []))
+        + ',\n  "repaired": [\n'
+        + ",\n".join("    " + json.dumps(case, ensure_ascii=False) for case in repaired)
+        + "\n  ]"
         + ',\n  "findings": [\n'
         + lines
         + "\n  ]\n}\n",

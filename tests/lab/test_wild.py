@@ -15,7 +15,7 @@ import pytest
 from repository import ROOT
 from support import GOLDEN
 
-from optimlib.lab.wild import KINDS, VERDICTS, consequences, findings, missed, sources
+from optimlib.lab.wild import KINDS, VERDICTS, consequences, findings, missed, repaired, sources
 
 FOUND = findings()
 CHAPTER = ROOT / "book" / "text" / "wrong-gradients-in-the-wild.md"
@@ -71,7 +71,24 @@ def test_the_chapter_cites_every_issue_of_the_record_and_no_other():
         re.findall(r"https://github\.com/[\w-]+/[\w-]+/(?:issues|pull)/\d+", CHAPTER.read_text())
     )
     would_deprecate = "https://github.com/scipy/scipy/pull/26205"
-    assert cited == {f.known for f in FOUND} - {""} | {would_deprecate}
+    of_repairs = {
+        "https://github.com/HIPS/autograd/pull/412",
+        "https://github.com/scipy/scipy/issues/8184",
+    }
+    of_repairs |= {case.issue for case in repaired()}
+    assert cited == {f.known for f in FOUND} - {""} | {would_deprecate} | of_repairs
+
+
+def test_the_check_tells_the_older_versions_from_the_repaired_ones():
+    cases = repaired()
+    assert len(cases) >= 4
+    assert len({case.library for case in cases}) >= 3
+    for case in cases:
+        assert case.kind in KINDS
+        assert (case.before in BAD, case.after) == (True, "pass"), case
+        assert (case.error > 0) == (case.before == "fail")
+        before, after = (tuple(map(int, v.split("."))) for v in (case.wrong, case.right))
+        assert before < after
 
 
 @cache
@@ -85,7 +102,7 @@ def recording():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("library", ["scipy", "sklearn", "statsmodels", "autograd", "torch"])
+@pytest.mark.parametrize("library", ["scipy", "sklearn", "statsmodels", "autograd", "jax", "torch"])
 def test_the_libraries_still_do_what_was_recorded(library):
     pytest.importorskip(library)
     recorded = {(f.source, f.function): f for f in FOUND}
