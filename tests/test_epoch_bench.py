@@ -91,7 +91,7 @@ def test_scikit_learn_trains_the_network_of_the_case(monkeypatch):
         SHAPES[k] for k in (0, 2, 1, 3)
     ]
     assert network.n_iter_ == CASE.epochs
-    assert network._optimizer.t == CASE.epochs * 20  # noqa: SLF001
+    assert network._optimizer.t == CASE.epochs * 20
     asked = network.get_params()
     wanted = {"solver": "adam", "alpha": 0, "batch_size": 50, "learning_rate_init": 0.01}
     wanted |= {"activation": "relu", "shuffle": True, "early_stopping": False}
