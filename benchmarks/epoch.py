@@ -2,13 +2,14 @@
 
 Trains one network on the digits, in batches of 50, with Adam and with the same settings: by
 `optimlib.training.fit`, by scikit-learn's `MLPClassifier`, and by PyTorch with its default and with its
-fused Adam, on slices of a tensor and from a `DataLoader`. All contenders train from the start to the
+fused Adam, on slices of a tensor and from a `DataLoader`. A network of two hidden units has next to no
+arithmetic, so its epoch shows the overhead of the calls. All contenders train from the start to the
 end in turn within every round. Each library draws its own initial weights. What is not installed is left
 out. Everything is done twice, in processes of their own: on one thread, and on as many as the libraries
 take by themselves (fewer epochs and rounds, since threads get in each other's way on a busy machine).
 
-Prints milliseconds an epoch, ratios, goals and the accuracies on the test images, and writes them, with
-a description of the machine, to benchmarks/epoch.json.
+Prints milliseconds an epoch, ratios with their quartiles over the rounds, goals and the accuracies on
+the test images, and writes them, with a description of the machine, to benchmarks/epoch.json.
 
     python benchmarks/epoch.py            everything, in about a minute
     python benchmarks/epoch.py --quick    one round, one seed, and nothing is written
@@ -51,6 +52,7 @@ class Case(NamedTuple):
 
 
 CASES = {
+    "2 hidden, float64": Case(2, "float64", EPOCHS, 5),
     "32 hidden, float64": Case(32, "float64", EPOCHS, 9),
     "32 hidden, float32": Case(32, "float32", EPOCHS, 9),
     "512 hidden, float32": Case(512, "float32", 4, 5),
@@ -131,8 +133,8 @@ def scikit_learn(data: Data, case: Case, seed: int) -> Reader:
         return network.fit(data.x, data.y).predict
 
 
-def pytorch(data: Data, case: Case, seed: int, fused: bool = False, loader: bool = False) -> Reader:
-    """Trained by PyTorch."""
+def torch_parts(data: Data, case: Case, seed: int, fused: bool = False) -> tuple[Any, ...]:
+    """For PyTorch: images and labels as tensors, the network, and a function that takes a step."""
     import torch
 
     torch.manual_seed(seed)
@@ -142,15 +144,48 @@ def pytorch(data: Data, case: Case, seed: int, fused: bool = False, loader: bool
     ).to(x.dtype)
     loss = torch.nn.CrossEntropyLoss()
     optimizer = torch.optim.Adam(network.parameters(), lr=RATE, fused=fused)
-    dataset = torch.utils.data.TensorDataset(x, y)
-    batches = torch.utils.data.DataLoader(dataset, batch_size=BATCH, shuffle=True)
-    for _ in range(case.epochs):
-        order = torch.randperm(len(x)).split(BATCH)
-        for xs, ys in batches if loader else ((x[rows], y[rows]) for rows in order):
-            optimizer.zero_grad()
-            loss(network(xs), ys).backward()
-            optimizer.step()
+
+    def step(xs: torch.Tensor, ys: torch.Tensor) -> None:
+        optimizer.zero_grad()
+        loss(network(xs), ys).backward()
+        optimizer.step()
+
+    return x, y, network, step
+
+
+def torch_reader(network: Any) -> Reader:
+    """How a network of PyTorch reads arrays."""
+    import torch
+
     return lambda images: network(torch.from_numpy(images)).argmax(dim=1).numpy()
+
+
+def pytorch(data: Data, case: Case, seed: int, fused: bool = False) -> Reader:
+    """Trained by PyTorch, on slices of its tensors."""
+    import torch
+
+    x, y, network, step = torch_parts(data, case, seed, fused)
+    for _ in range(case.epochs):
+        for rows in torch.randperm(len(x)).split(BATCH):
+            step(x[rows], y[rows])
+    return torch_reader(network)
+
+
+def pytorch_loader(data: Data, case: Case, seed: int) -> Reader:
+    """Trained by PyTorch, from a `DataLoader` that takes a batch as one slice.
+
+    The usual `DataLoader(dataset, batch_size=BATCH)` would take the images one by one and stack them.
+    """
+    import torch.utils.data as data_of
+
+    x, y, network, step = torch_parts(data, case, seed)
+    dataset = data_of.TensorDataset(x, y)
+    rows = data_of.BatchSampler(data_of.RandomSampler(dataset), BATCH, drop_last=False)
+    loader = data_of.DataLoader(dataset, sampler=rows, batch_size=None)
+    for _ in range(case.epochs):
+        for xs, ys in loader:
+            step(xs, ys)
+    return torch_reader(network)
 
 
 CONTENDERS: dict[str, Callable[[Data, Case, int], Reader]] = {
@@ -158,7 +193,7 @@ CONTENDERS: dict[str, Callable[[Data, Case, int], Reader]] = {
     "scikit-learn": scikit_learn,
     "torch": pytorch,
     "torch, fused": partial(pytorch, fused=True),
-    "torch, DataLoader": partial(pytorch, loader=True),
+    "torch, DataLoader": pytorch_loader,
 }
 LEARNERS = ("optimlib", "scikit-learn", "torch")  # whose accuracies are compared
 
@@ -180,8 +215,11 @@ def installed() -> dict[str, Callable[[Data, Case, int], Reader]]:
     return found
 
 
-def times(case: Case, rounds: int) -> dict[str, dict[str, float]]:
-    """For every contender the median milliseconds of an epoch, and ours in terms of it."""
+def times(case: Case, rounds: int) -> dict[str, dict[str, Any]]:
+    """For every contender the median milliseconds of an epoch, and ours in terms of it.
+
+    Beside the median ratio are its quartiles over the rounds.
+    """
     data = divided(0, case.dtype)
     steps: dict[str, Step] = {
         name: partial(contender, data, case, 0) for name, contender in installed().items()
@@ -191,6 +229,7 @@ def times(case: Case, rounds: int) -> dict[str, dict[str, float]]:
         name: {
             "ms an epoch": statistics.median(values) / 1e3 / case.epochs,
             "optimlib / it": ratio(found["optimlib"], values),
+            "quartiles": np.quantile(np.divide(found["optimlib"], values), [0.25, 0.75]).tolist(),
         }
         for name, values in found.items()
     }
@@ -251,9 +290,13 @@ def show(threads: str, found: dict[str, Any]) -> None:
     """Print a part as tables."""
     print(f"\nthreads: {threads}")
     for case in CASES:
-        print(f"  {case:24}ms an epoch   optimlib / it")
+        print(f"  {case:24}ms an epoch   optimlib / it   quartiles")
         for name, row in found[case].items():
-            print(f"    {name:22}{row['ms an epoch']:11.3f}{row['optimlib / it']:16.2f}")
+            low, high = row["quartiles"]
+            print(
+                f"    {name:22}{row['ms an epoch']:11.3f}{row['optimlib / it']:16.2f}"
+                f"{low:7.2f} to {high:.2f}"
+            )
     for name, row in found.get("accuracy", {}).items():
         print(
             f"  {name:18} {row['mean']:.2f} % correct, spread {row['spread']:.2f};"

@@ -37,14 +37,118 @@ def test_no_training_image_is_a_test_image():
     assert not {row.tobytes() for row in data.x} & {row.tobytes() for row in data.x_test}
 
 
+CASE = epoch.Case(7, "float64", 3, 1)
+SHAPES = [(64, 7), (7,), (7, 10), (10,)]
+
+
+def assert_every_epoch_has_all_labels_in_a_new_order(batches, labels):
+    """Batches of 50 labels, in the order in which they were trained on."""
+    assert [len(batch) for batch in batches] == CASE.epochs * 20 * [50]
+    epochs = np.concatenate(batches).reshape(CASE.epochs, len(labels))
+    for one in epochs:
+        np.testing.assert_array_equal(np.bincount(one), np.bincount(labels))
+        assert not np.array_equal(one, labels)
+    assert not np.array_equal(epochs[0], epochs[1])
+
+
+def test_ours_trains_the_network_of_the_case(monkeypatch):
+    seen, batches, inner = {}, [], epoch.value_and_grad
+
+    def spied(params, x, y):
+        batches.append(y)
+        return inner(params, x, y)
+
+    def fitted(function, optimizer, data, **settings):
+        seen["history"] = original(function, optimizer, data, **settings)
+        seen["optimizer"] = optimizer
+
+    original = epoch.fit
+    monkeypatch.setattr(epoch, "value_and_grad", spied)
+    monkeypatch.setattr(epoch, "fit", fitted)
+    data = epoch.divided(0, CASE.dtype)
+    epoch.CONTENDERS["optimlib"](data, CASE, 0)
+    optimizer = seen["optimizer"]
+    assert type(optimizer) is epoch.Adam
+    assert optimizer.learning_rate == 0.01
+    assert [array.shape for array in optimizer.params.values()] == SHAPES
+    assert {array.dtype for array in optimizer.params.values()} == {np.dtype(CASE.dtype)}
+    assert seen["history"].step == CASE.epochs * 20
+    assert_every_epoch_has_all_labels_in_a_new_order(batches, data.y)
+
+
+def test_scikit_learn_trains_the_network_of_the_case(monkeypatch):
+    network_of = pytest.importorskip("sklearn.neural_network")
+    seen, fit = [], network_of.MLPClassifier.fit
+    monkeypatch.setattr(
+        network_of.MLPClassifier, "fit", lambda self, x, y: seen.append((x, y)) or fit(self, x, y)
+    )
+    data = epoch.divided(0, CASE.dtype)
+    network = epoch.CONTENDERS["scikit-learn"](data, CASE, 0).__self__
+    ((x, y),) = seen
+    assert x is data.x
+    assert y is data.y
+    assert [array.shape for array in (*network.coefs_, *network.intercepts_)] == [
+        SHAPES[k] for k in (0, 2, 1, 3)
+    ]
+    assert network.n_iter_ == CASE.epochs
+    assert network._optimizer.t == CASE.epochs * 20
+    asked = network.get_params()
+    wanted = {"solver": "adam", "alpha": 0, "batch_size": 50, "learning_rate_init": 0.01}
+    wanted |= {"activation": "relu", "shuffle": True, "early_stopping": False}
+    wanted |= {"beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-8, "random_state": 0}
+    assert {name: asked[name] for name in wanted} == wanted
+
+
 @pytest.mark.parametrize(
-    ("name", "library"), [("optimlib", "numpy"), ("scikit-learn", "sklearn"), ("torch", "torch")]
+    ("name", "fused", "loaders"),
+    [("torch", False, 0), ("torch, fused", True, 0), ("torch, DataLoader", False, 1)],
 )
-def test_a_contender_learns_to_read(name, library):
-    pytest.importorskip(library)
+def test_pytorch_trains_the_network_of_the_case(monkeypatch, name, fused, loaders):
+    torch = pytest.importorskip("torch")
+    made, steps, batches, loaded = [], [], [], []
+
+    class Adam(torch.optim.Adam):
+        def __init__(self, params, **settings):
+            super().__init__(params, **settings)
+            made.append(self)
+
+        def step(self):
+            steps.append(self)
+            super().step()
+
+    class CrossEntropyLoss(torch.nn.CrossEntropyLoss):
+        def forward(self, logits, y):
+            batches.append(y.numpy())
+            return super().forward(logits, y)
+
+    class DataLoader(torch.utils.data.DataLoader):
+        def __iter__(self):
+            loaded.append(self)
+            return super().__iter__()
+
+    monkeypatch.setattr(torch.optim, "Adam", Adam)
+    monkeypatch.setattr(torch.nn, "CrossEntropyLoss", CrossEntropyLoss)
+    monkeypatch.setattr(torch.utils.data, "DataLoader", DataLoader)
+    data = epoch.divided(0, CASE.dtype)
+    epoch.CONTENDERS[name](data, CASE, 0)
+    (optimizer,) = made
+    (group,) = optimizer.param_groups
+    assert [tuple(p.shape) for p in group["params"]] == [(7, 64), (7,), (10, 7), (10,)]
+    assert {p.dtype for p in group["params"]} == {torch.float64}
+    settings = {"lr": 0.01, "betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0, "fused": fused}
+    assert {key: group[key] for key in settings} == settings
+    assert len(steps) == CASE.epochs * 20
+    assert len(loaded) == loaders * CASE.epochs
+    assert_every_epoch_has_all_labels_in_a_new_order(batches, data.y)
+
+
+@pytest.mark.parametrize("name", epoch.CONTENDERS)
+def test_a_contender_learns_to_read(name):
+    if name != "optimlib":
+        pytest.importorskip({"scikit-learn": "sklearn"}.get(name, "torch"))
     data = epoch.divided(0, "float64")
     read = epoch.CONTENDERS[name](data, epoch.Case(32, "float64", 5, 1), 0)
-    assert np.mean(read(data.x_test) == data.y_test) > 0.85
+    assert np.mean(read(data.x_test) == data.y_test) > 0.9
 
 
 def test_differences_are_paired():
@@ -60,7 +164,11 @@ def test_ratios_are_ours_over_theirs(monkeypatch):
     monkeypatch.setattr(epoch, "installed", lambda: dict.fromkeys(found, lambda *given: None))
     monkeypatch.setattr(epoch, "measure", lambda steps, rounds: found)
     rows = epoch.times(epoch.Case(2, "float64", 2, 2), 2)
-    assert rows["other"] == {"ms an epoch": 0.04, "optimlib / it": 0.75}  # the median of 1/2 and 1
+    assert rows["other"] == {  # of 1/2 and 1
+        "ms an epoch": 0.04,
+        "optimlib / it": 0.75,
+        "quartiles": [0.625, 0.875],
+    }
 
 
 def test_the_recorded_file_has_what_the_chapter_reads():
@@ -69,7 +177,11 @@ def test_the_recorded_file_has_what_the_chapter_reads():
     assert recorded["settings"] == settings
     for threads in ("1", "default"):
         for case in epoch.CASES:
-            assert list(recorded["threads"][threads][case]) == list(epoch.CONTENDERS)
+            rows = recorded["threads"][threads][case]
+            assert list(rows) == list(epoch.CONTENDERS)
+            assert all(
+                {"ms an epoch", "optimlib / it", "quartiles"} == set(row) for row in rows.values()
+            )
     assert list(recorded["threads"]["1"]["accuracy"]) == list(epoch.LEARNERS)
 
 
