@@ -26,6 +26,7 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from functools import cache, partial
 from itertools import pairwise
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +86,7 @@ def loss(params: Params, x: np.ndarray, y: np.ndarray) -> float:
 def executors() -> Iterator[dict[str, Executor | None]]:
     """None, a pool of processes and, where Dask is installed, a local cluster."""
     found: dict[str, Executor | None] = {"none": None}
-    with ProcessPoolExecutor(WORKERS) as pool:
+    with ProcessPoolExecutor(WORKERS, mp_context=get_context("spawn")) as pool:  # as Dask does
         found["pool"] = pool
         try:
             from distributed import Client, LocalCluster
@@ -123,7 +124,7 @@ def gradients(name: str, found: dict[str, Executor | None], rounds: int) -> dict
     half = [array[: len(array) // WORKERS] for array in batch]
     pool = found.get("pool")
     if pool is not None:
-        steps["pool, nothing sent"] = partial(side_by_side, pool, name)
+        steps["pool, nothing sent"] = partial(side_by_side, pool, *NETWORKS[name])
     return {
         "parameters": sum(leaf.size for layer in params for leaf in layer.values()),
         "examples": len(batch[0]),
@@ -133,21 +134,20 @@ def gradients(name: str, found: dict[str, Executor | None], rounds: int) -> dict
     }
 
 
-def side_by_side(pool: Executor, name: str) -> None:
-    """The halves of a batch in two processes that keep their data, and return nothing."""
-    list(pool.map(compute_half, [name] * WORKERS))
+def side_by_side(pool: Executor, sizes: tuple[int, ...], examples: int) -> None:
+    """The shards of a batch in processes that keep their data, and return nothing."""
+    list(pool.map(compute_kept, [sizes] * WORKERS, [examples // WORKERS] * WORKERS))
 
 
-def compute_half(name: str) -> None:
+def compute_kept(sizes: tuple[int, ...], examples: int) -> None:
     """What a worker does then."""
-    value_and_grad(*kept_half(name))
+    value_and_grad(*kept(sizes, examples))
 
 
 @cache
-def kept_half(name: str) -> tuple[Params, np.ndarray, np.ndarray]:
-    """The parameters, and half of the batch, made once in every process."""
-    sizes, examples = NETWORKS[name]
-    return network(sizes, examples // WORKERS)
+def kept(sizes: tuple[int, ...], examples: int) -> tuple[Params, np.ndarray, np.ndarray]:
+    """Parameters and a shard, made once in every process."""
+    return network(sizes, examples)
 
 
 def checks(found: dict[str, Executor | None], rounds: int) -> dict[str, Any]:

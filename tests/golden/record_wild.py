@@ -976,7 +976,7 @@ def jax_cases() -> Iterator[Finding]:
         **branch(
             "jnp.sinc",
             "a series at exactly 0, and a quotient that cancels beside it",
-            ISSUES + "jax-ml/jax/issues/40629",
+            ISSUES + "jax-ml/jax/issues/34139",
             lambda: elementwise(value("jnp.sinc"), slopes_of_sinc, np.array([1e-16, 1e-9, 0.4])),
         ),
         **branch(
