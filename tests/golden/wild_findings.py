@@ -22,7 +22,6 @@ from optimlib import check_vjp
 from optimlib.trees import copy_tree, flatten, map_tree
 
 PATH = Path(__file__).parents[2] / "optimlib" / "lab" / "data" / "wild.json"
-VERDICTS = ("right", "by design", "wrong")
 Triple = tuple[Callable[[Any], Any], Callable[[Any, Any], Any], Any]
 FACTORS = {"1.001": 1.001, "1.000001": 1.000001}
 PLANTED = ("a sign", "a number left out", *FACTORS)
@@ -147,8 +146,8 @@ def judge(triple: Triple, seed: int = 0) -> Any:
 
 def rounded(scores: Any) -> float | None:
     """The largest to three digits; None where none is finite."""
-    largest = max(scores, default=np.nan)
-    return float(f"{largest:.2e}") if np.isfinite(largest) else None
+    largest = max((score for score in scores if np.isfinite(score)), default=None)
+    return None if largest is None else float(f"{largest:.2e}")
 
 
 def verdicts_of(finding: Finding) -> str:
