@@ -4,7 +4,7 @@ All start from the same parameters with the same gradient, and compute the same 
 new parameters in the list that they were given, but for Optax, whose step returns them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -100,6 +100,26 @@ def keep_freed() -> None:
     keep_freed_memory()
 
 
+def in_place(params: Arrays, grads: Arrays, update: Callable[..., None]) -> Step:
+    """A step that changes every array in place: ``update(p, g, m, v, t)``, m and v zero at first."""
+    m, v = [np.zeros_like(p) for p in params], [np.zeros_like(p) for p in params]
+    t = 0
+
+    def step() -> None:
+        nonlocal t
+        t += 1
+        for four in zip(params, grads, m, v, strict=True):
+            update(*four, t)
+
+    return step
+
+
+def blocks(size: int, elements: int) -> Iterator[slice]:
+    """The blocks of so many elements of an array of this size."""
+    for start in range(0, size, elements):
+        yield slice(start, start + elements)
+
+
 def in_blocks(params: Arrays, grads: Arrays, elements: int, keep: bool = True) -> Step:
     """The equations on blocks of so many elements, in place; each makes temporary arrays.
 
@@ -107,36 +127,23 @@ def in_blocks(params: Arrays, grads: Arrays, elements: int, keep: bool = True) -
     """
     if keep:
         keep_freed()
-    m, v = [np.zeros_like(p) for p in params], [np.zeros_like(p) for p in params]
-    t = 0
 
-    def step() -> None:
-        nonlocal t
-        t += 1
-        for k, g in enumerate(grads):
-            for start in range(0, g.size, elements):
-                here = slice(start, start + elements)
-                four = params[k][here], g[here], m[k][here], v[k][here]
-                params[k][here], m[k][here], v[k][here] = moved(*four, t)
+    def update(p: np.ndarray, g: np.ndarray, m: np.ndarray, v: np.ndarray, t: int) -> None:
+        for here in blocks(p.size, elements):
+            p[here], m[here], v[here] = moved(p[here], g[here], m[here], v[here], t)
 
-    return step
+    return in_place(params, grads, update)
 
 
 def in_scratch(params: Arrays, grads: Arrays, elements: int) -> Step:
     """The calls of `in_blocks`, with results written to the arrays or to two that are kept for it."""
-    m, v = [np.zeros_like(p) for p in params], [np.zeros_like(p) for p in params]
     scratch = np.empty((2, min(elements, max(p.size for p in params))), params[0].dtype)
-    t = 0
 
-    def step() -> None:
-        nonlocal t
-        t += 1
-        for k, g in enumerate(grads):
-            for start in range(0, g.size, elements):
-                here = slice(start, start + elements)
-                into_scratch(params[k][here], g[here], m[k][here], v[k][here], t, *scratch)
+    def update(p: np.ndarray, g: np.ndarray, m: np.ndarray, v: np.ndarray, t: int) -> None:
+        for here in blocks(p.size, elements):
+            into_scratch(p[here], g[here], m[here], v[here], t, *scratch)
 
-    return step
+    return in_place(params, grads, update)
 
 
 def into_scratch(  # as many arguments as arrays
@@ -180,22 +187,14 @@ def from_bfloat16(halves: np.ndarray) -> np.ndarray:
 def bfloat16_in_blocks(params: Arrays, grads: Arrays, elements: int) -> Step:
     """All four arrays kept as bfloat16; every block is widened, stepped, and rounded again."""
     keep_freed()
-    p, g = [to_bfloat16(array) for array in params], [to_bfloat16(array) for array in grads]
-    m, v = [np.zeros_like(array) for array in p], [np.zeros_like(array) for array in p]
-    t = 0
 
-    def step() -> None:
-        nonlocal t
-        t += 1
-        for k, whole in enumerate(p):
-            for start in range(0, whole.size, elements):
-                here = slice(start, start + elements)
-                wide = [from_bfloat16(array[k][here]) for array in (p, g, m, v)]
-                change, *state = equations(*wide[1:], t)
-                for array, new in zip((p, m, v), (wide[0] - change, *state), strict=True):
-                    array[k][here] = to_bfloat16(new)
+    def update(p: np.ndarray, g: np.ndarray, m: np.ndarray, v: np.ndarray, t: int) -> None:
+        for here in blocks(p.size, elements):
+            wide = [from_bfloat16(array[here]) for array in (p, g, m, v)]
+            for array, new in zip((p, m, v), moved(*wide, t), strict=True):
+                array[here] = to_bfloat16(new)
 
-    return step
+    return in_place([to_bfloat16(p) for p in params], [to_bfloat16(g) for g in grads], update)
 
 
 Numbers = tuple[np.floating, ...]
