@@ -32,7 +32,7 @@ ALONE := $(filter-out $(BESIDE),$(NOTEBOOKS))
 export JUPYTER_PREFER_ENV_PATH := 1
 SINGLE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 VECLIB_MAXIMUM_THREADS=1
 
-.PHONY: help book pdf check test test-frameworks test-pages test-grading assignments grade rehearse mutants notebooks pictures lab serve bench bench-grading pins clean
+.PHONY: help book pdf check test test-frameworks test-pages test-cells test-grading assignments grade rehearse mutants notebooks pictures lab serve bench bench-grading pins clean
 
 help:
 	@echo "make book             build the HTML book in _build/html, warnings being errors"
@@ -40,7 +40,8 @@ help:
 	@echo "make check            run the fast tests, in about a minute"
 	@echo "make test             run every test, and every notebook against its stored outputs"
 	@echo "make test-frameworks  run what compares with PyTorch, JAX, Keras, SciPy, Numba and others"
-	@echo "make test-pages       run every cell of the built pages in a browser, and what one does with them"
+	@echo "make test-pages       try in a browser what a reader does with the built pages"
+	@echo "make test-cells       run every cell of the built pages in a browser, against its stored output"
 	@echo "make test-grading     prove that the assignments are graded as they should be"
 	@echo "make assignments      make the students' notebooks in _build/assignments, and a zip of them"
 	@echo "make grade            grade a folder or a zip file: make grade SUBMITTED=... [ASSIGNMENT=adaptive-steps]"
@@ -101,9 +102,15 @@ pdf: $(READY_PAGES) book
 	$(browser)
 	$(BIN_PAGES)/python book/paper.py _build/html
 
+EVERY_CELL := tests/pages/test_every_cell.py
+
 test-pages: $(READY_PAGES) book
 	$(browser)
-	$(BIN_PAGES)/python -m pytest tests/pages -n 2 --dist worksteal
+	$(BIN_PAGES)/python -m pytest tests/pages --ignore $(EVERY_CELL) -n 2 --dist worksteal
+
+test-cells: $(READY_PAGES) book
+	$(browser)
+	$(BIN_PAGES)/python -m pytest $(EVERY_CELL) -n 2 --dist worksteal
 
 # The sandbox comes from the system: where it is missing and Debian's tools are there, it is installed.
 test-grading: $(READY_GRADING)
@@ -139,6 +146,7 @@ notebooks: $(READY) $(if $(BESIDE),$(READY_FRAMEWORKS))
 	$(if $(BESIDE),$(SINGLE_THREAD) TQDM_DISABLE=1 $(BIN_FRAMEWORKS)/$(EXECUTE) $(BESIDE))
 	$(BIN)/python book/fold_solutions.py $(NOTEBOOKS)
 	$(BIN)/nbstripout --keep-output --keep-count --keep-id --extra-keys "metadata.language_info metadata.jupytext" $(NOTEBOOKS)
+	$(BIN)/python book/pictures.py
 
 pictures: $(READY)
 	$(BIN)/python book/pictures.py

@@ -112,8 +112,8 @@ def test_every_target_is_explained():
     assert make_targets() - {"help"} <= set(re.findall(r"`make ([a-z-]+)`", read("CONTRIBUTING.md")))
 
 
-def test_ci_runs_the_four_test_commands_and_nothing_else():
-    commands = "make test\nmake test-frameworks\nmake test-pages\nmake test-grading\n"
+def test_ci_runs_the_test_commands_and_nothing_else():
+    commands = "make test\nmake test-frameworks\nmake test-pages test-cells\nmake test-grading\n"
     assert read(".ci/run") == "#!/bin/sh\nset -e\n" + commands
     assert os.name == "nt" or os.access(ROOT / ".ci" / "run", os.X_OK)
 
