@@ -128,6 +128,23 @@ def test_workflows_cover_the_matrix():
 
 # Words
 
+SHARED = {"optimlib.arguments", "optimlib.attributes"}
+"""What the rooms share and nobody outside of the package looks for."""
+
+
+def test_the_readme_names_every_room_of_the_package():
+    rooms = {
+        f"optimlib.{path.stem}"
+        for path in (ROOT / "optimlib").glob("[a-z]*")
+        if path.suffix in ("", ".py")
+    }
+    table = {
+        room
+        for row in re.findall(r"^\| (`optimlib.+?) \|", read("README.md"), flags=re.M)
+        for room in re.findall(r"`(.+?)`", row)
+    }
+    assert table == rooms - SHARED
+
 
 def test_the_readme_example_runs(tmp_path):
     (example,) = re.findall(r"```python\n(.+?)```", read("README.md"), flags=re.S)
