@@ -45,8 +45,6 @@ class Finding(NamedTuple):
     settings: int  #: in so many settings it was tried
     failing: tuple[str, ...]  #: in these it failed
     error: float  #: the largest wrong difference, beside the largest slope
-    numbers: int  #: so many slopes were claimed
-    evaluations: int  #: so often the function was called
     second_seed: str  #: as `check`, with other random numbers
     float32: str  #: as `check`, with all numbers rounded to float32
     relative: float | None  #: the largest relative error, by central differences with the step 1e-5
@@ -115,6 +113,15 @@ def missed() -> list[tuple[str, str, str]]:
     return [(source, function, change) for source, function, change in _record()["missed"]]
 
 
+TESTS = {
+    "wrong number": "a test asked for the wrong number",
+    "never ran": "a test was there and never ran",
+    "one kind": "the tests tried one kind of input only",
+    "": "the report and the repair speak of no test",
+}
+"""What the report or the repair of a derivative shows of the tests before it, in words."""
+
+
 class Repaired(NamedTuple):
     """A derivative that was wrong in one release and right in the next."""
 
@@ -125,6 +132,7 @@ class Repaired(NamedTuple):
     kind: str  #: one of `KINDS`
     note: str  #: what was the matter
     issue: str  #: where it was reported or repaired
+    tests: str  #: one of `TESTS`
     before: str  #: what the check says of the first: "fail", or "refused" for a NaN
     after: str  #: what it says of the second
     error: float  #: in the first, the largest wrong difference, beside the largest slope

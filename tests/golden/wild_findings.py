@@ -11,7 +11,7 @@ import contextlib
 import io
 import json
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -53,12 +53,14 @@ def quietly(call: Callable[[], Any]) -> Any:
         return call()
 
 
-def usual_scores(f: Callable, vjp: Callable, x: Any, step: float = 1e-5) -> tuple[float, float]:
+def usual_scores(
+    f: Callable, vjp: Callable, x: Any, step: float = 1e-5, seed: int = 0
+) -> tuple[float, float]:
     """What two rules of thumb see: the largest relative error, and the error of the whole vector.
 
     Central differences with one step; the thresholds that go with them are 1e-7 and 2e-7.
     """
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     dy = map_tree(lambda y: rng.standard_normal(np.shape(y)), f(copy_tree(x)))
     pair = lambda y: sum(
         float((a * b).sum()) for (_, a), (_, b) in zip(flatten(y), flatten(dy), strict=True)
@@ -150,77 +152,92 @@ def rounded(scores: Any) -> float | None:
     return None if largest is None else float(f"{largest:.2e}")
 
 
-def verdicts_of(finding: Finding) -> str:
-    """The gravest verdict of all settings, and nothing else that is recorded."""
-    found = set()
-    for thunk in finding.settings.values():
-        try:
-            found.add(quietly(lambda thunk=thunk: judge(sparing(thunk()))).verdict)
-        except ValueError:
-            found.add("refused")
-    return next(v for v in GRAVEST if v in found)
+def verdict_of(triple: Triple, seed: int = 0) -> tuple[str, Any]:
+    """What the check says, with its report; or "refused", with the reason, where it raises an error.
+
+    An error of the code under test is no verdict on its gradient, and comes through.
+    """
+    f, vjp, x = triple
+    raised = False
+
+    def watched(function):
+        def call(*arguments):
+            nonlocal raised
+            raised = True
+            answer = function(*arguments)
+            raised = False
+            return answer
+
+        return call
+
+    try:
+        report = quietly(lambda: judge((watched(f), watched(vjp), x), seed))
+    except ValueError as refusal:  # a gradient of another shape, or one that is not finite
+        if raised:
+            raise
+        return "refused", str(refusal)
+    return report.verdict, report
+
+
+def verdicts_of(
+    finding: Finding, seed: int = 0, change: Callable[[Triple], Triple] = lambda triple: triple
+) -> dict[str, tuple[str, Any]]:
+    """What the check says of each setting, with its report."""
+    return {
+        name: verdict_of(quietly(lambda: change(sparing(thunk()))), seed)
+        for name, thunk in finding.settings.items()
+    }
+
+
+def gravest(verdicts: Iterable[str]) -> str:
+    """That of a function, from those of its settings."""
+    return min(verdicts, key=GRAVEST.index)
+
+
+def failing_of(verdicts: dict[str, tuple[str, Any]]) -> list[str]:
+    """The settings that fail."""
+    return sorted(name for name, (verdict, _) in verdicts.items() if verdict in ("fail", "refused"))
+
+
+def disagreements(finding: Finding, verdicts: dict[str, tuple[str, Any]], cured: str) -> list[str]:
+    """Where what the check says is not what is claimed of the function."""
+    name, said = f"{finding.source}: {finding.function}", {k: v for k, (v, _) in verdicts.items()}
+    expected = set(finding.failing or verdicts) if finding.verdict != "right" else set()
+    found = []
+    if set(failing_of(verdicts)) != expected or "inconclusive" in said.values():
+        found.append(f"DISAGREE {name}: {finding.verdict}, {said}")
+    if finding.verdict == "wrong" and cured not in ("pass", "kink"):
+        found.append(f"NO CURE {name}: {cured or 'none is given'}")
+    return found
 
 
 def measure(finding: Finding) -> None:
     """Run all settings, and hold what the check says against what is claimed of the function."""
-    verdicts, error, evaluations, size = {}, 0.0, 0, 0
-    scores, second, single, changed = [], set(), set(), set()
-    for name, thunk in finding.settings.items():
-        changed.add(quietly(lambda: writes(thunk())))
-        f, vjp, x = quietly(lambda: sparing(thunk()))
-        calls = 0
-
-        def counted(x, f=f):
-            nonlocal calls
-            calls += 1
-            return f(x)
-
-        try:
-            report = quietly(lambda: judge((counted, vjp, x)))
-        except ValueError as refusal:  # a gradient of another shape, or one that is not finite
-            verdicts[name], note = "refused", str(refusal)
-            print(f"{finding.function}, {name}: {note[:100]}")
-            continue
-        verdicts[name] = report.verdict
-        evaluations += calls
-        error = max(error, size_of_error(report))
-        size = max(size, report.parameters)
-        second.add(quietly(lambda: judge(sparing(thunk()), seed=1)).verdict)
-        try:
-            single.add(quietly(lambda: judge(in_single(sparing(thunk())))).verdict)
-        except (TypeError, ValueError):
-            single.add("refused")
-        scores.append(quietly(lambda: usual_scores(*sparing(thunk()))))
-    failing = {name for name, verdict in verdicts.items() if verdict in ("fail", "refused")}
-    expected = set(finding.failing or verdicts) if finding.verdict != "right" else set()
-    if failing != expected or "inconclusive" in verdicts.values():
-        print(
-            f"DISAGREE {finding.source}: {finding.function}: {finding.verdict}, {verdicts}, {error:.1e}"
-        )
-    cured = None
-    if finding.verdict == "wrong":
-        cured = finding.cure is not None and quietly(lambda: judge(sparing(finding.cure()))).verdict
-        if cured not in ("pass", "kink"):
-            print(f"NO CURE {finding.source}: {finding.function}: {cured}")
-    found = {}
+    verdicts = verdicts_of(finding)
+    reports = {name: found for name, (verdict, found) in verdicts.items() if verdict != "refused"}
+    second = [verdict for verdict, _ in verdicts_of(finding, seed=1).values()]
+    single = [verdict for verdict, _ in verdicts_of(finding, change=in_single).values()]
+    scores = [quietly(lambda: usual_scores(*sparing(finding.settings[name]()))) for name in reports]
+    cured, spoiled = "", {}
+    if finding.verdict == "wrong" and finding.cure:
+        cured = verdict_of(quietly(lambda: sparing(finding.cure())))[0]
     if finding.verdict == "right":
-        spoiled = quietly(lambda: planted(sparing(next(iter(finding.settings.values()))())))
-        found = {change: quietly(lambda t=t: judge(t)).verdict for change, t in spoiled.items()}
-    gravest = lambda found: next((v for v in GRAVEST if v in found), "refused")
+        spoiled = planted(quietly(lambda: sparing(next(iter(finding.settings.values()))())))
+    refusals = [f"{finding.function}, {name}: {verdicts[name][1]}" for name in verdicts.keys() - reports]
+    for line in refusals + disagreements(finding, verdicts, cured):
+        print(line[:200])
     finding.measured = {
-        "check": gravest(set(verdicts.values())),
+        "check": gravest(verdict for verdict, _ in verdicts.values()),
         "settings": len(verdicts),
-        "failing": sorted(failing),
-        "error": float(f"{error:.0e}"),
-        "numbers": size,
-        "evaluations": evaluations,
-        "planted": found,
+        "failing": failing_of(verdicts),
+        "error": float(f"{max(map(size_of_error, reports.values()), default=0.0):.0e}"),
+        "planted": {change: verdict_of(triple)[0] for change, triple in spoiled.items()},
         "second_seed": gravest(second),
         "float32": gravest(single),
         "relative": rounded(s[0] for s in scores),
-        "writes": max(changed),
+        "writes": max(quietly(lambda: writes(thunk())) for thunk in finding.settings.values()),
         "whole": rounded(s[1] for s in scores),
-        **({} if cured is None else {"cured": cured in ("pass", "kink")}),
+        **({"cured": cured in ("pass", "kink")} if finding.verdict == "wrong" else {}),
     }
 
 
