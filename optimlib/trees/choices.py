@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from optimlib.arguments import check_takes
 from optimlib.trees.containers import Tree, children, flatten, listed, shown
 
 T = TypeVar("T")
@@ -42,7 +43,8 @@ def per_leaf(
     Raises
     ------
     TypeError
-        If a value is an array of several numbers; what `kind` raises.
+        If the choice is a class, or a function of something else; if a value is an array of several
+        numbers; what `kind` raises.
     ValueError
         If the choice is one value, or a tree of another structure; what `kind` raises.
 
@@ -60,7 +62,11 @@ def per_leaf(
     ValueError: frozen is not built like params: missing ["['b']"], unexpected []
     """
     paths = [path for path, _ in flatten(tree)]
+    if isinstance(choice, type):
+        kind_of = choice.__name__
+        raise TypeError(f"{name} is the class {kind_of}; expected one made, as by {kind_of}(...)")
     if callable(choice):
+        check_takes(name, choice, "the path of an array")
         values = {f"{name}({path!r})": choice(path) for path in paths}
     else:
         if children(choice) is None and children(tree) is not None:
