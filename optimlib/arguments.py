@@ -128,7 +128,7 @@ def check_takes(name: str, function: Callable[..., Any], argument: str) -> None:
     Raises
     ------
     TypeError
-        If it takes more or none.
+        If it takes more or none, or is a class.
 
     Examples
     --------
@@ -137,6 +137,9 @@ def check_takes(name: str, function: Callable[..., Any], argument: str) -> None:
         ...
     TypeError: frozen takes (path, leaf); expected a function of one argument, the path of an array
     """
+    if isinstance(function, type):
+        kind = function.__name__
+        raise TypeError(f"{name} is the class {kind}; expected one made, as by {kind}(...)")
     try:
         accepted = signature(function, follow_wrapped=False)
     except (TypeError, ValueError):  # it does not say what it takes

@@ -64,9 +64,6 @@ class PerArray(Settings):
 
     @learning_rate.setter
     def learning_rate(self, value: float | Schedule) -> None:
-        if isinstance(value, type):
-            name = value.__name__
-            raise TypeError(f"learning_rate is the class {name}; expected one made, as by {name}(...)")
         if callable(value):
             check_takes("learning_rate", value, "the number of steps")
         rate = None if callable(value) else hyperparameter("learning_rate", value)

@@ -82,7 +82,9 @@ def loss_and_gradient(
         elif isinstance(loss, np.ndarray):
             text = f"a loss of shape {loss.shape}; expected one number (its .mean()?)"
         else:
-            text = f"the loss {shown(loss)} of type {type(loss).__name__}; expected a number"
+            of_another_library = hasattr(loss, "item") and not isinstance(loss, np.generic)
+            remedy = " (use .item())" if of_another_library else ""
+            text = f"the loss {shown(loss)} of type {type(loss).__name__}; expected a number{remedy}"
         raise TypeError(f"value_and_grad returned {text}") from None
 
 

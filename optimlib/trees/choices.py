@@ -62,9 +62,6 @@ def per_leaf(
     ValueError: frozen is not built like params: missing ["['b']"], unexpected []
     """
     paths = [path for path, _ in flatten(tree)]
-    if isinstance(choice, type):
-        kind_of = choice.__name__
-        raise TypeError(f"{name} is the class {kind_of}; expected one made, as by {kind_of}(...)")
     if callable(choice):
         check_takes(name, choice, "the path of an array")
         values = {f"{name}({path!r})": choice(path) for path in paths}

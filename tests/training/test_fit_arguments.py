@@ -12,6 +12,13 @@ def reordered(*given):
     return value_and_grad(*given)[::-1]
 
 
+class OfAnotherLibrary:
+    """A number like those of JAX or PyTorch."""
+
+    def item(self):
+        return 0.5
+
+
 LOSS = r"value_and_grad returned "
 
 
@@ -35,6 +42,10 @@ LOSS = r"value_and_grad returned "
         (
             lambda *given: (np.ma.masked, parameters()),
             LOSS + r"a masked loss; expected one number \(is all of the batch masked\?\)",
+        ),
+        (
+            lambda *given: (OfAnotherLibrary(), parameters()),
+            LOSS + r"the loss .*; expected a number \(use \.item\(\)\)",
         ),
         (lambda *given: (None, 0.5), LOSS + r"the loss None of type NoneType; expected a number"),
         (lambda *given: (1j, parameters()), LOSS + r"the loss 1j of type complex; expected a number"),
