@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
+from inspect import signature
 from numbers import Integral, Real
 from typing import Any
 
@@ -118,6 +120,56 @@ def flag(name: str, value: bool) -> bool:
     if not isinstance(value, bool | np.bool_):
         raise TypeError(f"{name} is {value!r}; expected True or False")
     return bool(value)
+
+
+def check_takes(name: str, function: Callable[..., Any], argument: str) -> None:
+    """Refuse a function that cannot be called with one argument, which is described in words.
+
+    Raises
+    ------
+    TypeError
+        If it takes more or none, or is a class.
+
+    Examples
+    --------
+    >>> check_takes("frozen", lambda path, leaf: True, "the path of an array")
+    Traceback (most recent call last):
+        ...
+    TypeError: frozen takes (path, leaf); expected a function of one argument, the path of an array
+    """
+    if isinstance(function, type):
+        kind = function.__name__
+        raise TypeError(f"{name} is the class {kind}; expected one made, as by {kind}(...)")
+    try:
+        accepted = signature(function, follow_wrapped=False)
+    except (TypeError, ValueError):  # it does not say what it takes
+        return
+    try:
+        accepted.bind(argument)
+    except TypeError:
+        raise TypeError(
+            f"{name} takes {accepted}; expected a function of one argument, {argument}"
+        ) from None
+
+
+def check_saved(saved: Any) -> None:
+    """Refuse what is no state that was saved, such as the name of its file.
+
+    Raises
+    ------
+    TypeError
+        If it is no mapping.
+
+    Examples
+    --------
+    >>> check_saved("run.npz")
+    Traceback (most recent call last):
+        ...
+    TypeError: saved is 'run.npz'; expected a dict, as state_dict() returns it
+    """
+    if not isinstance(saved, Mapping):
+        written = " ".join(repr(saved).split())
+        raise TypeError(f"saved is {written:.80}; expected a dict, as state_dict() returns it")
 
 
 def check_generator(name: str, rng: Any) -> None:

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from optimlib.arguments import hyperparameter, whole_number
+from optimlib.arguments import check_saved, hyperparameter, whole_number
 from optimlib.attributes import Known
 from optimlib.trees import (
     Tree,
@@ -140,6 +140,7 @@ class Average(Known):
             After every error nothing has been changed.
         """
         self._check_that_params_are_in_place()
+        check_saved(saved)
         arrays, ours = dict(saved), dict(flatten(self._average, "average"))
         kind, t = (np.asarray(arrays.pop(key, None)).tolist() for key in ("kind", "t"))
         if kind != type(self).__name__:

@@ -24,7 +24,7 @@ import numpy as np
 
 from optimlib.arguments import hyperparameter, positive
 from optimlib.trees import Tree, check_all_finite, check_dtype, cut, flat, flatten, map_tree
-from optimlib.trees.containers import shown
+from optimlib.trees.containers import check_plain, shown
 
 Clip = Callable[[np.ndarray], np.ndarray]
 """A function from some elements of a gradient to the same elements, clipped."""
@@ -277,7 +277,10 @@ def _shrink(array: np.ndarray, unit: float, length: float, limit: float, eps: fl
 
 def _checked_leaves(grads: Tree) -> list[np.ndarray]:
     """The arrays of a gradient, once all are finite numbers."""
-    pairs = [(f"grads{path}", np.asarray(leaf)) for path, leaf in flatten(grads) if leaf is not None]
+    given = [(f"grads{path}", leaf) for path, leaf in flatten(grads) if leaf is not None]
+    for place, leaf in given:
+        check_plain(leaf, place)
+    pairs = [(place, np.asarray(leaf)) for place, leaf in given]
     if not pairs:
         raise ValueError(f"grads is {shown(grads)}; expected at least one array in it")
     for place, leaf in pairs:

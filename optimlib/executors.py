@@ -56,7 +56,7 @@ def check_executor(executor: Any) -> None:
     shown = written if len(written) <= 60 else f"of type {type(executor).__name__}"
     is_one = all(callable(getattr(executor, method, None)) for method in ("map", "submit"))
     if isinstance(executor, type) or not is_one:
-        workers = executor if type(executor) is int else 4
+        workers = executor if type(executor) is int and executor > 0 else 4
         raise TypeError(
             f"executor is {shown}; expected an executor, such as"
             f" concurrent.futures.ThreadPoolExecutor({workers})"
@@ -120,8 +120,9 @@ def side_by_side(
     except BrokenExecutor as error:
         error.add_note(
             f"a worker of the executor died while it computed {name}: it ran out of memory, was ended,"
-            " or could not start (a script needs if __name__ == '__main__': where processes are"
-            f" spawned), or {name} was defined after the pool had started"
+            " raised an error that cannot be unpickled, or could not start (a script needs"
+            f" if __name__ == '__main__': where processes are spawned), or {name} was defined after the"
+            " pool had started"
         )
         raise
     except Exception as error:

@@ -182,6 +182,8 @@ def test_a_state_that_does_not_fit_is_refused_and_nothing_has_changed(change, er
     with pytest.raises(error, match=message):
         average.load_state_dict(average.state_dict() | {"t": np.array(7)} | change)
     assert all((average.state_dict()[key] == before[key]).all() for key in before)
+    with pytest.raises(TypeError, match=r"^saved is 'run.npz'; expected a dict, as state_dict\(\) ret"):
+        average.load_state_dict("run.npz")
 
 
 def test_what_is_not_finite_is_refused_before_anything_changes():

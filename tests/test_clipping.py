@@ -271,6 +271,11 @@ BAD_GRADIENTS = {
     "complex numbers": ({"W": np.ones(2, complex)}, TypeError, r"grads\['W'\] has dtype complex128"),
     "NaN beside None": ([None, np.array([[1, np.nan]])], NonFiniteError, r"grads\[1\]\[0, 1\] is nan"),
     "an infinite number": ({"b": math.inf}, NonFiniteError, r"grads\['b'\] is inf"),
+    "masked": (
+        {"W": np.ma.masked_array([1.0, 2.0], [False, True])},
+        TypeError,
+        r"grads\['W'\] is a mask",
+    ),
     "integers": ([np.arange(3)], TypeError, r"grads\[0\] has dtype int64"),
     "NaN": ({"W": np.array([1.0, np.nan])}, NonFiniteError, r"grads\['W'\]\[1\] is nan"),
     "infinity": ((np.ones(1), np.array([[-np.inf]])), NonFiniteError, r"grads\[1\]\[0, 0\] is -inf"),

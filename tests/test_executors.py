@@ -16,7 +16,14 @@ from functools import partial
 import numpy as np
 import pytest
 
-from optimlib import check_adjoint, check_gradient, check_value_and_grad, check_vjp
+from optimlib import (
+    check_adjoint,
+    check_gradient,
+    check_hvp,
+    check_layer,
+    check_value_and_grad,
+    check_vjp,
+)
 from optimlib.executors import check_executor, side_by_side
 from optimlib.gradcheck.bounds import Bounds
 from optimlib.gradcheck.objective import Objective
@@ -147,6 +154,10 @@ def test_other_checks_can_be_sent_to_processes_too(check):
         assert check(executor) == check(None)
 
 
+def twice_x(x, v):
+    return 2 * x * v
+
+
 def half_over_root(x, dy):
     return dy / (2 * np.sqrt(x))
 
@@ -176,6 +187,14 @@ def test_a_loss_that_cannot_be_pickled_is_explained():
         (
             lambda executor: check_adjoint(lambda x, dx: dx, lambda x, dy: dy, THETA, executor=executor),
             "jvp",
+        ),
+        (
+            lambda executor: check_hvp(lambda x: x**2, twice_x, THETA, executor=executor),
+            "grad",
+        ),
+        (
+            lambda executor: check_layer(lambda x: (2 * x, 0), twice_x, THETA, executor=executor),
+            "forward",
         ),
     ],
 )
@@ -277,6 +296,7 @@ def test_a_worker_that_dies_is_explained_and_the_pool_is_refused_from_then_on():
             check_gradient(exit_elsewhere, grad, THETA, executor=executor)
         (note,) = caught.value.__notes__
         assert "died while it computed loss: it ran out of memory" in note
+        assert "raised an error that cannot be unpickled" in note
         assert note.endswith("or loss was defined after the pool had started")
         with pytest.raises(ValueError, match=r"^executor takes no work .*; expected one that is"):
             check_gradient(loss, grad, THETA, executor=executor)
@@ -314,6 +334,7 @@ class OnlyMap:
         (ClientOfDask(), r"; expected an executor: its .get_executor(pure=False)"),
         (OnlyMap(), "; expected an executor, such as concurrent.futures.ThreadPoolExecutor(4)"),
         (8, "executor is 8; expected an executor, such as concurrent.futures.ThreadPoolExecutor(8)"),
+        (-1, "executor is -1; expected an executor, such as concurrent.futures.ThreadPoolExecutor(4)"),
         (ThreadPoolExecutor, "; expected an executor, such as concurrent.futures.ThreadPoolExecutor(4)"),
     ],
 )

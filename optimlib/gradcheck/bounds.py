@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from optimlib.gradcheck.arguments import check_function
 from optimlib.gradcheck.rendering import shorten
 from optimlib.trees import Tree, children, flatten, format_index
 
@@ -134,6 +135,7 @@ def _held(frozen: Frozen, leaves: list[tuple[str, np.ndarray]]) -> list[np.ndarr
     if frozen is None:
         given: list[Any] = [False] * len(leaves)
     elif callable(frozen):
+        check_function(frozen, "frozen", "path")
         given = [frozen(path) for path, _ in leaves]
         if all(fixed is False for fixed in given):
             known = ", ".join(repr(path) for path, _ in leaves[:3])

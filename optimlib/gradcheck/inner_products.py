@@ -20,6 +20,7 @@ from optimlib.gradcheck.arguments import brief, check_point, fitted_gradient
 from optimlib.gradcheck.lines import LossOf
 from optimlib.gradcheck.report import GradientReport
 from optimlib.trees import Tree, check_dtype, check_finite, copy_tree, flatten, map_tree
+from optimlib.trees.containers import check_plain
 
 LINEAR = 1e-3  # of a product's largest number: what is not linear departs by more from twice itself
 Function = Callable[[Tree], Tree]
@@ -51,7 +52,8 @@ def check_product(
         The source of dy, and options of the gradient check.
     """
     check_point(x, names.get("theta", "x"))
-    y = output(result(f, "f", x=x), "f(x)")
+    name = names.get("f", "f")
+    y = output(result(f, name, x=x), f"{name}(x)")
     dy = cotangent(y, rng)
 
     # What f(x) computes with may be less than what x is made of: a loss of float32 says so.
@@ -70,7 +72,7 @@ def check_product(
     constant = copysign(sqrt(inner(claimed, claimed)), inner(leaves_of(y), leaves_of(dy)))
 
     loss = LossOf(_loss, f, dy, constant)  # no closure: a pool of processes pickles it
-    loss.written = names.get("f", "f")
+    loss.written = name
     report = renamed(check(loss, grad, x, rng=rng, **options), names)
     if report.verdict == "fail":
         name, call = names["grad"], names.get("grad(theta)", "")
@@ -189,6 +191,8 @@ def first_change(before: Tree, after: Tree, name: str) -> str:
 def output(y: Tree, name: str) -> Tree:
     """The tree with arrays for leaves, once they are numbers that can be compared."""
     is_pair = isinstance(y, tuple) and len(y) == 2
+    for path, leaf in flatten(y):
+        check_plain(leaf, f"{name}{path}")
     y = map_tree(np.asarray, y)
     for path, leaf in flatten(y):
         try:

@@ -28,13 +28,19 @@ from optimlib.gradcheck.inner_products import (
 from optimlib.gradcheck.report import GradientReport, Probe
 from optimlib.trees import Tree, check_parameters, copy_tree, flatten, map_tree
 
-IN_A_LAYER = {"theta": "inputs", "grad(theta)": "the gradient of inputs", "grad": "backward"}
+IN_A_LAYER = {
+    "theta": "inputs",
+    "grad(theta)": "the gradient of inputs",
+    "grad": "backward",
+    "f": "forward",
+}
 IN_AN_OBJECT = {
     "theta['x']": "x",
     "theta['parameters']": "parameters",
     "grad(theta)['x']": "the gradient of x",
     "grad(theta)['parameters']": "the gradient of parameters",
     "grad": "backward",
+    "f": "forward",
 }
 WROTE = "{} wrote into {}. The check gave it a copy; a network would go on with the changed numbers."
 

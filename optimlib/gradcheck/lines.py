@@ -16,13 +16,14 @@ Loss = Callable[[Tree], float]
 
 
 class LossOf(partial[Any]):
-    """A loss that calls a function of the user's, with what the user calls that function.
+    """A loss that calls a function of the user's, with what the user calls that function and its result.
 
     >>> LossOf(round, 1.5)(), LossOf(round, 1.5).written
     (2, 'f')
     """
 
     written = "f"
+    result = "loss(theta)"
 
 
 def evaluate(loss: Loss, theta: Tree) -> np.float32 | float:

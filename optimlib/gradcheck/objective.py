@@ -144,7 +144,8 @@ class Objective:
         value = evaluate(self.loss, argument)
         _check_unchanged(argument, arrays, before, "loss")
         if not isfinite(value):
-            raise ValueError(f"loss(theta) is {float(value)}; expected a finite number")
+            name = getattr(self.loss, "result", "loss(theta)")
+            raise ValueError(f"{name} is {float(value)}; expected a finite number")
         coarsest = max(unit_roundoff(leaf) for _, leaf in before)
         return float(value), max(coarsest, unit_roundoff(value))
 

@@ -39,6 +39,7 @@ from optimlib.gradcheck.inner_products import (
     tangent,
     with_linearity,
 )
+from optimlib.gradcheck.lines import LossOf
 from optimlib.gradcheck.report import GradientReport
 from optimlib.trees import Tree
 
@@ -184,6 +185,7 @@ def check_jvp(
 
     start = np.zeros(directions, coarsest)
     names = {"theta": "s", "grad(theta)": "jvp(x, dx)", "grad": "jvp"}
+    names["f"] = getattr(f, "written", "f")
     moved = partial(along, f, x, tangents)  # no closure: a pool of processes pickles it
     report = check_product(compare, moved, slopes, start, names, rng, options)
     if report.verdict != "fail":
@@ -308,7 +310,9 @@ def check_hvp(
     fitted_gradient(result(hvp, "hvp", theta=theta, v=v), theta, "hvp(theta, v)")
     names = {"theta": "v", "grad(theta)": "hvp(theta, v)", "grad": "hvp", "f": "hvp"}
     of_jvp = {"jvp(x, dx)": "hvp(theta, v)", "jvp": "hvp", "dx": "v"}
-    values = renamed(check_jvp(grad, hvp, theta, rng=rng, **options), of_jvp)
+    f = LossOf(grad)
+    f.written = "grad"
+    values = renamed(check_jvp(f, hvp, theta, rng=rng, **options), of_jvp)
     symmetry = renamed(_adjoint_at(hvp, hvp, theta, names, rng, options), {"dy": "v"})
     for report in (values, symmetry):
         if report.problem:

@@ -54,6 +54,7 @@ def check_value_and_grad(
 
     names = {"loss(theta)": "f(theta)[0]", "grad(theta)": "f(theta)[1]", "grad": "f"}
     loss, grad = LossOf(_loss, f), partial(_grad, f)  # no closures: a pool of processes pickles them
+    loss.result = "f(theta)[0]"
     return renamed(check_gradient(loss, grad, theta, **options), names)
 
 

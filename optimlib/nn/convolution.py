@@ -66,7 +66,7 @@ def conv2d(x: np.ndarray, W: np.ndarray, b: np.ndarray, stride: int = 1, padding
            [20., 24.]])
     """
     check_shapes(x=(x, IMAGES), W=(W, KERNELS), b=(b, "outputs"))
-    _check_kernel(x, W, stride, padding)
+    stride, padding = _checked_steps(x, W, stride, padding)
     windows = _windows(x, W, stride, padding)
     y = np.einsum("ocpq,ncijpq->noij", W, windows, optimize=True)
     return y + b[:, None, None]
@@ -121,7 +121,7 @@ def conv2d_backward(
     array([4.])
     """
     check_shapes(x=(x, IMAGES), W=(W, KERNELS))
-    _check_kernel(x, W, stride, padding)
+    stride, padding = _checked_steps(x, W, stride, padding)
     windows = _windows(x, W, stride, padding)
     examples, channels, rows, columns, *kernel = windows.shape
     check_like_output(dy, (examples, len(W), rows, columns))
@@ -146,10 +146,10 @@ def _windows(x: np.ndarray, W: np.ndarray, stride: int, padding: int) -> np.ndar
     return sliding_window_view(padded, W.shape[2:], axis=(2, 3))[:, :, ::stride, ::stride]
 
 
-def _check_kernel(x: np.ndarray, W: np.ndarray, stride: int, padding: int) -> None:
-    """Refuse a kernel that is empty or larger than the image, and strides that lead nowhere."""
-    whole_number("stride", stride, lowest=1)
-    whole_number("padding", padding)
+def _checked_steps(x: np.ndarray, W: np.ndarray, stride: int, padding: int) -> tuple[int, int]:
+    """Stride and padding as Python ints, once the kernel is not empty and fits into the image."""
+    stride = whole_number("stride", stride, lowest=1)
+    padding = whole_number("padding", padding)  # twice np.uint8(200) would be 144
     if not W.size:
         raise ValueError(f"W has shape {W.shape}; expected at least one of each of ({KERNELS})")
     height, width = x.shape[2] + 2 * padding, x.shape[3] + 2 * padding
@@ -158,3 +158,4 @@ def _check_kernel(x: np.ndarray, W: np.ndarray, stride: int, padding: int) -> No
             f"W has shape {W.shape}; expected a kernel of at most {height} x {width} pixels,"
             " the size of the image with its border"
         )
+    return stride, padding

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from optimlib.arguments import hyperparameter
+from optimlib.arguments import check_saved, hyperparameter
 from optimlib.optimizers.checkpoint_extra import packed_extra, unpacked_extra
 from optimlib.optimizers.files import read_arrays, write_arrays
 from optimlib.schedules import Schedule, has_state
@@ -202,6 +202,7 @@ class Checkpoint:
 
     def _checked_header(self, saved: Mapping[str, np.ndarray]) -> tuple[float | None, int]:
         """The learning rate and the number of steps of a saved state for an optimizer like this one."""
+        check_saved(saved)
         about = {"format": STATE_FORMAT, "optimizer": type(self).__name__}
         for key, expected in about.items():
             if (received := value_of(saved, key)) != expected:

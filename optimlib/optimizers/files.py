@@ -10,8 +10,8 @@ import io
 import os
 import re
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -42,15 +42,9 @@ def write_arrays(file: str | os.PathLike, arrays: Mapping[str, np.ndarray]) -> N
     ValueError
         If an array holds Python objects.
     """
-    place = Path(os.path.realpath(file))  # a link stays a link
-    if not place.parent.is_dir():
-        raise FileNotFoundError(f"{os.fspath(file)!r} is in no folder; expected {place.parent} to exist")
-    if place.exists() and not place.is_file():
-        raise OSError(f"{os.fspath(file)!r} is a folder or a device; expected a file, or nothing, there")
     import zipfile  # which not every program that imports optimlib needs
 
-    temporary = place.with_name(f".{place.name}.{os.urandom(8).hex()}.tmp")
-    try:
+    with _beside(file) as (place, temporary):
         with temporary.open("xb") as handle:
             with zipfile.ZipFile(handle, "w") as archive:
                 for name, array in arrays.items():
@@ -59,10 +53,44 @@ def write_arrays(file: str | os.PathLike, arrays: Mapping[str, np.ndarray]) -> N
             handle.flush()
             os.fsync(handle.fileno())
         temporary.replace(place)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
+        _sync_folder(place.parent)
+
+
+def check_writable(file: str | os.PathLike) -> None:
+    """Refuse a file that `write_arrays` could not write, such as one in a folder of somebody else.
+
+    Parameters
+    ----------
+    file
+        What is to be written. It is left as it is, and need not exist.
+
+    Raises
+    ------
+    OSError
+        As by `write_arrays`.
+    """
+    with _beside(file) as (_, temporary):
+        temporary.open("xb").close()
+        temporary.unlink()
+
+
+@contextmanager
+def _beside(file: str | os.PathLike) -> Iterator[tuple[Path, Path]]:
+    """The place of a file and that of a temporary one in its folder, which no error leaves behind."""
+    place = Path(os.path.realpath(file))  # a link stays a link
+    if not place.parent.is_dir():
+        raise FileNotFoundError(f"{os.fspath(file)!r} is in no folder; expected {place.parent} to exist")
+    if place.exists() and not place.is_file():
+        raise OSError(f"{os.fspath(file)!r} is a folder or a device; expected a file, or nothing, there")
+    temporary = place.with_name(f".{place.name}.{os.urandom(8).hex()}.tmp")
+    try:
+        yield place, temporary
+    except BaseException as error:
+        with suppress(OSError):  # of a name that is too long there is no file
+            temporary.unlink()
+        if isinstance(error, OSError) and error.errno:
+            error.filename = os.fspath(file)  # the user's name for it
         raise
-    _sync_folder(place.parent)
 
 
 def remove_leftovers(file: str | os.PathLike) -> None:

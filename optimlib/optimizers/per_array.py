@@ -11,7 +11,7 @@ from typing import Any, ClassVar, NamedTuple, cast
 
 import numpy as np
 
-from optimlib.arguments import flag, hyperparameter
+from optimlib.arguments import check_takes, flag, hyperparameter
 from optimlib.optimizers.engine.arrays import Arrays
 from optimlib.optimizers.engine.blocks import Block, pack
 from optimlib.optimizers.engine.contract import Update
@@ -64,9 +64,8 @@ class PerArray(Settings):
 
     @learning_rate.setter
     def learning_rate(self, value: float | Schedule) -> None:
-        if isinstance(value, type):
-            name = value.__name__
-            raise TypeError(f"learning_rate is the class {name}; expected one made, as by {name}(...)")
+        if callable(value):
+            check_takes("learning_rate", value, "the number of steps")
         rate = None if callable(value) else hyperparameter("learning_rate", value)
         self._rate, self._schedule = rate, value if callable(value) else None
 

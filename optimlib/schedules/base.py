@@ -13,7 +13,7 @@ from typing import Any, overload
 
 import numpy as np
 
-from optimlib.arguments import whole_number
+from optimlib.arguments import check_takes, whole_number
 
 Schedule = Callable[[int], float]
 """A function from the number of finished steps (0 first) to a learning rate."""
@@ -99,6 +99,7 @@ def schedule_function(name: str, value: Schedule) -> Schedule:
     """
     if not callable(value):
         raise TypeError(f"{name} is {value!r}; expected a function such as constant(0.1)")
+    check_takes(name, value, "the number of steps")
     return value
 
 

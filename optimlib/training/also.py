@@ -16,7 +16,7 @@ from optimlib.optimizers.base import Optimizer
 from optimlib.optimizers.checkpoint import load_saved
 from optimlib.optimizers.checkpoint_extra import packed_extra
 from optimlib.trees import flatten, match
-from optimlib.trees.containers import shown
+from optimlib.trees.containers import check_plain, shown
 
 
 def check_also(also: Any) -> None:
@@ -65,6 +65,8 @@ def load_states(also: Mapping[str, Any], states: Mapping[str, Any]) -> None:
 
 def _state_of(name: str, thing: Any) -> Any:
     """A copy of the state of a thing that errors call `name`."""
+    if isinstance(thing, type):
+        raise TypeError(f"{name} is the class {thing.__name__}; expected an object of that class")
     if isinstance(thing, np.random.Generator):
         return thing.bit_generator.state
     if isinstance(thing, Optimizer):
@@ -79,18 +81,27 @@ def _state_of(name: str, thing: Any) -> Any:
                 f"{name}{path} is {shown(leaf)}; expected an array, a generator, or an object with"
                 " state_dict and load_state_dict"
             )
+        check_plain(leaf, f"{name}{path}")
+        if leaf.dtype.hasobject:
+            raise TypeError(f"{name}{path} has dtype {leaf.dtype}; expected numbers or strings")
+        if not leaf.flags.writeable:
+            raise ValueError(f"{name}{path} is read-only; expected an array that can be updated")
     return {path: leaf.copy() for path, leaf in found}
 
 
 def _load(name: str, thing: Any, saved: Any) -> None:
     """Bring a thing to a state, which is its own from now on."""
     if isinstance(thing, np.random.Generator):
+        kind = type(thing.bit_generator).__name__
+        if not isinstance(saved, dict) or saved.get("bit_generator") != kind:
+            raise ValueError(f"saved {name} is {shown(saved)}; expected the state of a {kind}")
         thing.bit_generator.state = saved
     elif isinstance(thing, Optimizer):
         load_saved(thing, saved, name)
     elif hasattr(thing, "load_state_dict"):
         thing.load_state_dict(saved)
     else:
-        ours = dict(flatten(thing))
-        for path, new in zip(ours, match(saved, ours, "saved", name, finite=False), strict=True):
-            ours[path][...] = new
+        ours = dict(flatten(thing, name))
+        theirs = {f"{name}{path}": array for path, array in saved.items()}
+        for place, new in zip(ours, match(theirs, ours, "saved", "state", finite=False), strict=True):
+            ours[place][...] = new

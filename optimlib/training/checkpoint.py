@@ -14,7 +14,7 @@ from optimlib.arguments import whole_number
 from optimlib.optimizers.base import Optimizer
 from optimlib.optimizers.checkpoint import load_saved
 from optimlib.optimizers.checkpoint_extra import unpacked_extra
-from optimlib.optimizers.files import read_arrays, remove_leftovers
+from optimlib.optimizers.files import check_writable, read_arrays, remove_leftovers
 from optimlib.training.also import check_also, load_states, states_of
 from optimlib.trees.containers import shown
 
@@ -131,11 +131,22 @@ class Checkpoint:
         """
         before = states_of(self.also)
         try:
-            load_states(self.also, saved.also)
+            self._load_also(saved.also)
             load_saved(optimizer, saved.arrays, self.name)
         except BaseException:
             load_states(self.also, before)
             raise
+
+    def _load_also(self, saved: Mapping[str, Any]) -> None:
+        """Bring what is in `also` to what the file had."""
+        try:
+            load_states(self.also, saved)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{self.name} does not fit what is in also: {error}") from error
+
+    def check_writable(self) -> None:
+        """Refuse a file that cannot be written, before there is anything to lose."""
+        check_writable(self.file)
 
     def remove_leftovers(self) -> None:
         """Delete the temporary files of processes that were killed long ago."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection
 from numbers import Integral
 from typing import Any
@@ -10,14 +11,18 @@ import numpy as np
 
 from optimlib.gradcheck import check_value_and_grad
 from optimlib.gradcheck.arguments import fitted_gradient
+from optimlib.gradcheck.inner_products import renamed, reworded
 from optimlib.training.also import load_states, states_of
 from optimlib.training.batches import take
-from optimlib.training.results import loss_and_gradient
+from optimlib.training.results import ALL_FINITE, first_not_finite, loss_and_gradient
 from optimlib.training.run import Run
-from optimlib.trees import Tree, match_some
+from optimlib.trees import NonFiniteError, Tree, copy_tree, match_some
 from optimlib.trees.containers import map_with_path, shown
 
 CHECKED_ROWS = 16  # of the batch on which a gradient is checked
+
+IN_A_RUN = {"theta": "params", "f(theta)": "value_and_grad", "f": "value_and_grad"}
+"""What `fit` calls what a gradient check calls by other names."""
 
 
 def check_when(check_gradient_every: Any) -> int | str | None:
@@ -52,6 +57,8 @@ def check_gradient_of(value_and_grad: Callable[..., Any], run: Run) -> None:
 
     Raises
     ------
+    DivergedError
+        If the loss or a number of the gradient is NaN or infinite.
     ValueError
         If it is wrong, with the report. A check that is inconclusive stops nothing: the history has it.
     """
@@ -64,28 +71,41 @@ def check_gradient_of(value_and_grad: Callable[..., Any], run: Run) -> None:
 
     own = np.random.default_rng(epochs)
     rows = own.choice(run.rows, size=min(CHECKED_ROWS, run.rows), replace=False)
-    batch, frozen = take(run.data, rows), run.frozen
+    batch, frozen, params = take(run.data, rows), run.frozen, run.optimizer.params
+    of_the_user: list[Exception] = []
 
     def f(theta: Tree) -> tuple[Any, Tree]:
         put_back()
-        loss, grads = loss_and_gradient(value_and_grad, theta, batch)
+        try:
+            loss, grads = loss_and_gradient(value_and_grad, theta, batch)
+        except Exception as error:
+            of_the_user.append(error)
+            raise
         grads = _completed(grads, theta, frozen) if frozen else grads
         fitted_gradient(grads, theta, "grads", "params")
         return loss, grads
 
     try:
+        loss, grads = f(copy_tree(params))
+        if not math.isfinite(loss):
+            where = first_not_finite(params, grads, frozen) or ALL_FINITE
+            raise NonFiniteError(f"the loss is {loss}, and {where}")
         report = check_value_and_grad(
-            f,
-            run.optimizer.params,
-            rng=own,
-            progress=False,
-            frozen=frozen.__contains__ if frozen else None,
+            f, params, rng=own, progress=False, frozen=frozen.__contains__ if frozen else None
         )
+    except NonFiniteError as error:
+        raise run.diverged(f"in the gradient check, {error}", rows) from error
+    except (TypeError, ValueError) as error:
+        if error in of_the_user:
+            raise
+        raise type(error)(reworded(str(error), IN_A_RUN)) from None
     finally:
         put_back()
     run.history.gradient_checks[epochs] = report.verdict
     if report.verdict == "fail":
-        raise ValueError(f"value_and_grad is wrong, before epoch {epochs + 1}\n{report}")
+        raise ValueError(
+            f"value_and_grad is wrong, before epoch {epochs + 1}\n{renamed(report, IN_A_RUN)}"
+        )
 
 
 def _completed(grads: Tree, theta: Tree, frozen: Collection[str]) -> Tree:

@@ -9,14 +9,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from optimlib.arguments import flag, whole_number
-from optimlib.gradcheck.arguments import check_callable
+from optimlib.gradcheck.arguments import check_callable, check_function
 from optimlib.optimizers.base import Optimizer
 from optimlib.training.batches import take
 from optimlib.training.checkpoint import Checkpoint
 from optimlib.training.gradient_checks import check_gradient_of, check_when, is_due
 from optimlib.training.history import History
 from optimlib.training.progress import Progress
-from optimlib.training.results import first_not_finite, loss_and_gradient
+from optimlib.training.results import ALL_FINITE, batch_arguments, first_not_finite, loss_and_gradient
 from optimlib.training.run import Run
 from optimlib.training.stopping import EarlyStopping
 from optimlib.trees import NonFiniteError, Tree, copy_tree
@@ -149,6 +149,7 @@ def fit(
         checkpoint=checkpoint,
         functions={"evaluate": evaluate, "after_step": after_step},
     )
+    check_function(value_and_grad, "value_and_grad", f"params, {batch_arguments(data)}")
     run.resume()
     history = run.history
     bar = Progress(progress, epochs * run.batches_per_epoch, history.step)
@@ -184,8 +185,8 @@ def _take_step(
     if not math.isfinite(loss):
         where = first_not_finite(optimizer.params, grads, run.frozen)
         if where is None or not optimizer.skip_nonfinite:
-            where = where or "all parameters and gradients are finite"
-            raise run.diverged(f"the loss is {loss}, and {where} (nothing has changed)", rows)
+            what = f"the loss is {loss}, and {where or ALL_FINITE} (nothing has changed)"
+            raise run.diverged(what, rows)
     before = copy_tree(optimizer.params) if after_step else None
     try:
         optimizer.step(grads)
@@ -208,9 +209,9 @@ def _check(
     """Refuse arguments of wrong types, and a metric that nobody evaluates."""
     check_callable(value_and_grad, "value_and_grad", "params, *batch")
     if evaluate is not None:
-        check_callable(evaluate, "evaluate", "params")
+        check_function(evaluate, "evaluate", "params")
     if after_step is not None:
-        check_callable(after_step, "after_step", "step")
+        check_function(after_step, "after_step", "step")
     if checkpoint is not None and not isinstance(checkpoint, Checkpoint):
         raise TypeError(f"checkpoint is {shown(checkpoint)}; expected Checkpoint('run.npz')")
     if stopping is not None:

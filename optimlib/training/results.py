@@ -11,6 +11,8 @@ from optimlib.training.history import History, number
 from optimlib.trees import NonFiniteError, Tree, check_finite, children, flatten
 from optimlib.trees.containers import shown
 
+ALL_FINITE = "all parameters and gradients are finite"
+
 
 class DivergedError(NonFiniteError):
     """A step met a number that is NaN or infinite: the loss, or one of gradient or parameters.
@@ -25,6 +27,16 @@ class DivergedError(NonFiniteError):
 
     history: History
     rows: np.ndarray
+
+
+def batch_arguments(data: Tree) -> str:
+    """Names for the arguments as which a batch of such data is handed over.
+
+    >>> batch_arguments((np.ones(3), np.ones(3))), batch_arguments({"x": np.ones(3)})
+    ('batch0, batch1', 'batch')
+    """
+    several = isinstance(data, tuple | list)
+    return ", ".join(f"batch{number}" for number in range(len(data))) if several else "batch"
 
 
 def loss_and_gradient(
@@ -62,12 +74,17 @@ def loss_and_gradient(
         return number("loss", loss), grads
     except TypeError:
         kinds = f"a {type(loss).__name__} and a {type(grads).__name__}"
-        if children(loss) is not None or (children(grads) is None and np.ndim(grads) == 0):
+        swapped = isinstance(loss, np.ndarray) and children(grads) is None and np.ndim(grads) == 0
+        if isinstance(loss, np.ma.MaskedArray):
+            text = "a masked loss; expected one number (is all of the batch masked?)"
+        elif swapped or children(loss) is not None:
             text = f"{kinds}; expected (loss, grads), in this order"
         elif isinstance(loss, np.ndarray):
             text = f"a loss of shape {loss.shape}; expected one number (its .mean()?)"
         else:
-            text = f"the loss {shown(loss)} of type {type(loss).__name__}; expected a number"
+            of_another_library = hasattr(loss, "item") and not isinstance(loss, np.generic)
+            remedy = " (use .item())" if of_another_library else ""
+            text = f"the loss {shown(loss)} of type {type(loss).__name__}; expected a number{remedy}"
         raise TypeError(f"value_and_grad returned {text}") from None
 
 

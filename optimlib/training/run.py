@@ -18,7 +18,7 @@ from optimlib.training.checkpoint import Checkpoint
 from optimlib.training.history import History
 from optimlib.training.results import DivergedError
 from optimlib.training.stopping import EarlyStopping
-from optimlib.trees import Tree, flatten, per_leaf
+from optimlib.trees import Tree, flatten, format_index, per_leaf
 from optimlib.trees.containers import shown
 
 RUN_FORMAT = 2  # to be raised whenever state_dict() changes what it returns
@@ -137,12 +137,23 @@ class Run:
 
     def diverged(self, what: str, rows: np.ndarray) -> DivergedError:
         """The error for a number that is not finite, in the step that was being taken."""
-        message = f"{self._place()}: {what}; {self._saved()}"
+        message = f"{self._place()}: {what}{self._of_the_data(rows)}; {self._saved()}"
         if self.checkpoint and self.saved_step is not None:
             message += f" ({_with_another_rate(self.checkpoint)})"
         error = DivergedError(message)
         error.rows = rows
         return error
+
+    def _of_the_data(self, rows: np.ndarray) -> str:
+        """The first number of the batch that is NaN or infinite itself, and its place in the data."""
+        for path, leaf in flatten(self.data):
+            batch = leaf[rows] if leaf.dtype.kind in "fc" else np.zeros(1)
+            found = np.argwhere(~np.isfinite(batch))
+            if len(found):
+                row, *others = found[0].tolist()
+                index = (int(rows[row]), *others)
+                return f"; in this batch data{path}{format_index(index)} is {leaf[index]}"
+        return ""
 
     def annotate(self, error: BaseException) -> None:
         """Attach the history to an error that ends the run, and a note of where the run was."""
@@ -181,7 +192,7 @@ class Run:
         Raises
         ------
         OSError
-            If the file cannot be read, or its folder does not exist.
+            If the file cannot be read or written, or its folder does not exist.
         TypeError, ValueError
             If the file is damaged, or holds another run. Nothing has been changed then.
         """
@@ -190,6 +201,7 @@ class Run:
         self.checkpoint.remove_leftovers()
         saved = self.checkpoint.read()
         if saved is None:
+            self.checkpoint.check_writable()
             return
         self._check(saved.run, float(value_of(saved.arrays, "learning_rate")), self.checkpoint)
         self.checkpoint.load(self.optimizer, saved)

@@ -84,7 +84,7 @@ def shard_mean(
     >>> -(np.mean(x[:3]) + np.mean(x[3:])) / 2
     np.float64(-4.5)
     """
-    check_callable(value_and_grad, NAME, "parameters and a batch")
+    check_callable(value_and_grad, NAME, "params, *batch")
     check_executor(executor)
     return partial(_mean, value_and_grad, executor, whole_number("shards", shards, lowest=1))
 
@@ -102,8 +102,11 @@ def _mean(
     ):
         share = _length(part) / size
         loss += share * value
-        weighted = scale(slopes, share)
-        gradient = weighted if gradient is None else add(gradient, weighted)
+        try:
+            weighted = scale(slopes, share)
+            gradient = weighted if gradient is None else add(gradient, weighted)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"{NAME} returned grads for its shards without a mean: {error}") from None
     return loss, gradient
 
 

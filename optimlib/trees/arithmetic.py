@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from optimlib.trees.containers import Tree, is_number, map_with_path, shown
+from optimlib.trees.containers import Tree, check_plain, is_number, map_with_path, shown
 
 
 def add(tree: Tree, *others: Tree) -> Tree:
@@ -122,6 +122,7 @@ def zeros_like(tree: Tree) -> Tree:
 
 def _numbers(path: str, leaf: Any) -> np.ndarray:
     """A leaf as an array, once it can be calculated with."""
+    check_plain(leaf, f"the leaf at {path or 'the root'}")
     array = np.asarray(leaf)
     if array.dtype.kind not in "biufc":
         raise TypeError(

@@ -13,7 +13,15 @@ from typing import Any
 import numpy as np
 
 from optimlib.trees.blocks import CUT_BYTES, Flat, cut, flat
-from optimlib.trees.containers import Tree, children, flatten, is_number, key_difference, shown
+from optimlib.trees.containers import (
+    Tree,
+    check_plain,
+    children,
+    flatten,
+    is_number,
+    key_difference,
+    shown,
+)
 from optimlib.trees.memory import check_no_shared_memory, overlaps_itself
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
@@ -244,8 +252,7 @@ def _fitting(leaf: Any, like: np.ndarray, path: str, name: str, reference_name: 
         )
     if children(leaf) is not None:
         raise ValueError(f"{place} is a {type(leaf).__name__}; expected an array like {counterpart}")
-    if isinstance(leaf, np.ma.MaskedArray):
-        raise TypeError(f"{place} is a masked array; expected a plain one (use .filled(0))")
+    check_plain(leaf, place)
     array = np.asarray(leaf)
     if array.dtype != like.dtype:
         if array.dtype == object and array.shape == () and array.item() is None:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from optimlib.arguments import check_takes
 from optimlib.trees.containers import Tree, children, flatten, listed, shown
 
 T = TypeVar("T")
@@ -42,7 +43,8 @@ def per_leaf(
     Raises
     ------
     TypeError
-        If a value is an array of several numbers; what `kind` raises.
+        If the choice is a class, or a function of something else; if a value is an array of several
+        numbers; what `kind` raises.
     ValueError
         If the choice is one value, or a tree of another structure; what `kind` raises.
 
@@ -61,6 +63,7 @@ def per_leaf(
     """
     paths = [path for path, _ in flatten(tree)]
     if callable(choice):
+        check_takes(name, choice, "the path of an array")
         values = {f"{name}({path!r})": choice(path) for path in paths}
     else:
         if children(choice) is None and children(tree) is not None:

@@ -208,6 +208,18 @@ def is_number(value: object) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool)
 
 
+def check_plain(leaf: object, place: str) -> None:
+    """Refuse a masked array: what computes with it as with an array forgets the mask.
+
+    >>> check_plain(np.ma.masked_array([1.0, 2.0], [False, True]), "grads['W']")
+    Traceback (most recent call last):
+        ...
+    TypeError: grads['W'] is a masked array; expected a plain one (use .filled(0))
+    """
+    if isinstance(leaf, np.ma.MaskedArray):
+        raise TypeError(f"{place} is a masked array; expected a plain one (use .filled(0))")
+
+
 def copy_tree(tree: Tree) -> Tree:
     """A tree of the same structure with a copy of every array.
 

@@ -104,6 +104,7 @@ def test_parameters_are_held_fixed_by_path_or_by_tree(frozen, expected):
     ("frozen", "error", "message"),
     [
         (lambda path: 1, TypeError, "frozen(\"['a']\") is 1; expected True or False"),
+        (lambda path, leaf: True, TypeError, "frozen takes (path, leaf); expected a function of path"),
         ({"a": "no", "b": False}, TypeError, "frozen['a'] is 'no'; expected True or False"),
         ({"a": True}, ValueError, "frozen is not built like theta; expected a bool for every leaf"),
         (

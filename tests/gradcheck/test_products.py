@@ -609,6 +609,11 @@ REFUSED = [
     (lambda: check_vjp(lambda x: None, ok, X), TypeError, "f(x) is None; expected float32 or float64"),
     (lambda: check_vjp(lambda x: {"y": x * 1j}, ok, X), TypeError, "f(x)['y'] has dtype complex128;"),
     (lambda: check_vjp(lambda x: x * np.nan, ok, X), ValueError, "f(x)[0, 0] is nan; expected"),
+    (
+        lambda: check_vjp(np.ma.masked_array, ok, X),
+        TypeError,
+        "f(x) is a masked array; expected a plain",
+    ),
     (lambda: check_vjp(lambda x: [], ok, X), ValueError, "f(x) is []; expected at least one number"),
     (lambda: check_jvp(*identity, X, directions=0), ValueError, "directions is 0; expected a whole"),
     (lambda: check_jvp(*identity, X, directions=2.5), ValueError, "directions is 2.5; expected a whole"),

@@ -70,6 +70,7 @@ def test_the_assertion_accepts_what_assert_gradient_accepts():
             ValueError,
             "f(theta)[1]['w'] has shape (5, 2)",
         ),
+        (lambda t: (np.nan, t), ValueError, "f(theta)[0] is nan; expected a finite number"),
         (3.0, TypeError, "f is 3.0; expected a function of theta (f itself, not f(theta))"),
     ],
 )

@@ -291,3 +291,17 @@ def test_strides_and_paddings_that_are_none_are_refused(name, number, least):
         conv2d(x, W, np.ones(1), **{name: number})
     with pytest.raises(ValueError, match=message):
         conv2d_backward(np.ones((1, 1, 3, 3)), x, W, **{name: number})
+
+
+@pytest.mark.parametrize("kind", [np.int8, np.uint8, np.int64])
+def test_small_numpy_numbers_count_as_far_as_others(kind):
+    """Twice a padding of 100 is no int8, and four times a stride of 100 is none either."""
+    rng = np.random.default_rng(0)
+    x, W, b = rng.random((1, 2, 240, 3)), rng.random((2, 2, 3, 2)), rng.random(2)
+    y = conv2d(x, W, b, 100, 100)
+    np.testing.assert_array_equal(conv2d(x, W, b, kind(100), kind(100)), y)
+    same = zip(
+        conv2d_backward(y, x, W, kind(100), kind(100)), conv2d_backward(y, x, W, 100, 100), strict=True
+    )
+    for ours, theirs in same:
+        np.testing.assert_array_equal(ours, theirs)

@@ -274,6 +274,17 @@ def test_a_learning_rate_that_is_none_is_refused(rate, error):
         SGD(np.zeros(1), learning_rate=rate)
 
 
+@pytest.mark.parametrize("schedule", [lambda: 0.1, lambda step, epoch: 0.1])
+def test_a_schedule_of_something_else_is_refused_when_it_is_assigned(schedule):
+    message = r"^learning_rate takes \(.*\); expected a function of one argument, the number of steps"
+    with pytest.raises(TypeError, match=message):
+        SGD(np.zeros(1), schedule)
+    optimizer = SGD(np.zeros(1), 0.5)
+    with pytest.raises(TypeError, match=message):
+        optimizer.learning_rate = schedule
+    assert optimizer.learning_rate == 0.5
+
+
 @pytest.mark.parametrize(("late", "error"), [(-1.0, ValueError), (np.nan, ValueError), ("x", TypeError)])
 def test_a_schedule_that_goes_wrong_later_is_refused_and_nothing_has_changed(late, error):
     optimizer = Adam(np.ones(2), learning_rate=lambda finished: 0.1 if finished < 2 else late)
@@ -536,6 +547,11 @@ def test_a_state_that_does_not_belong_is_refused_and_nothing_has_changed(change,
     with pytest.raises(error, match=message):
         optimizer.load_state_dict(trained(3, np.random.default_rng(2)).state_dict() | change)
     assert snapshot(optimizer) == before
+
+
+def test_the_name_of_a_file_is_no_state():
+    with pytest.raises(TypeError, match=r"^saved is 'run.npz'; expected a dict, as state_dict\(\) ret"):
+        SGD(np.zeros(1), 0.1).load_state_dict("run.npz")
 
 
 @pytest.mark.parametrize("key", ["format", "optimizer", "t", "learning_rate", W])

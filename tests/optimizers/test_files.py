@@ -1,5 +1,6 @@
 """Files of arrays: written whole or not at all, read whole or refused."""
 
+import errno
 import os
 import stat
 import zipfile
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 from optimlib.optimizers import files
-from optimlib.optimizers.files import read_arrays, write_arrays
+from optimlib.optimizers.files import check_writable, read_arrays, write_arrays
 
 
 def test_arrays_come_back_as_they_were(tmp_path):
@@ -63,6 +64,27 @@ def test_objects_are_not_written_and_the_old_file_stays(tmp_path):
         write_arrays(tmp_path / "a.npz", {"a": np.zeros(1), "b": np.array([None])})
     assert read_arrays(tmp_path / "a.npz")["a"] == 1
     assert [path.name for path in tmp_path.iterdir()] == ["a.npz"]
+
+
+def test_an_error_of_the_system_names_the_file_that_the_user_named(tmp_path, monkeypatch):
+    def fails(*_):
+        raise OSError(errno.ENOSPC, "No space left on device", "/somewhere/else")
+
+    monkeypatch.setattr(os, "fsync", fails)
+    with pytest.raises(OSError, match=r"No space left on device: '.*a\.npz'$"):
+        write_arrays(tmp_path / "a.npz", {"a": np.ones(1)})
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_cannot_be_written_is_known_before(tmp_path):
+    check_writable(tmp_path / "a.npz")
+    write_arrays(tmp_path / "a.npz", {"a": np.ones(1)})
+    check_writable(tmp_path / "a.npz")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.npz"]
+    assert read_arrays(tmp_path / "a.npz")["a"] == 1
+    long = tmp_path / ("a" * 246 + ".npz")  # no file beside it can have a longer name
+    with pytest.raises(OSError, match=r"a{246}\.npz"):
+        check_writable(long)
 
 
 @pytest.mark.parametrize("stage", ["fsync", "replace"])

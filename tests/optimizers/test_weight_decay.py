@@ -113,6 +113,11 @@ def test_decay_stays_as_it_was_created_and_can_be_pickled():
         (lambda: Decoupled(0.1, base_rate=0.0), ValueError, "base_rate is 0.0; expected more than 0"),
         (lambda: Decoupled(0.1, rounding="up"), ValueError, "rounding is 'up'; expected one of joint, "),
         (lambda: SGD(np.ones(1), 0.1, weight_decay=None), TypeError, "weight_decay is None"),
+        (
+            lambda: SGD(np.ones(1), 0.1, weight_decay=Decoupled),
+            TypeError,
+            r"weight_decay is the class Decoupled; expected one made, as by Decoupled\(\.\.\.\)",
+        ),
     ],
 )
 def test_what_is_no_decay_is_refused(create, error, message):

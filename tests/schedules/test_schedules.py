@@ -269,6 +269,16 @@ BAD_CALLS = {
     "a negative end": (lambda: polynomial_decay(1.0, 3, end=-1), ValueError, "end is -1"),
     "periods that shrink": (lambda: cosine_restarts(1.0, 3, 0), ValueError, "factor is 0"),
     "periods of broken length": (lambda: cosine_restarts(1.0, 3, 1.5), ValueError, "factor is 1.5"),
+    "a function without steps": (
+        lambda: warmup(lambda: 0.1, 3),
+        TypeError,
+        r"schedule takes \(\); expected a function of one argument, the number of steps",
+    ),
+    "a class to warm up": (
+        lambda: warmup(cosine, 3),
+        TypeError,
+        r"schedule is the class cosine; expected one made, as by cosine\(\.\.\.\)",
+    ),
     "a number to warm up": (lambda: warmup(0.1, 3), TypeError, r"schedule is 0.1; expected a function"),
     "a negative warmup": (lambda: warmup(constant(1.0), -1), ValueError, "steps is -1"),
     "nothing but a rise": (lambda: one_cycle(1.0, 3, rise=1.0), ValueError, "rise is 1.0"),

@@ -179,7 +179,8 @@ def test_what_is_saved_beside_must_be_there_and_fit(tmp_path):
     short(tmp_path / "two.npz", checkpoint=Checkpoint(tmp_path / "two.npz", also={"a": rng, "b": mean}))
     rng.random()
     before = rng.bit_generator.state
-    with pytest.raises(ValueError, match=r"shape \(3,\); expected \(4,\)"):
+    message = r"two.npz' does not fit what is in also: saved\[\"also\['b'\]\"\] has shape \(3,\); exp"
+    with pytest.raises(ValueError, match=message):
         short(
             tmp_path / "two.npz",
             checkpoint=Checkpoint(tmp_path / "two.npz", also={"a": rng, "b": other}),
@@ -218,6 +219,28 @@ def test_a_folder_that_is_missing_is_noticed_before_the_first_step(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"none.run.npz', in no folder"):
         short(tmp_path / "none" / "run.npz", optimizer=optimizer)
     assert optimizer.t == 0
+
+
+def test_a_file_that_cannot_be_written_is_noticed_before_the_first_step(tmp_path):
+    optimizer = Adam(parameters(), 0.01)
+    with pytest.raises(OSError, match=r"a{246}\.npz"):
+        short(tmp_path / ("a" * 246 + ".npz"), optimizer=optimizer)  # no file beside it can be longer
+    assert optimizer.t == 0
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("saved", "kind"), [(np.zeros(2), "PCG64"), (np.random.default_rng(0), "MT19937")]
+)
+def test_a_generator_of_another_kind_is_refused_by_name(tmp_path, saved, kind):
+    file = tmp_path / "run.npz"
+    short(file, checkpoint=Checkpoint(file, also={"noise": saved}))
+    ours = np.random.Generator(getattr(np.random, kind)(0))
+    before = repr(ours.bit_generator.state)
+    message = rf"run.npz' does not fit .*: saved also\['noise'\] is .*; expected the state of a {kind}$"
+    with pytest.raises(ValueError, match=message):
+        short(file, checkpoint=Checkpoint(file, also={"noise": ours}))
+    assert repr(ours.bit_generator.state) == before
 
 
 def test_what_a_run_saves_is_what_its_format_says():

@@ -5,7 +5,7 @@ import pytest
 from support import unchanged
 from training_cases import Stateful, alike, parameters, short_fit, value_and_grad
 
-from optimlib import EMA, SGD, Adam, Checkpoint
+from optimlib import EMA, SGD, Adam, Checkpoint, DivergedError
 
 
 def noisy(rng, wrong=1.0):
@@ -41,7 +41,8 @@ def test_a_wrong_gradient_stops_the_run_before_the_first_step():
     with unchanged(optimizer.params), pytest.raises(ValueError, match=r"FAIL") as caught:
         short_fit(optimizer, noisy(rng, wrong=1.5), rng=rng, check_gradient_every="start")
     assert str(caught.value).startswith("value_and_grad is wrong, before epoch 1\n")
-    assert "['hidden']['b']" in str(caught.value)
+    assert "params['hidden']['b']" in str(caught.value)
+    assert "theta" not in str(caught.value)
     assert optimizer.t == 0
     assert rng.bit_generator.state == state
 
@@ -192,3 +193,46 @@ def test_frozen_arrays_may_have_no_gradient(path):
 def test_a_choice_of_frozen_arrays_that_freezes_none_is_one():
     optimizer = Adam(parameters(), 0.01, frozen=lambda path: False)
     assert short_fit(optimizer, check_gradient_every="start").gradient_checks == {0: "pass"}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"loss": np.nan}, "the loss is nan, and all parameters and gradients are finite"),
+        ({"grad": np.inf}, r"grads\['hidden'\]\['b'\]\[0\] is inf; expected finite numbers"),
+    ],
+)
+def test_a_number_that_is_not_finite_is_no_wrong_gradient(change, message):
+    def f(*given):
+        loss, grads = value_and_grad(*given)
+        grads["hidden"]["b"][0] = change.get("grad", 0.0)
+        return change.get("loss", loss), grads
+
+    place = r"step 1 \(epoch 1, batch 1 of 5\): in the gradient check, "
+    with pytest.raises(DivergedError, match=f"^{place}{message}; there is no checkpoint") as caught:
+        short_fit(f=f, check_gradient_every="start")
+    assert len(caught.value.rows) == 16
+
+
+def test_errors_of_a_check_speak_of_what_fit_was_given():
+    def f(params, x, y):
+        params["hidden"]["b"] += 1
+        return value_and_grad(params, x, y)
+
+    message = r"^value_and_grad changed params\['hidden'\]\['b'\]; expected a function that only reads"
+    with pytest.raises(ValueError, match=message):
+        short_fit(f=f, check_gradient_every="start")
+    frozen = Adam(parameters(), 0.01, frozen=lambda path: True)
+    with pytest.raises(ValueError, match=r"^all of params is held fixed; expected at least one"):
+        short_fit(frozen, check_gradient_every="start")
+
+
+def test_errors_of_the_function_stay_its_own_in_a_check():
+    error = ValueError("f: no theta like this")
+
+    def f(params, x, y):
+        raise error
+
+    with pytest.raises(ValueError, match=r"^f: no theta like this\n") as caught:
+        short_fit(f=f, check_gradient_every="start")
+    assert caught.value is error

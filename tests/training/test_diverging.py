@@ -4,7 +4,7 @@ import copy
 
 import numpy as np
 import pytest
-from training_cases import X, alike, parameters, short_fit, value_and_grad
+from training_cases import X, Y, alike, parameters, short_fit, value_and_grad
 
 from optimlib import SGD, Adam, Checkpoint, DivergedError
 
@@ -73,6 +73,21 @@ def test_a_number_that_is_not_finite_stops_the_run_before_its_step(tmp_path, at,
     np.testing.assert_array_equal(X[caught.value.rows], f.calls[-1])
     assert isinstance(caught.value, ValueError)
     assert str(copy.copy(caught.value)) == str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("number", "place"), [(0, r"data\[0\]\[7, 2\] is nan"), (1, r"data\[1\]\[7\] is -inf")]
+)
+def test_a_number_of_the_data_that_is_not_finite_is_named(number, place):
+    data = [X.copy(), Y.copy()]
+    data[number][(7, 2) if number == 0 else 7] = np.nan if number == 0 else -np.inf
+    with pytest.raises(DivergedError, match=f"; in this batch {place}; there is no") as caught:
+        short_fit(data=data)
+    assert 7 in caught.value.rows
+    with pytest.raises(
+        DivergedError, match=f"in the gradient check, .*; in this batch {place.replace('7', '2', 1)};"
+    ):
+        short_fit(data=[part[5:10] for part in data], check_gradient_every="start")
 
 
 def test_a_parameter_that_a_step_would_make_infinite_stops_the_run():

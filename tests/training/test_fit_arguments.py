@@ -5,11 +5,18 @@ import pytest
 from support import unchanged
 from training_cases import Stateful, X, Y, parameters, short_fit, value_and_grad
 
-from optimlib import Adam, Checkpoint
+from optimlib import EMA, Adam, Checkpoint
 
 
 def reordered(*given):
     return value_and_grad(*given)[::-1]
+
+
+class OfAnotherLibrary:
+    """A number like those of JAX or PyTorch."""
+
+    def item(self):
+        return 0.5
 
 
 LOSS = r"value_and_grad returned "
@@ -32,6 +39,15 @@ LOSS = r"value_and_grad returned "
         ),
         (lambda *given: ("0.5", parameters()), LOSS + r"the loss '0.5' of type str; expected a number"),
         (lambda *given: (0.5, None), LOSS + r"grads that is None; expected a tree like params"),
+        (
+            lambda *given: (np.ma.masked, parameters()),
+            LOSS + r"a masked loss; expected one number \(is all of the batch masked\?\)",
+        ),
+        (
+            lambda *given: (OfAnotherLibrary(), parameters()),
+            LOSS + r"the loss .*; expected a number \(use \.item\(\)\)",
+        ),
+        (lambda *given: (None, 0.5), LOSS + r"the loss None of type NoneType; expected a number"),
         (lambda *given: (1j, parameters()), LOSS + r"the loss 1j of type complex; expected a number"),
     ],
 )
@@ -42,6 +58,41 @@ def test_results_that_are_no_loss_and_gradient_are_refused(f, message):
     with pytest.raises(TypeError, match=message):
         short_fit(optimizer, f, check_gradient_every="start")
     assert optimizer.t == 0
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (
+            {"f": lambda params, x: None},
+            r"value_and_grad takes \(params, x\); expected a function of params, batch0, batch1$",
+        ),
+        (
+            {"f": lambda params, x, y, penalty: None},
+            r"value_and_grad takes \(params, x, y, penalty\); expected a function of params, batch0, ba",
+        ),
+        ({"data": X}, r"value_and_grad takes \(.*\); expected a function of params, batch \(fix the"),
+        (
+            {"data": {"x": X, "y": Y}},
+            r"value_and_grad takes \(.*\); expected a function of params, batch ",
+        ),
+        ({"evaluate": lambda: {}}, r"evaluate takes \(\); expected a function of params"),
+        (
+            {"evaluate": lambda params, x: {}},
+            r"evaluate takes \(params, x\); expected a function of para",
+        ),
+        ({"after_step": lambda: None}, r"after_step takes \(\); expected a function of step"),
+    ],
+)
+def test_functions_of_something_else_are_refused_before_the_first_step(given, message):
+    """An epoch would be over by the time that `evaluate` is called."""
+    optimizer, rng = Adam(parameters(), 0.01), np.random.default_rng(0)
+    given = {"f": lambda params, x, y: value_and_grad(params, x, y)} | given
+    before = rng.bit_generator.state
+    with unchanged(optimizer.params), pytest.raises(TypeError, match=f"^{message}"):
+        short_fit(optimizer, rng=rng, **given)
+    assert optimizer.t == 0
+    assert rng.bit_generator.state == before
 
 
 @pytest.mark.parametrize("check", [None, "start"])
@@ -153,6 +204,22 @@ def test_arguments_that_make_no_sense_are_refused(given, error, message):
         ({"file": b"run.npz"}, TypeError, "^file is b'run.npz'; expected a name, such as 'run.npz'"),
         ({"file": ""}, ValueError, "^file is ''; expected a name, such as 'run.npz'"),
         ({"also": {1: np.ones(3)}}, TypeError, "^also has the key 1; expected names, such as 'average'"),
+        ({"also": {"a": EMA}}, TypeError, r"^also\['a'\] is the class EMA; expected an object of that"),
+        (
+            {"also": {"a": [np.ma.masked_array([1.0], [True])]}},
+            TypeError,
+            r"^also\['a'\]\[0\] is a masked array; expected a plain one",
+        ),
+        (
+            {"also": {"a": np.array([None])}},
+            TypeError,
+            r"^also\['a'\] has dtype object; expected numbers or strings",
+        ),
+        (
+            {"also": {"a": {"x": np.broadcast_to(0.0, 3)}}},
+            ValueError,
+            r"^also\['a'\]\['x'\] is read-only; expected an array that can be updated",
+        ),
         (
             {"also": {"a": Stateful({"x": {1, 2}})}},
             TypeError,

@@ -219,7 +219,7 @@ def test_a_pool_that_broke_leaves_a_run_that_can_go_on(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ((3,), TypeError, "value_and_grad is 3; expected a function of parameters and a batch"),
+        ((3,), TypeError, "value_and_grad is 3; expected a function of params, *batch"),
         ((network, 4), TypeError, "executor is 4; expected an executor, such as"),
         ((network, None, 0), ValueError, "shards is 0; expected a whole number from 1 on"),
         ((network, None, 2.0), ValueError, "shards is 2.0; expected a whole number from 1 on"),
@@ -259,8 +259,16 @@ def test_results_that_are_none(returned, message):
 
 
 def test_gradients_of_different_shapes_are_refused():
-    with pytest.raises(ValueError, match=r"arrays of shapes \(2,\) and \(1,\)"):
+    message = r"^value_and_grad returned grads for its shards without a mean: .*shapes \(2,\) and \(1,\)"
+    with pytest.raises(ValueError, match=message):
         shard_mean(lambda theta, x: (0.0, np.ones(len(x))), shards=2)(np.array(0.0), np.ones(3))
+
+
+@pytest.mark.parametrize("grads", [{"w": "a"}, {"w": np.ma.masked_array([1.0, 2.0], [False, True])}])
+def test_gradients_that_are_no_plain_arrays_are_refused(grads):
+    message = r"^value_and_grad returned grads for its shards without a mean: .* \['w'\]"
+    with pytest.raises(TypeError, match=message):
+        shard_mean(lambda theta, x: (0.0, grads))({"w": np.zeros(2)}, np.ones(3))
 
 
 def test_a_number_that_is_not_finite_stops_the_run_and_says_where():

@@ -91,6 +91,15 @@ def test_what_is_no_number_is_named(calculate, leaf):
         calculate({"a": [leaf]})
 
 
+@pytest.mark.parametrize("calculate", [add, zeros_like, lambda tree: scale(tree, 2)])
+def test_a_mask_is_not_forgotten_in_silence(calculate):
+    masked = np.ma.masked_array([1.0, 2.0], [False, True])
+    with pytest.raises(
+        TypeError, match=r"^the leaf at \['a'\]\[0\] is a masked array; expected a plain"
+    ):
+        calculate({"a": [masked]})
+
+
 def test_four_small_batches_are_one_large_batch():
     rng = np.random.default_rng(5)
     X, y = rng.standard_normal((12, 3)), rng.standard_normal(12)

@@ -49,6 +49,13 @@ def test_a_function_is_asked_for_every_path_in_order(tree):
             TypeError,
             "mask['W'] is 1; expected True or False",
         ),
+        (
+            lambda path, leaf: True,
+            flag,
+            TypeError,
+            "mask takes (path, leaf); expected a function of one argument, the path of an array",
+        ),
+        (dict, flag, TypeError, "mask is the class dict; expected one made, as by dict(...)"),
         (lambda path: None, flag, TypeError, "mask(\"['W']\") is None; expected True or False"),
         (
             lambda path: -0.5 if "b" in path else 1,
