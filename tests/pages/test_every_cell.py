@@ -23,7 +23,6 @@ EXCEPTIONS = {
         "a-million-parameters",
         "first, *others = (p.tolerance",
     ): "roundings decide at which step a check stops",
-    ("schedules", "large = {name: study("): "a run whose rate is too high is chaotic",
 }
 """Cells whose text differs, by page and a part of their code, each with the reason. At most five."""
 
