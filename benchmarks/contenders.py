@@ -328,7 +328,7 @@ STORED: dict[str, Contender] = {
 LOOPS: dict[str, Contender] = {
     "one loop": partial(by_numba, loops=one_loop),
     "three loops": partial(by_numba, loops=three_loops),
-    "three loops, folded": partial(by_numba, loops=three_folded_loops),
+    "three folded": partial(by_numba, loops=three_folded_loops),
     "optax, jit": optax_jit,
     "torch, fused": partial(torch_adam, fused=True),
 }

@@ -287,7 +287,7 @@ def test_a_name_that_chooses_no_case_is_refused(parts):
         adam_step.main(parts)
 
 
-SINCE = {"three loops, folded"}  # measured since the last record was taken
+SINCE = {"three folded"}  # measured since the last record was taken
 
 
 def test_the_recorded_steps_have_what_the_chapter_reads():
