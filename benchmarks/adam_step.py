@@ -3,7 +3,8 @@
 Measures `optimlib.Adam`, its rule called on blocks and compiled by Numba, the same equations on whole
 arrays, a plain copy, `torch.optim.Adam` (default, foreach and fused) and Optax under jit: for four
 numbers of parameters, for many small arrays, for arrays kept in bfloat16, and for matrices in Fortran
-order, also with a gradient in C order; and one loop beside three of Numba's. Then come the bandwidth of
+order, also with a gradient in C order; and one loop beside three of Numba's. The C library keeps what
+they free, as it does after an optimizer of optimlib was made. Then come the bandwidth of
 the memory, the speed of a product of matrices, steps in blocks of many sizes, and what new memory costs
 (memory_and_arithmetic.py). What is not installed is left out. The import of optimlib is measured beside
 NumPy's.
@@ -21,6 +22,7 @@ import os
 for _name in ("OMP", "OPENBLAS", "MKL", "VECLIB_MAXIMUM", "NUMBA"):
     os.environ[f"{_name}_NUM_THREADS"] = "1"  # before NumPy starts its threads
 os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+os.environ["NPROC"] = "1"  # the flags are not enough: XLA cuts long loops for a thread of every core
 
 import json
 import subprocess
@@ -30,7 +32,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import memory_and_arithmetic
-from contenders import CONTENDERS, LOOPS, ORDERS, STORED, Contender, arrays, ours
+from contenders import CONTENDERS, LOOPS, ORDERS, STORED, Contender, arrays, keep_freed, ours
 from timing import machine, measure, page_faults, ratio, summary, versions
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -95,6 +97,7 @@ SIZES_FOR_MEMORY = (100_000, 1_000_000, 10_000_000)
 
 def run(case: Case) -> Rows:
     """For every contender that is installed its times, the ratios to the others, and page faults."""
+    keep_freed()  # for all of them, as making ours does for those that come later
     steps = {}
     for name, contender in case.contenders.items():
         try:
@@ -171,6 +174,9 @@ def main(parts: list[str]) -> None:
     """Measure and print; write the JSON file if nothing was left out by its name."""
     if any(part.startswith("-") for part in parts):
         sys.exit(__doc__)
+    for part in parts:
+        if not any(part in name for name in CASES):
+            sys.exit(f"no case has {part!r} in its name; the cases are {', '.join(map(repr, CASES))}")
     chosen = [name for name in CASES if not parts or any(part in name for part in parts)]
     results = {}
     for name in chosen:
@@ -196,6 +202,7 @@ def main(parts: list[str]) -> None:
         "machine": machine(),
         "versions": versions("numpy", "torch", "jax", "optax", "numba"),
         "threads": 1,
+        "threads of XLA": int(os.environ["NPROC"]),
         "roof": roof,
         "cases": {
             name: {"rounds": CASES[name].rounds if name in CASES else 21, "rows": rows}

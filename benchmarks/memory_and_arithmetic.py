@@ -31,6 +31,9 @@ IN_CACHE = 16_384  # elements: four arrays of them are half a megabyte in float6
 BLOCKS = [512, 2_048, 8_192, 32_768, BLOCK, 524_288, 2_097_152, 8_388_608]
 """Elements; among them the size of optimlib's blocks of float32."""
 
+SHORTER = [100_000, 1_000_000]
+"""Parameters of steps of the textbook whose arrays are in a cache, but not in memory that is kept."""
+
 Row = dict[str, Any]
 Rows = dict[str, Row]
 
@@ -139,22 +142,29 @@ def fill(new: bool, parameters: int = PARAMETERS) -> Step:
     return lambda: (np.empty_like(array) if new else array).fill(1.0)
 
 
-def long_arrays() -> tuple[Arrays, Arrays]:
-    """Parameters and a gradient of ten million elements."""
-    return arrays([(PARAMETERS,)], "float32")
+def long_arrays(parameters: int = PARAMETERS) -> tuple[Arrays, Arrays]:
+    """Parameters and a gradient of so many elements."""
+    return arrays([(parameters,)], "float32")
 
 
-ALONE: dict[str, Callable[[], Step]] = {
-    "fill": lambda: fill(new=False),
-    "fill, new": lambda: fill(new=True),
-    "textbook": lambda: textbook(*long_arrays()),
-    "torch": lambda: torch_adam(*long_arrays()),
-    "torch, foreach": lambda: torch_adam(*long_arrays(), foreach=True),
-} | {
-    f"blocks of {size}": partial(lambda size: in_blocks(*long_arrays(), size, keep=False), size)
-    for size in BLOCKS
-}
-"""What is measured in processes of their own."""
+ALONE: dict[str, Callable[[], Step]] = (
+    {
+        "fill": lambda: fill(new=False),
+        "fill, new": lambda: fill(new=True),
+        "textbook": lambda: textbook(*long_arrays()),
+        "torch": lambda: torch_adam(*long_arrays()),
+        "torch, foreach": lambda: torch_adam(*long_arrays(), foreach=True),
+    }
+    | {
+        f"blocks of {size}": partial(lambda size: in_blocks(*long_arrays(), size, keep=False), size)
+        for size in BLOCKS
+    }
+    | {
+        f"textbook of {size}": partial(lambda size: textbook(*long_arrays(size)), size)
+        for size in SHORTER
+    }
+)
+"""What is measured in processes of their own; nothing makes the C library keep what is freed there."""
 
 LARGE_PAGES = ("NUMPY_MADVISE_HUGEPAGE", "THP_MEM_ALLOC_ENABLE")
 """Whether NumPy and PyTorch ask Linux for large pages. NumPy does unless it is told not to."""
@@ -168,21 +178,28 @@ def in_process(what: str, rounds: int, large_pages: bool | None = None) -> Row:
     command = [sys.executable, __file__, what, str(rounds)]
     answer = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if answer.returncode:
-        raise ImportError(f"{what}: {answer.stderr.splitlines()[-1]}")
+        last = (answer.stderr.splitlines() or ["it said nothing"])[-1]
+        kind = ImportError if last.startswith(("ImportError", "ModuleNotFoundError")) else RuntimeError
+        raise kind(f"{what} ended with {answer.returncode}: {last}")
     return json.loads(answer.stdout)
 
 
 def fresh_memory(rounds: int) -> dict[str, Rows]:
-    """What new memory costs: with large and small pages, and in blocks if malloc is left alone."""
-    found: dict[str, Rows] = {"large pages": {}, "small pages": {}, "left alone": {}}
+    """What new memory costs: with large and small pages, and if malloc is left alone.
+
+    Left alone are steps in blocks and, under "shorter", the textbook on arrays that fit into a cache.
+    """
+    found: dict[str, Rows] = {"large pages": {}, "small pages": {}}
     for what in ("fill", "fill, new", "textbook", "torch", "torch, foreach"):
         try:
-            for name in ("large pages", "small pages"):
-                found[name][what] = in_process(what, rounds, name == "large pages")
+            rows = {name: in_process(what, rounds, name == "large pages") for name in found}
         except ImportError as error:
             print(f"left out: {error}")
-    for size in BLOCKS:
-        found["left alone"][str(size)] = in_process(f"blocks of {size}", rounds)
+            continue
+        for name, row in rows.items():
+            found[name][what] = row
+    found["left alone"] = {str(size): in_process(f"blocks of {size}", rounds) for size in BLOCKS}
+    found["shorter"] = {str(size): in_process(f"textbook of {size}", rounds) for size in SHORTER}
     return found
 
 

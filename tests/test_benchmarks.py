@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import os
 import re
 import statistics
 import subprocess
@@ -78,7 +79,7 @@ def test_the_contenders_take_the_same_steps(dtype):
         except ImportError:  # Numba, PyTorch or Optax
             continue
         assert found.dtype == dtype
-        if name.startswith(("torch", "optax")):
+        if name.startswith(("torch", "optax")) or name.endswith("folded"):
             np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-6, err_msg=name)
         elif name == "compiled" or dtype == "float32":
             assert found.tobytes() == wanted.tobytes(), name
@@ -234,6 +235,58 @@ def test_the_folded_rule_is_adams():
         np.testing.assert_allclose(one, two, rtol=1e-12)
 
 
+def test_a_process_that_fails_is_not_taken_for_a_library_that_is_missing(monkeypatch):
+    """Only what is not installed may be left out of a record."""
+    for last, kind in (
+        ("ModuleNotFoundError: No module named 'torch'", ImportError),
+        ("MemoryError", RuntimeError),
+        ("", RuntimeError),
+    ):
+        answer = subprocess.CompletedProcess([], 1, "", f"Traceback\n{last}" if last else "")
+        monkeypatch.setattr(subprocess, "run", lambda *_, answer=answer, **__: answer)
+        with pytest.raises(kind, match=re.escape(f"torch ended with 1: {last or 'it said nothing'}")):
+            memory_and_arithmetic.in_process("torch", 1)
+
+
+def test_what_is_not_installed_is_left_out_and_nothing_else(monkeypatch):
+    def alone(what, rounds, large_pages=None):
+        if what == "torch":
+            raise ImportError("torch ended with 1")
+        return {"least": 1.0}
+
+    monkeypatch.setattr(memory_and_arithmetic, "in_process", alone)
+    found = memory_and_arithmetic.fresh_memory(1)
+    for pages in ("large pages", "small pages"):
+        assert list(found[pages]) == ["fill", "fill, new", "textbook", "torch, foreach"]
+    assert list(found["shorter"]) == ["100000", "1000000"]
+    assert all(f"textbook of {size}" in memory_and_arithmetic.ALONE for size in found["shorter"])
+
+
+@pytest.mark.slow
+def test_optax_has_one_thread_in_the_script_as_the_others_do():
+    """XLA notes in its program how many threads share a loop; flags alone leave one for every core."""
+    pytest.importorskip("jax")
+    code = (
+        "import os, adam_step{}; import jax; loop = jax.jit(lambda x: 2 * x + 1);"
+        "print(loop.lower(jax.numpy.ones(10_000_000)).compile().as_text().count('partitions'))"
+    )
+    shared = {}
+    for name, change in (("script", ""), ("flags alone", "; del os.environ['NPROC']")):
+        command = [sys.executable, "-c", code.format(change)]
+        folder = ROOT / "benchmarks"
+        answer = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+        shared[name] = int(answer.stdout)
+    assert shared["script"] == 0
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    assert cores == 1 or shared["flags alone"] > 0
+
+
+@pytest.mark.parametrize("parts", [["nonsense"], ["float64", "nonsense"]])
+def test_a_name_that_chooses_no_case_is_refused(parts):
+    with pytest.raises(SystemExit, match="no case has 'nonsense' in its name; the cases are '1e3"):
+        adam_step.main(parts)
+
+
 def test_the_recorded_steps_have_what_the_chapter_reads():
     recorded = json.loads((ROOT / "benchmarks" / "recorded" / "adam_step.json").read_text())
     for name, case in adam_step.CASES.items():
@@ -250,7 +303,8 @@ def test_the_recorded_steps_have_what_the_chapter_reads():
     assert list(fresh["left alone"]) == [str(size) for size in memory_and_arithmetic.BLOCKS]
     assert list(fresh["large pages"]) == list(fresh["small pages"])
     blocks = {f"blocks of {size}" for size in memory_and_arithmetic.BLOCKS}
-    assert set(fresh["large pages"]) | blocks == set(memory_and_arithmetic.ALONE)
+    shorter = {f"textbook of {size}" for size in memory_and_arithmetic.SHORTER}  # since the last record
+    assert set(fresh["large pages"]) | blocks | shorter == set(memory_and_arithmetic.ALONE)
     sizes = [str(size) for size in (*memory_and_arithmetic.BLOCKS, memory_and_arithmetic.PARAMETERS)]
     assert list(roof["blocks"]["new"]) == list(roof["blocks"]["kept"]) == sizes
     assert {"numpy", "torch", "jax", "optax", "numba"} <= set(recorded["versions"])
