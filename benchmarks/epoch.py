@@ -6,7 +6,7 @@ fused Adam, on slices of a tensor and from a `DataLoader`. A network of two hidd
 arithmetic, so its epoch shows the overhead of the calls. All contenders train from the start to the
 end in turn within every round. Each library draws its own initial weights. What is not installed is left
 out. Everything is done twice, in processes of their own: on one thread, and on as many as the libraries
-take by themselves (fewer epochs and rounds, since threads get in each other's way on a busy machine).
+take by themselves (in fewer rounds, since threads get in each other's way on a busy machine).
 
 Prints milliseconds an epoch, ratios with their quartiles over the rounds, goals and the accuracies on
 the test images, and writes them, with a description of the machine, to benchmarks/epoch.json.
@@ -266,7 +266,7 @@ def part(threads: str, quick: bool) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, case in CASES.items():
         if threads != "1":
-            case = case._replace(epochs=min(case.epochs, 5), rounds=3)
+            case = case._replace(rounds=3)
         found[name] = times(case, 1 if quick else case.rounds)
     if threads == "1":
         found["accuracy"] = compared(accuracies(1 if quick else SEEDS))

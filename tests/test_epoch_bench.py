@@ -171,6 +171,42 @@ def test_ratios_are_ours_over_theirs(monkeypatch):
     }
 
 
+def test_accuracy_is_that_on_the_test_images(monkeypatch):
+    def knows_the_test_images_alone(data, case, seed):
+        known = {row.tobytes(): label for row, label in zip(data.x_test, data.y_test, strict=True)}
+        return lambda images: np.array([known.get(row.tobytes(), -1) for row in images])
+
+    monkeypatch.setattr(epoch, "installed", lambda: {"optimlib": knows_the_test_images_alone})
+    assert epoch.accuracies(2) == {"optimlib": [100.0, 100.0]}
+
+
+@pytest.mark.parametrize(("threads", "set_to"), [("1", {"1"}), ("default", set())])
+def test_threads_are_set_before_a_part_begins(monkeypatch, threads, set_to):
+    def seen(command, env, **_):
+        assert command[command.index("--part") + 1] == threads
+        values = {value for name, value in env.items() if name.endswith("_NUM_THREADS")}
+        return subprocess.CompletedProcess(command, 0, json.dumps(sorted(values)))
+
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    for name in ("OPENBLAS", "MKL", "VECLIB_MAXIMUM", "NUMBA", "NUMEXPR"):
+        monkeypatch.delenv(f"{name}_NUM_THREADS", raising=False)
+    monkeypatch.setattr(epoch.subprocess, "run", seen)
+    assert set(epoch.in_a_process(threads, quick=True)) == set_to
+
+
+def test_both_numbers_of_threads_train_for_as_many_epochs(monkeypatch):
+    seen = {}
+    monkeypatch.setattr(epoch, "accuracies", lambda seeds: {})
+    for threads in ("1", "default"):
+        monkeypatch.setattr(
+            epoch,
+            "times",
+            lambda case, rounds, key=threads: seen.setdefault(key, []).append(case.epochs),
+        )
+        epoch.part(threads, quick=True)
+    assert seen["1"] == seen["default"] == [case.epochs for case in epoch.CASES.values()]
+
+
 def test_the_recorded_file_has_what_the_chapter_reads():
     recorded = json.loads((ROOT / "benchmarks" / "recorded" / "epoch.json").read_text())
     settings = {"rate": epoch.RATE, "batch": epoch.BATCH, "epochs": epoch.EPOCHS, "seeds": epoch.SEEDS}

@@ -113,9 +113,8 @@ class Run:
         """Take note of the epoch that is finished, and of its parameters if they are the best."""
         history, stopping = self.history, self.stopping
         losses = history.loss[-self.batches_per_epoch :]
-        finite = [
-            loss for loss in losses if math.isfinite(loss)
-        ]  # others are of steps that were skipped
+        # The others are of steps that were skipped.
+        finite = [loss for loss in losses if math.isfinite(loss)]
         history.add_epoch(sum(finite) / len(finite) if finite else math.nan, evaluated)
         self.order = None
         if stopping is not None:
