@@ -16,6 +16,7 @@ import os
 for _name in ("OMP", "OPENBLAS", "MKL", "VECLIB_MAXIMUM"):
     os.environ[f"{_name}_NUM_THREADS"] = "1"  # before NumPy starts its threads
 os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+os.environ["NPROC"] = "1"  # the flags are not enough: XLA cuts long loops for a thread of every core
 os.environ["JAX_PLATFORMS"] = "cpu"
 
 import importlib.metadata
