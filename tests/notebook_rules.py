@@ -120,6 +120,20 @@ def wide_lines(number: int, text: str) -> list[str]:
     ]
 
 
+def glued(notebook: NotebookNode) -> list[str]:
+    """Values that are quoted and that no cell has glued, and those that say which type they have."""
+    values = {
+        output.metadata.scrapbook.name: str(output.data)
+        for cell in code_cells(notebook)
+        for output in cell.outputs
+        if "scrapbook" in output.get("metadata", {})
+    }
+    prose = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    quoted = set(re.findall(r"\{glue:\w*\}`([^`:]+)", prose))
+    complaints = [f"{name} is quoted, and glued nowhere" for name in sorted(quoted - values.keys())]
+    return complaints + [f"{name} is {value}" for name, value in values.items() if "np." in value]
+
+
 def images(cell: NotebookNode) -> int:
     """How many pictures a code cell shows."""
     return sum(mime.startswith("image/") for output in cell.outputs for mime in shown(output))

@@ -55,6 +55,7 @@ def test_notebook_keeps_the_rules(path):
     notebook = load(path)
     assert rules.metadata(notebook) == []
     assert rules.outputs(notebook) == []
+    assert rules.glued(notebook) == []
     text = rules.read_text(BOOK / "text" / f"{path.stem}.md")
     assert rules.figures(notebook, chapter(text)) == []
     assert rules.exercises(notebook) == []
@@ -150,6 +151,7 @@ def test_a_chapter_that_keeps_the_rules_has_no_complaints(notebook, tmp_path):
     assert rules.normalization([tmp_path / "good.ipynb"]) == []
     assert rules.metadata(notebook) == []
     assert rules.outputs(notebook) == []
+    assert rules.glued(notebook) == []
     assert rules.figures(notebook, "wrong-gradient") == []
     assert rules.exercises(notebook) == []
 
@@ -198,6 +200,17 @@ def test_a_bad_output_is_seen(notebook, output):
 def test_cells_that_were_run_out_of_order_are_seen(notebook):
     rules.code_cells(notebook)[1].execution_count = 7
     assert rules.outputs(notebook)
+
+
+def test_a_value_that_no_cell_has_glued_is_seen(notebook):
+    notebook.cells[2].source = notebook.cells[2].source.replace("theta-01", "theta-02:.3f")
+    assert rules.glued(notebook) == ["theta-02 is quoted, and glued nowhere"]
+
+
+def test_a_glued_value_with_its_type_is_seen(notebook):
+    (output,) = (output for output in rules.code_cells(notebook)[0].outputs if "data" in output)
+    output.data["application/papermill.record/text/plain"] = "np.float64(0.5)"
+    assert len(rules.glued(notebook)) == 1
 
 
 @pytest.mark.parametrize(("kind", "key"), [("image", "alt"), ("figure", "caption"), ("figure", "name")])
