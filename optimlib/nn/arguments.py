@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import lru_cache
 from math import inf
 from numbers import Real
 from typing import Any
@@ -76,12 +76,9 @@ def check_shapes(**arrays: tuple[np.ndarray, str]) -> None:
     """
     for name, (array, _) in arrays.items():
         check_floating(name, array)
-    lengths: dict[str, int] = {}
-    for name, (array, axes) in arrays.items():
-        if not _fits(array.shape, axes, lengths):
-            received = ", ".join(f"{other} {array.shape}" for other, (array, _) in arrays.items())
-            expected = ", ".join(f"{other} {_tuple(axes)}" for other, (_, axes) in arrays.items())
-            raise ValueError(f"{name} does not fit: the shapes are {received}; expected {expected}")
+    complaint = _misfit(tuple([(name, array.shape, axes) for name, (array, axes) in arrays.items()]))
+    if complaint:
+        raise ValueError(complaint)
 
 
 def check_like_output(dy: Any, shape: tuple[int, ...]) -> None:
@@ -132,6 +129,18 @@ def check_cache(cache: Any, expected: type, forward: str) -> None:
         )
 
 
+@lru_cache(maxsize=1024)  # a layer of a training run asks the same in every step
+def _misfit(arrays: tuple[tuple[str, tuple[int, ...], str], ...]) -> str | None:
+    """The first of several names, shapes and axes in words that does not fit, in a sentence."""
+    lengths: dict[str, int] = {}
+    for name, shape, axes in arrays:
+        if not _fits(shape, axes, lengths):
+            received = ", ".join(f"{other} {shape}" for other, shape, _ in arrays)
+            expected = ", ".join(f"{other} {_tuple(axes)}" for other, _, axes in arrays)
+            return f"{name} does not fit: the shapes are {received}; expected {expected}"
+    return None
+
+
 def _fits(shape: tuple[int, ...], axes: str, lengths: dict[str, int]) -> bool:
     """Whether a shape has these axes; the lengths of those not met before are written down."""
     words = _parsed(axes)
@@ -145,7 +154,6 @@ def _fits(shape: tuple[int, ...], axes: str, lengths: dict[str, int]) -> bool:
     return True
 
 
-@cache
 def _parsed(axes: str) -> list[tuple[int, str]]:
     """Axes in words as pairs of a factor and a noun, without the leading dots."""
     words = axes.removeprefix("..., ").split(", ")

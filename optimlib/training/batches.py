@@ -78,7 +78,7 @@ def take(data: Tree, rows: np.ndarray) -> Tree:
     {'x': array([3., 0.]), 'y': (array([3, 0]),)}
     """
     if isinstance(data, np.ndarray):
-        return data[rows]
+        return data.take(rows, axis=0)  # quicker than data[rows]
     if isinstance(data, dict):
         return {key: take(below, rows) for key, below in data.items()}
     return (list if isinstance(data, list) else tuple)([take(below, rows) for below in data])
