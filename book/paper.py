@@ -8,13 +8,15 @@ The reference of the API stays on the web.
 
 import shutil
 import sys
+from collections.abc import Iterator
 from html import escape
 from pathlib import Path
 from typing import NamedTuple
 
 from bs4 import BeautifulSoup, Tag
 from playwright.sync_api import Browser, Playwright, sync_playwright
-from pypdf import PdfReader
+from pypdf import PdfReader, PdfWriter
+from pypdf.generic import DictionaryObject, NameObject, TextStringObject
 
 TITLE = "Gradients You Can Trust"
 SUBTITLE = "and the Optimizers That Use Them"
@@ -27,6 +29,9 @@ FLAGS = (
     *("--disable-background-networking", "--disable-component-update"),
 )
 MINUTES = 60_000  # in milliseconds
+HEADINGS = """[...document.querySelectorAll("h1, h2, h3, h4, h5, h6")]
+    .filter((heading) => heading.checkVisibility())
+    .map((heading) => heading.textContent.replace(/\\s+/g, " ").trim())"""
 
 
 class Page(NamedTuple):
@@ -145,15 +150,39 @@ def launched(playwright: Playwright) -> Browser:
     return playwright.chromium.launch(executable_path=found, args=list(FLAGS))
 
 
-def print_pages(source: Path, target: Path) -> None:
-    """Let Chromium print a file, once its formulas are set and its pictures are there."""
+def print_pages(source: Path, target: Path) -> list[str]:
+    """Let Chromium print a file, once its formulas are set and its pictures are there: its headings."""
     with sync_playwright() as playwright:
         browser = launched(playwright)
         page = browser.new_page()
         page.goto(source.resolve().as_uri(), timeout=10 * MINUTES)
         page.evaluate("window.MathJax?.startup.promise")
+        page.emulate_media(media="print")
+        headings = page.evaluate(HEADINGS)
         page.pdf(path=target, outline=True, tagged=True, prefer_css_page_size=True)
         browser.close()
+    return headings
+
+
+def outline_entries(parent: DictionaryObject) -> Iterator[DictionaryObject]:
+    """The entries below one of the outline, in the order of the pages."""
+    entry = parent.get("/First")
+    while entry is not None:
+        entry = entry.get_object()
+        yield entry
+        yield from outline_entries(entry)
+        entry = entry.get("/Next")
+
+
+def name_outline(pdf: Path, headings: list[str]) -> None:
+    """Give the outline the words of the headings: Chromium doubles those with which a page begins."""
+    writer = PdfWriter(pdf, incremental=True)
+    entries = outline_entries(writer.root_object["/Outlines"].get_object())
+    for entry, heading in zip(entries, headings, strict=True):
+        entry[NameObject("/Title")] = TextStringObject(heading)
+    named = pdf.with_suffix(".named.pdf")
+    writer.write(named)
+    named.replace(pdf)
 
 
 def page_numbers(pdf: Path) -> dict[str, int]:
@@ -183,9 +212,10 @@ def main(built: str) -> None:
     numbers: dict[str, int] = {}
     for _ in range(2):
         source.write_text(whole(front, pages, articles, numbers), encoding="utf-8")
-        print_pages(source, pdf)
+        headings = print_pages(source, pdf)
         numbers = page_numbers(pdf)
     source.unlink()
+    name_outline(pdf, headings)
     offer(site / "index.html")
     print(f"{pdf}: {len(PdfReader(pdf).pages)} pages, {pdf.stat().st_size / 1e6:.1f} MB")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import paper
 import pytest
 from notebook_rules import ROOT
-from pypdf import PdfReader
+from pypdf import PdfReader, PdfWriter
 
 FRONT = """<html><head><link rel="stylesheet" href="print.css"></head><body>
 <div class="bd-sidebar-primary"><nav><p class="caption">Part I: Ways down</p><ul>
@@ -100,6 +100,38 @@ def test_the_contents_of_the_printed_book_say_on_which_page_a_chapter_begins(sit
         1,
         1,
     ]
+
+
+def test_the_outline_has_every_heading_once(site):
+    shutil.copy(ROOT / "book" / "_static" / "print.css", site / "book")
+    subprocess.run([sys.executable, paper.__file__, site], check=True)
+    outline = PdfReader(site / "files" / "gradients-you-can-trust.pdf").outline
+    titles = [
+        [entry.title for entry in part] if isinstance(part, list) else part.title for part in outline
+    ]
+    assert titles == [
+        "Contents",
+        "1. Slow",
+        ["Why", "Exercises", "Summary", "Solutions"],
+        "2. Fast",
+        ["A turn"],
+        "Words",
+    ]
+
+
+def test_titles_that_chromium_doubles_are_named_anew(tmp_path):
+    pdf, writer = tmp_path / "book.pdf", PdfWriter()
+    writer.add_blank_page(width=100, height=100)
+    slow = writer.add_outline_item(title="1. Slow1. Slow", page_number=0)
+    writer.add_outline_item(title="WhyWhy", page_number=0, parent=slow)
+    writer.add_outline_item(title="2. Fast", page_number=0)
+    writer.write(pdf)
+    with pytest.raises(ValueError, match="shorter"):
+        paper.name_outline(pdf, ["1. Slow", "Why"])
+    paper.name_outline(pdf, ["1. Slow", "Why", "2. Fast"])
+    first, below, last = PdfReader(pdf).outline
+    assert [first.title, below[0].title, last.title] == ["1. Slow", "Why", "2. Fast"]
+    assert list(tmp_path.iterdir()) == [pdf]
 
 
 def test_the_front_page_offers_the_pdf_once_it_is_there(site):
